@@ -1,0 +1,1 @@
+//! The event store and the live rings: append, seal, index, scan, measure.

@@ -1,0 +1,30 @@
+//! From a plan to a program: predicates, necessary conditions, folding.
+
+pub mod matcher;
+pub mod required;
+
+use std::collections::BTreeMap;
+
+pub use matcher::TextMatcher;
+pub use required::Required;
+
+/// What a query text is compiled with besides itself.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Values for `?param`, by name; several values are any-of.
+    pub arguments: BTreeMap<String, Vec<String>>,
+    /// Saved queries that `$name()` may call, name to text.
+    pub saved: BTreeMap<String, String>,
+    /// What a query without an aggregate ends in.
+    pub ending: Ending,
+}
+
+/// What a query without an aggregate ends in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// An implicit `tail(200)`: query jobs.
+    #[default]
+    Tail,
+    /// Nothing: every match is handed out as it is found.
+    Stream,
+}

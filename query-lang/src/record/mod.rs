@@ -1,0 +1,12 @@
+//! What a machine steps over: rows with columns, whoever holds them.
+//!
+//! An arriving batch, a stored block and the table of an earlier aggregate all look the same from here: a
+//! [`Rows`] hands out [`Column`]s for the rows a [`Selection`] names. Nothing here knows where bytes come from.
+
+pub mod column;
+pub mod rows;
+pub mod selection;
+
+pub use column::{Column, Dictionary, TextColumn, TextSpan};
+pub use rows::{OrderKey, Rows, RowsError};
+pub use selection::Selection;

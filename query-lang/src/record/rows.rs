@@ -1,0 +1,82 @@
+//! The seam between the language and whoever holds events.
+
+use std::sync::Arc;
+
+use super::{Column, Selection};
+use crate::compile::TextMatcher;
+
+/// The place of an event in the order of all events: timestamp, then arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// Event time in nanoseconds since the epoch, UTC.
+    pub nanos: i64,
+    /// Arrival sequence, unique within a data directory.
+    pub sequence: u64,
+}
+
+/// Why rows could not be read. The scan turns it into a `partial` answer; it never panics.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// The bytes behind the rows are damaged.
+    #[error("damaged block: {0}")]
+    Damaged(String),
+    /// The bytes could not be read.
+    #[error("unreadable block: {0}")]
+    Unreadable(String),
+}
+
+/// Rows a machine steps over: an arriving batch, a stored block, the table of an earlier aggregate.
+///
+/// Rows are numbered `0..len()` and ordered as the holder likes; [`Rows::order`] tells each row's place. Columns
+/// are handed out only for the rows in `within`: what stands in the others is unspecified, so that a holder may
+/// decode no more than it is asked for.
+///
+/// Field names are plain (`status`, `request.url`, `items[0].id`), tags carry `#`, and the meta fields are
+/// `@timestamp` (ms), `@timestamp.nanos` (ns within the ms... see `GRAMMAR.md`), `@ingesttimestamp` (ms), `@id`,
+/// `@rawstring`, `@timezone` and `#repo`.
+pub trait Rows {
+    /// How many rows there are.
+    fn len(&self) -> usize;
+
+    /// There are no rows.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The place of every row in the order of events; as long as [`Rows::len`].
+    ///
+    /// # Errors
+    /// When the bytes behind the rows are damaged or unreadable.
+    fn order(&self) -> Result<Arc<[OrderKey]>, RowsError>;
+
+    /// Every field that some row may have, in a stable order, meta fields and tags included.
+    fn names(&self) -> Vec<Arc<str>>;
+
+    /// The values of field `name`; [`Column::Missing`] where no row has it.
+    ///
+    /// # Errors
+    /// When the bytes behind the rows are damaged or unreadable.
+    fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError>;
+
+    /// The rows of `within` whose text matches: `@rawstring` or any field but the meta fields and tags.
+    ///
+    /// # Errors
+    /// When the bytes behind the rows are damaged or unreadable.
+    fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError>;
+
+    /// The rows of `within` in which field `name` is present and matches, when the holder can tell without
+    /// handing out the column (from a dictionary, a template, facts). `None`: take the column and look.
+    ///
+    /// # Errors
+    /// When the bytes behind the rows are damaged or unreadable.
+    fn matching(
+        &self,
+        name: &str,
+        matcher: &TextMatcher,
+        within: &Selection,
+    ) -> Result<Option<Selection>, RowsError> {
+        let _ = (name, matcher, within);
+        Ok(None)
+    }
+}

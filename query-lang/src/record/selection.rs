@@ -1,0 +1,186 @@
+//! Which rows of a batch are still in play: one bit a row.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "words has one entry per 64 rows by construction; every index is row / 64 with row < rows"
+)]
+
+/// A set of rows `0..rows`, one bit each, 64 rows a word. Bits past `rows` are always zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    rows: usize,
+    words: Vec<u64>,
+}
+
+impl Selection {
+    /// No row of `rows`.
+    #[must_use]
+    pub fn none(rows: usize) -> Selection {
+        Selection { rows, words: vec![0; rows.div_ceil(64)] }
+    }
+
+    /// Every row of `rows`.
+    #[must_use]
+    pub fn all(rows: usize) -> Selection {
+        let mut all = Selection { rows, words: vec![u64::MAX; rows.div_ceil(64)] };
+        all.trim();
+        all
+    }
+
+    /// The rows for which `keep` holds.
+    pub fn from_fn(rows: usize, mut keep: impl FnMut(usize) -> bool) -> Selection {
+        let mut selection = Selection::none(rows);
+        for (word, chunk) in selection.words.iter_mut().enumerate() {
+            for bit in 0..64.min(rows - word * 64) {
+                *chunk |= u64::from(keep(word * 64 + bit)) << bit;
+            }
+        }
+        selection
+    }
+
+    /// How many rows there are to choose from.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many rows are chosen.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// No row is chosen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// Every row is chosen.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.count() == self.rows
+    }
+
+    /// Whether `row` is chosen; a row out of range is not.
+    #[must_use]
+    pub fn contains(&self, row: usize) -> bool {
+        self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    /// Chooses `row`; a row out of range is ignored.
+    pub fn insert(&mut self, row: usize) {
+        if row < self.rows {
+            self.words[row / 64] |= 1 << (row % 64);
+        }
+    }
+
+    /// Drops `row`.
+    pub fn remove(&mut self, row: usize) {
+        if row < self.rows {
+            self.words[row / 64] &= !(1 << (row % 64));
+        }
+    }
+
+    /// Chooses every row of `range`, cut to what there is.
+    pub fn insert_range(&mut self, range: std::ops::Range<usize>) {
+        let (mut at, end) = (range.start, range.end.min(self.rows));
+        while at < end {
+            let stop = end.min((at / 64 + 1) * 64);
+            let ones = u64::MAX >> (64 - (stop - at));
+            self.words[at / 64] |= ones << (at % 64);
+            at = stop;
+        }
+    }
+
+    /// Keeps the rows `keep` holds for; rows not chosen are not asked about.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        for (word, bits) in self.words.iter_mut().enumerate() {
+            let mut left = *bits;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                if !keep(word * 64 + bit) {
+                    *bits &= !(1 << bit);
+                }
+            }
+        }
+    }
+
+    /// The rows in both.
+    pub fn intersect(&mut self, other: &Selection) {
+        for (mine, theirs) in self.words.iter_mut().zip(other.words.iter().chain(std::iter::repeat(&0))) {
+            *mine &= theirs;
+        }
+    }
+
+    /// The rows in either.
+    pub fn union(&mut self, other: &Selection) {
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine |= theirs;
+        }
+        self.trim();
+    }
+
+    /// The rows in this one and not in `other`.
+    pub fn subtract(&mut self, other: &Selection) {
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine &= !theirs;
+        }
+    }
+
+    /// The chosen rows, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(word, bits)| {
+            let mut left = *bits;
+            std::iter::from_fn(move || {
+                (left != 0).then(|| {
+                    let bit = left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    word * 64 + bit
+                })
+            })
+        })
+    }
+
+    /// Whether any row of `range` is chosen.
+    #[must_use]
+    pub fn any_in(&self, range: std::ops::Range<usize>) -> bool {
+        let mut probe = Selection::none(self.rows);
+        probe.insert_range(range);
+        probe.intersect(self);
+        !probe.is_empty()
+    }
+
+    fn trim(&mut self) {
+        let tail = self.rows % 64;
+        if let (Some(last), true) = (self.words.last_mut(), tail != 0) {
+            *last &= u64::MAX >> (64 - tail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_meet_word_borders() {
+        for (start, end) in [(0, 0), (0, 64), (63, 65), (1, 130), (64, 128), (100, 500)] {
+            let mut chosen = Selection::none(130);
+            chosen.insert_range(start..end);
+            assert_eq!(chosen, Selection::from_fn(130, |row| row >= start && row < end), "{start}..{end}");
+            assert_eq!(chosen.iter().count(), chosen.count());
+        }
+    }
+
+    #[test]
+    fn algebra_agrees_with_a_plain_set() {
+        let mut odd = Selection::from_fn(200, |row| row % 2 == 1);
+        let third = Selection::from_fn(200, |row| row % 3 == 0);
+        odd.union(&third);
+        odd.subtract(&Selection::from_fn(200, |row| row < 50));
+        odd.retain(|row| row != 51);
+        let slow: Vec<usize> = (50..200).filter(|row| (row % 2 == 1 || row % 3 == 0) && *row != 51).collect();
+        assert_eq!(odd.iter().collect::<Vec<_>>(), slow);
+    }
+}
