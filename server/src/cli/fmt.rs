@@ -1,0 +1,16 @@
+//! `weir fmt`.
+
+use std::process::ExitCode;
+
+/// Arguments of `weir fmt`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs it.
+///
+/// # Errors
+/// Whatever went wrong, to be printed.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args {} = args;
+    anyhow::bail!("`weir fmt` is not part of this build")
+}

@@ -1,0 +1,12 @@
+//! Weir's outside: protocols, wire types, configuration, the command line.
+//!
+//! ```text
+//! socket -> connection -> routes -> decode -> EventBatch -> engine
+//!                            |                                |
+//!                            +------- encode <- ResultTable <-+
+//! ```
+//!
+//! This crate never decides what a query means (`weir-query` does) and never touches a file of the store
+//! (`weir-engine` does). `decode` and `encode` never see axum.
+
+pub mod cli;
