@@ -10,3 +10,4 @@
 //! (`weir-engine` does). `decode` and `encode` never see axum.
 
 pub mod cli;
+pub mod generate;

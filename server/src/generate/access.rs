@@ -3,8 +3,16 @@
 use super::draw::{Draw, time};
 
 const PAGES: [&str; 10] = [
-    "/", "/index.html", "/products", "/api/v1/cart", "/assets/app.js", "/assets/app.css", "/images/logo.png", "/login",
-    "/search", "/feed.xml",
+    "/",
+    "/index.html",
+    "/products",
+    "/api/v1/cart",
+    "/assets/app.js",
+    "/assets/app.css",
+    "/images/logo.png",
+    "/login",
+    "/search",
+    "/feed.xml",
 ];
 const AGENTS: [&str; 6] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
@@ -14,7 +22,8 @@ const AGENTS: [&str; 6] = [
     "Googlebot/2.1 (+http://www.google.com/bot.html)",
     "Go-http-client/2.0",
 ];
-const REFERERS: [&str; 4] = ["-", "https://shop.example/", "https://shop.example/search?q=boots", "https://news.example/today"];
+const REFERERS: [&str; 4] =
+    ["-", "https://shop.example/", "https://shop.example/search?q=boots", "https://news.example/today"];
 
 /// Appends one line without its line feed.
 pub(super) fn line(draw: &mut Draw, nanos: i64, out: &mut Vec<u8>) {

@@ -3,13 +3,30 @@
 use super::draw::{Draw, rfc3339};
 
 const SERVICES: [&str; 12] = [
-    "frontend", "cart", "catalog", "checkout", "payments", "search", "shipping", "auth", "inventory", "email",
-    "recommendation", "currency",
+    "frontend",
+    "cart",
+    "catalog",
+    "checkout",
+    "payments",
+    "search",
+    "shipping",
+    "auth",
+    "inventory",
+    "email",
+    "recommendation",
+    "currency",
 ];
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
-const PATHS: [&str; 8] =
-    ["products", "cart/items", "orders", "search", "users/profile", "checkout/confirm", "login", "shipping/quote"];
-const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
+const PATHS: [&str; 8] = [
+    "products",
+    "cart/items",
+    "orders",
+    "search",
+    "users/profile",
+    "checkout/confirm",
+    "login",
+    "shipping/quote",
+];
 
 /// Every 20 minutes the payments service has a bad 90 seconds.
 const TROUBLE_EVERY_SECONDS: i64 = 1_200;
@@ -25,14 +42,21 @@ pub(super) fn line(draw: &mut Draw, nanos: i64, count: u64, out: &mut Vec<u8>) {
     let host = draw.below(24);
     out.extend_from_slice(br#"{"@timestamp":""#);
     rfc3339(nanos, out);
-    let zone = ZONES.get(usize::try_from(host % 3).unwrap_or(0)).copied().unwrap_or("");
     let user = draw.skewed_below(50_000);
-    text(out, &format!(r#"","level":"{level}","service":"{service}","host":"{service}-{host:02}","zone":"{zone}","trace_id":""#));
+    text(
+        out,
+        &format!(r#"","level":"{level}","service":"{service}","host":"{service}-{host:02}","trace_id":""#),
+    );
     draw.hex(32, out);
     let (method, path) = (draw.skewed(&METHODS), draw.skewed(&PATHS));
     let item = draw.between(1, 99_999);
-    text(out, &format!(r#"","user":"user{user}","method":"{method}","path":"/api/v1/{path}/{item}","status":{status},"#));
-    text(out, &format!(r#""duration_ms":{duration},"bytes":{},"message":""#, draw.latency(2_400.0)));
+    text(
+        out,
+        &format!(
+            r#"","user":"user{user}","method":"{method}","path":"/api/{path}/{item}","status":{status},"#
+        ),
+    );
+    text(out, &format!(r#""duration_ms":{duration},"bytes":{},"message":""#, draw.latency(1_400.0)));
     message(draw, failing, duration, count, out);
     text(out, r#""}"#);
 }
@@ -52,13 +76,19 @@ fn outcome(draw: &mut Draw, failing: bool) -> (&'static str, u16) {
 fn message(draw: &mut Draw, failing: bool, duration: u64, count: u64, out: &mut Vec<u8>) {
     let said = match (failing, draw.below(100)) {
         (true, 0..45) => format!("upstream timeout after {duration}ms calling {}", draw.skewed(&SERVICES)),
-        (true, 45..70) => format!("connection reset by peer {}:{}", draw.address(), draw.between(1_024, 65_000)),
+        (true, 45..70) => {
+            format!("connection reset by peer {}:{}", draw.address(), draw.between(1_024, 65_000))
+        }
         (true, 70..95) => format!("retry {} of 5 failed: circuit breaker open", draw.between(1, 5)),
         (true, _) => format!("payment declined for order {count}: card expired"),
         (false, 0..55) => format!("request completed in {duration}ms"),
         (false, 55..75) => format!("cache hit for key session:{:x}", draw.below(1 << 32)),
-        (false, 75..90) => format!("query returned {} rows from replica {}", draw.latency(40.0), draw.below(4)),
-        (false, _) => format!("order {count} accepted, total {}.{:02} EUR", draw.latency(35.0), draw.below(100)),
+        (false, 75..90) => {
+            format!("query returned {} rows from replica {}", draw.latency(40.0), draw.below(4))
+        }
+        (false, _) => {
+            format!("order {count} accepted, total {}.{:02} EUR", draw.latency(35.0), draw.below(100))
+        }
     };
     text(out, &said);
 }

@@ -77,7 +77,8 @@ pub(super) fn time(nanos: i64, format: &str) -> String {
 /// Appends `2026-01-01T00:00:00.123456Z`: by hand, because every line has one.
 pub(super) fn rfc3339(nanos: i64, out: &mut Vec<u8>) {
     let micros = nanos.rem_euclid(1_000_000_000) / 1_000;
-    let (days, seconds) = (nanos.div_euclid(86_400_000_000_000), nanos.div_euclid(1_000_000_000).rem_euclid(86_400));
+    let (days, seconds) =
+        (nanos.div_euclid(86_400_000_000_000), nanos.div_euclid(1_000_000_000).rem_euclid(86_400));
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z");

@@ -12,22 +12,40 @@ pub(super) fn line(draw: &mut Draw, nanos: i64, out: &mut Vec<u8>) {
     let said = match draw.below(100) {
         0..30 => format!(
             "sshd[{pid}]: Failed password for invalid user {} from {} port {} ssh2",
-            draw.skewed(&NAMES), draw.address(), draw.between(1_024, 65_000)
+            draw.skewed(&NAMES),
+            draw.address(),
+            draw.between(1_024, 65_000)
         ),
         30..45 => format!(
             "sshd[{pid}]: Accepted publickey for {} from {} port {} ssh2: ED25519 SHA256:{:x}",
-            draw.skewed(&NAMES), draw.address(), draw.between(1_024, 65_000), draw.below(u64::MAX)
+            draw.skewed(&NAMES),
+            draw.address(),
+            draw.between(1_024, 65_000),
+            draw.below(u64::MAX)
         ),
-        45..60 => format!("CRON[{pid}]: ({}) CMD (/usr/local/bin/rotate --keep {})", draw.skewed(&NAMES), draw.below(30)),
+        45..60 => format!(
+            "CRON[{pid}]: ({}) CMD (/usr/local/bin/rotate --keep {})",
+            draw.skewed(&NAMES),
+            draw.below(30)
+        ),
         60..75 => format!(
             "kernel: [{}.{:06}] TCP: request_sock_TCP: Possible SYN flooding on port {}. Sending cookies.",
-            nanos.div_euclid(1_000_000_000) % 10_000_000, draw.below(1_000_000), draw.skewed_below(1_024)
+            nanos.div_euclid(1_000_000_000) % 10_000_000,
+            draw.below(1_000_000),
+            draw.skewed_below(1_024)
         ),
         75..90 => format!(
             "postfix/smtpd[{pid}]: {:010X}: client=unknown[{}], sasl_username={}",
-            draw.below(1 << 40), draw.address(), draw.skewed(&NAMES)
+            draw.below(1 << 40),
+            draw.address(),
+            draw.skewed(&NAMES)
         ),
-        _ => format!("systemd[1]: Started session-{}.scope - Session {} of user {}.", draw.below(9_000), draw.below(9_000), draw.skewed(&NAMES)),
+        _ => format!(
+            "systemd[1]: Started session-{}.scope - Session {} of user {}.",
+            draw.below(9_000),
+            draw.below(9_000),
+            draw.skewed(&NAMES)
+        ),
     };
     out.extend_from_slice(format!("{at} {host} {said}").as_bytes());
 }
