@@ -21,6 +21,8 @@ pub struct Comment {
     pub text: String,
     /// `/* */` rather than `//`.
     pub block: bool,
+    /// Something other than white space stands before it on its line: it speaks of what it follows.
+    pub trailing: bool,
     /// Where it stands.
     pub span: Span,
 }
@@ -109,6 +111,8 @@ pub enum Filter {
     FieldCall(FieldCall),
     /// A saved query used as a condition.
     Saved(SavedCall),
+    /// `field <=> label.field`, inside a sub-query of `correlate` only.
+    Link(Name, Name, Span),
 }
 
 /// `field =~ f(...)`: the call with `field=` filled in.
