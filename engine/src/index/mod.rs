@@ -1,0 +1,1 @@
+//! The gram index of segments.

@@ -1,0 +1,1 @@
+//! Standing queries, their rings, and following.

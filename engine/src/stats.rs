@@ -1,0 +1,100 @@
+//! What the engine counts about itself. Counters only ever grow; gauges say what is now.
+
+/// The whole engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Events taken and acknowledged.
+    pub events_appended: u64,
+    /// Raw bytes of those events.
+    pub raw_bytes_appended: u64,
+    /// Batches acknowledged, duplicates not counted.
+    pub batches_appended: u64,
+    /// Batches answered with the receipt of an earlier one.
+    pub duplicates: u64,
+    /// Batches refused because a queue was full.
+    pub refused_busy: u64,
+    /// Batches refused because the disk was nearly full.
+    pub refused_disk_full: u64,
+    /// Batches refused for any other reason.
+    pub refused_other: u64,
+    /// Bytes written to the log.
+    pub log_bytes_written: u64,
+    /// Syncs of the log.
+    pub log_syncs: u64,
+    /// Time spent in those syncs, in nanoseconds.
+    pub log_sync_nanos: u64,
+    /// Gauge: log files in use.
+    pub log_files: u64,
+    /// Gauge: batches waiting for the log.
+    pub queue_batches: u64,
+    /// Gauge: bytes waiting for the log.
+    pub queue_bytes: u64,
+    /// Gauge: raw bytes in heads, not yet in segments.
+    pub head_bytes: u64,
+    /// Events replayed from the log at start.
+    pub events_replayed: u64,
+    /// Damage found at start: frames, catalog edits and segments.
+    pub damaged: u64,
+    /// Blocks sealed.
+    pub blocks_sealed: u64,
+    /// Raw bytes sealed.
+    pub raw_bytes_sealed: u64,
+    /// Seals that failed and will be tried again.
+    pub seal_failures: u64,
+    /// Merges finished.
+    pub merges: u64,
+    /// Segments merged away.
+    pub segments_merged: u64,
+    /// Segments removed by retention.
+    pub segments_expired: u64,
+    /// Gauge: segments.
+    pub segments: u64,
+    /// Gauge: bytes of all segments on disk.
+    pub segment_bytes: u64,
+    /// Batches a follower missed in its queue and must reread.
+    pub feed_missed_batches: u64,
+    /// Gauge: bytes free on the file system.
+    pub free_bytes: u64,
+    /// Why the log takes nothing more; `None` while it does.
+    pub poisoned: Option<String>,
+}
+
+/// One repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryStats {
+    /// Events held, in segments and head.
+    pub events: u64,
+    /// Their raw bytes.
+    pub raw_bytes: u64,
+    /// Events in the head.
+    pub head_events: u64,
+    /// Raw bytes in the head.
+    pub head_bytes: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Bytes of its segments on disk.
+    pub segment_bytes: u64,
+    /// Segments that are missing or damaged.
+    pub segments_missing: u64,
+    /// Oldest event time, ns since the epoch; `None` when empty.
+    pub min_timestamp: Option<i64>,
+    /// Newest event time.
+    pub max_timestamp: Option<i64>,
+    /// The newest sequence visible.
+    pub up_to_sequence: u64,
+}
+
+/// One field of a repository's catalogue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSummary {
+    /// The field's name.
+    pub name: String,
+    /// Events that have it, as far as known.
+    pub events: u64,
+    /// Events in which it reads as a number.
+    pub numbers: u64,
+    /// Event time of the first event known to have it, ns since the epoch.
+    pub since: i64,
+    /// Event time of the last.
+    pub until: i64,
+}

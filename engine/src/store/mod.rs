@@ -1,0 +1,7 @@
+//! Where events are kept: an append-only log, a head in memory, and compressed immutable segments.
+//!
+//! Knows of the language only `Required` and `record`; never imports `live`.
+
+pub mod block;
+pub mod segment;
+pub mod snapshot;
