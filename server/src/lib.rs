@@ -9,5 +9,8 @@
 //! This crate never decides what a query means (`weir-query` does) and never touches a file of the store
 //! (`weir-engine` does). `decode` and `encode` never see axum.
 
+pub mod auth;
 pub mod cli;
+pub mod connection;
 pub mod generate;
+pub mod settings;

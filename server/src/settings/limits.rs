@@ -1,0 +1,180 @@
+//! Every limit of the server, with its unit in its name and its default.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits that mean "off" when they are zero.
+pub(super) const MAY_BE_ZERO: [&str; 3] =
+    ["query.scan_threads", "storage.retention_seconds", "storage.retention_bytes"];
+
+/// Limits of connections, in the accept loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connections {
+    /// Open connections at once; one more is answered 503 and closed.
+    pub max_connections: usize,
+    /// From the first byte of a request's head to its last.
+    pub header_timeout_millis: u64,
+    /// An open connection without a request.
+    pub idle_timeout_millis: u64,
+    /// A client that takes none of its answer.
+    pub write_timeout_millis: u64,
+    /// Bytes of a request's head.
+    pub max_header_bytes: usize,
+    /// Header lines of a request.
+    pub max_header_lines: usize,
+    /// From the signal to stop until unfinished requests are cut.
+    pub shutdown_grace_millis: u64,
+}
+
+impl Default for Connections {
+    fn default() -> Connections {
+        Connections {
+            max_connections: 1024,
+            header_timeout_millis: 10_000,
+            idle_timeout_millis: 75_000,
+            write_timeout_millis: 30_000,
+            max_header_bytes: 64 << 10,
+            max_header_lines: 100,
+            shutdown_grace_millis: 15_000,
+        }
+    }
+}
+
+/// Limits of ingest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ingest {
+    /// Bytes of a body as sent.
+    pub max_wire_bytes: usize,
+    /// Bytes of a body after decompression.
+    pub max_decoded_bytes: usize,
+    /// Decoded bytes per byte on the wire, beyond the first MiB.
+    pub max_decode_ratio: usize,
+    /// Between two pieces of a body.
+    pub body_idle_timeout_millis: u64,
+    /// A whole body.
+    pub body_total_timeout_millis: u64,
+    /// Bytes of bodies held at once, over all requests; one more is answered 429.
+    pub max_in_flight_bytes: usize,
+    /// What a refused client is told to wait.
+    pub retry_after_millis: u64,
+    /// Bytes of one event.
+    pub max_event_bytes: usize,
+    /// Bodies decoded at once.
+    pub decode_threads: usize,
+}
+
+impl Default for Ingest {
+    fn default() -> Ingest {
+        Ingest {
+            max_wire_bytes: 64 << 20,
+            max_decoded_bytes: 256 << 20,
+            max_decode_ratio: 200,
+            body_idle_timeout_millis: 15_000,
+            body_total_timeout_millis: 300_000,
+            max_in_flight_bytes: 256 << 20,
+            retry_after_millis: 500,
+            max_event_bytes: 1 << 20,
+            decode_threads: cores(),
+        }
+    }
+}
+
+/// Limits of queries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Query {
+    /// Scans at once; more wait their turn.
+    pub max_running: usize,
+    /// Queries that wait for their turn; one more is answered 429.
+    pub max_waiting: usize,
+    /// A scan that takes longer ends with what it has, marked partial.
+    pub timeout_millis: u64,
+    /// Memory one query's state may hold.
+    pub max_state_bytes: usize,
+    /// Threads of one scan; 0: one a core.
+    pub scan_threads: usize,
+    /// Query jobs kept.
+    pub max_jobs: usize,
+    /// A job that nobody asks about.
+    pub job_lifetime_millis: u64,
+    /// A live job that nobody asks about.
+    pub live_job_lifetime_millis: u64,
+    /// Time until a running job should be asked about again.
+    pub poll_after_millis: u64,
+    /// Bytes of a request body.
+    pub max_request_bytes: usize,
+}
+
+impl Default for Query {
+    fn default() -> Query {
+        Query {
+            max_running: (cores() * 2).max(4),
+            max_waiting: 256,
+            timeout_millis: 180_000,
+            max_state_bytes: 256 << 20,
+            scan_threads: 0,
+            max_jobs: 1_000,
+            job_lifetime_millis: 90_000,
+            live_job_lifetime_millis: 3_600_000,
+            poll_after_millis: 100,
+            max_request_bytes: 2 << 20,
+        }
+    }
+}
+
+/// Limits of standing metrics and of whoever follows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Standing {
+    /// Standing metrics of one repository.
+    pub max_metrics: usize,
+    /// Event streams open at once (live queries, pushed results).
+    pub max_streams: usize,
+    /// A silent event stream gets a comment line this often.
+    pub heartbeat_millis: u64,
+}
+
+impl Default for Standing {
+    fn default() -> Standing {
+        Standing { max_metrics: 10_000, max_streams: 512, heartbeat_millis: 15_000 }
+    }
+}
+
+/// The store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// What an acknowledgement means unless a request says otherwise: `fsync`, `os` or `memory`.
+    pub level: Level,
+    /// Events older than this are dropped; 0: kept.
+    pub retention_seconds: u64,
+    /// Oldest events are dropped when the store is larger; 0: kept.
+    pub retention_bytes: u64,
+    /// Repositories that may exist.
+    pub max_repositories: usize,
+}
+
+impl Default for Storage {
+    fn default() -> Storage {
+        Storage { level: Level::Fsync, retention_seconds: 0, retention_bytes: 0, max_repositories: 1_000 }
+    }
+}
+
+/// What an acknowledgement means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The disk has it.
+    #[default]
+    Fsync,
+    /// The operating system has it.
+    Os,
+    /// This program has it.
+    Memory,
+}
+
+/// Cores this program may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
