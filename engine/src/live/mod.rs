@@ -1,1 +1,30 @@
-//! Standing queries, their rings, and following.
+//! Live queries: standing metrics in rings of buckets, subscriptions to them, and live tails.
+//!
+//! ```text
+//! acknowledged batch --> Feed (bounded) --live thread--> Machine.select once a metric
+//!                                                           | rows split by bucket
+//! history (scan up to cut C, same Program and buckets) --> Ring of State --merge, finish--> LiveResult
+//!                                                                                             |
+//!                                                                   read, Subscription <------+
+//! ```
+//!
+//! Nothing here is on the way of an acknowledgement: the pipeline leaves batches in a [`crate::feed::Feed`] and goes
+//! on. A metric that missed batches reads them from history. It never writes events, and never sees the store:
+//! batches are handed to it, and history is a closure that gives a [`crate::scan::Source`].
+
+mod definition;
+mod error;
+mod follow;
+mod registry;
+mod result;
+mod subscription;
+
+pub use definition::{
+    DEFAULT_METRIC_BYTES, MAX_BUCKETS, MAX_NAME_CHARACTERS, MAX_WINDOW, MIN_GRANULE, MetricDefinition,
+    TimeBasis, check_name,
+};
+pub use error::LiveError;
+pub use follow::{DEFAULT_FOLLOW_ROWS, Follow, Followed};
+pub use registry::{Clock, DEFAULT_TICK, Following, History, Live, LiveOptions};
+pub use result::{LiveResult, LiveStatus, MetricInfo};
+pub use subscription::{Received, Subscription};

@@ -1,1 +1,23 @@
-//! Running a program over a snapshot.
+//! Search of history: prune, step, merge, finish.
+//!
+//! A [`Scan`] runs one [`weir_query::program::Program`] over one immutable [`Source`] (a snapshot of a repository,
+//! or the batches of a file): blocks that time, facts and the index rule out are not opened, the rest is stepped
+//! newest first on the threads of a [`ScanPool`], one state a thread, and the states are merged. Partial results
+//! can be had at any time, matches can be streamed in order, and damage costs only what is damaged.
+//!
+//! It never sees a writer, never writes, and knows nothing of live queries.
+
+mod error;
+mod handle;
+mod options;
+mod pool;
+mod snapshot;
+mod source;
+mod stats;
+
+pub use error::ScanError;
+pub use handle::{Matches, NextRows, Scan, ScanEnd, ScanHandle, ScanResult};
+pub use options::{DEFAULT_HELD_BYTES, DEFAULT_OUTPUT_ROWS, DEFAULT_STATE_BYTES, ScanOptions};
+pub use pool::ScanPool;
+pub use source::{BlockFacts, Candidates, GRANULE_ROWS, Part, Source};
+pub use stats::{ScanProgress, ScanStats};

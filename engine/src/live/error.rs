@@ -1,0 +1,64 @@
+//! Why a live query could not be defined, found or kept.
+
+use std::time::Duration;
+
+use weir_query::error::Diagnostics;
+use weir_query::machine::StepError;
+
+/// What can go wrong with live queries.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LiveError {
+    /// The query does not compile.
+    #[error("{0}")]
+    Query(Diagnostics),
+    /// The name of a metric is empty, too long, or has characters outside `A-Z a-z 0-9 . _ - ~`.
+    #[error("a metric name has 1 to {limit} characters out of A-Z a-z 0-9 . _ - ~")]
+    Name {
+        /// Most characters.
+        limit: usize,
+    },
+    /// The window or the granule is out of bounds.
+    #[error("{what} of {} s must be between {} s and {} s", got.as_secs_f64(), least.as_secs_f64(), most.as_secs_f64())]
+    Duration {
+        /// `window`, `granule`, `lateness`.
+        what: &'static str,
+        /// What was asked for.
+        got: Duration,
+        /// Least.
+        least: Duration,
+        /// Most.
+        most: Duration,
+    },
+    /// Window and lateness need more buckets than a ring may have.
+    #[error("window and lateness are {buckets} granules long, the most is {limit}; take a longer granule")]
+    TooManyBuckets {
+        /// Buckets needed.
+        buckets: u64,
+        /// Buckets allowed.
+        limit: u64,
+    },
+    /// There are as many metrics, subscriptions or follows as there may be.
+    #[error("there are already {limit} {what}")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// No metric has this name.
+    #[error("no metric is named `{0}`")]
+    Unknown(String),
+    /// The result could not be computed.
+    #[error(transparent)]
+    Finish(#[from] StepError),
+    /// The definitions could not be kept on disk.
+    #[error("the metric definitions could not be written: {0}")]
+    Write(String),
+    /// The definitions on disk could not be read.
+    #[error("the metric definitions could not be read: {0}")]
+    Read(String),
+    /// The live thread could not be started, or the engine is shutting down.
+    #[error("the live path is not running: {0}")]
+    Stopped(String),
+}

@@ -1,0 +1,81 @@
+//! What a live query answers.
+
+use weir_query::result::ResultTable;
+
+use super::MetricDefinition;
+
+/// How much to trust a live result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveStatus {
+    /// More events of the window may still come, history is still being read, or a bound was reached.
+    Partial,
+    /// The watermark is past the end of the window: nothing more is expected.
+    Final,
+    /// Events came after their bucket was final: it was changed.
+    Revised,
+}
+
+impl LiveStatus {
+    /// `partial`, `final` or `revised`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LiveStatus::Partial => "partial",
+            LiveStatus::Final => "final",
+            LiveStatus::Revised => "revised",
+        }
+    }
+}
+
+/// The result of a standing metric over its window, at one revision. Immutable.
+#[derive(Clone, Debug)]
+pub struct LiveResult {
+    /// The rows. Warnings are in it.
+    pub table: ResultTable,
+    /// Grows with every result of the metric, across restarts too; equal revisions are equal results.
+    pub revision: u64,
+    /// How much to trust it.
+    pub status: LiveStatus,
+    /// Start of the window, nanoseconds since the epoch, inclusive.
+    pub start_nanos: i64,
+    /// End of the window, nanoseconds since the epoch, exclusive.
+    pub end_nanos: i64,
+    /// No event before this time is expected any more, nanoseconds since the epoch; `None`: no event yet.
+    pub watermark_nanos: Option<i64>,
+    /// From the arrival of the newest event in it to its being applied, nanoseconds.
+    pub lag_nanos: i64,
+    /// Every event up to this sequence was looked at.
+    pub up_to_sequence: u64,
+    /// Events in the window's buckets.
+    pub events: u64,
+    /// Events that came behind the watermark. They are in the result while their bucket is.
+    pub late: u64,
+    /// Events that are not in the result although they passed: their bucket had left the ring, or a bound was
+    /// reached.
+    pub dropped: u64,
+    /// Events that carried a time in the future. They count when the window reaches them.
+    pub future: u64,
+    /// History is still being read.
+    pub backfilling: bool,
+    /// Bytes the states hold.
+    pub state_bytes: usize,
+}
+
+/// A metric and how it does.
+#[derive(Clone, Debug)]
+pub struct MetricInfo {
+    /// Its name.
+    pub name: String,
+    /// What it measures.
+    pub definition: MetricDefinition,
+    /// It is kept on disk and comes back after a restart.
+    pub kept: bool,
+    /// Of the latest result.
+    pub revision: u64,
+    /// Bytes its states hold.
+    pub state_bytes: usize,
+    /// Subscriptions to it.
+    pub subscriptions: usize,
+    /// Of the latest result: what is wrong with it, empty when nothing is.
+    pub problem: String,
+}

@@ -1,0 +1,138 @@
+//! Results pushed to a reader, the latest one only: a slow reader skips revisions and is told how many.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::LiveResult;
+
+/// What a subscription has for its reader.
+#[derive(Clone, Debug)]
+pub enum Received {
+    /// A new result.
+    Result {
+        /// The latest.
+        result: Arc<LiveResult>,
+        /// Revisions between the last one received and this one that the reader was too slow for.
+        skipped: u64,
+    },
+    /// Nothing new in time.
+    Waiting,
+    /// The metric is gone; nothing more comes.
+    Closed,
+}
+
+type Waker = Box<dyn Fn() + Send + Sync>;
+
+#[derive(Default)]
+struct Slot {
+    latest: Option<Arc<LiveResult>>,
+    skipped: u64,
+    closed: bool,
+    left: bool,
+    waker: Option<Waker>,
+}
+
+/// The side of a subscription that the live path writes to.
+#[derive(Clone, Default)]
+pub(super) struct Publisher {
+    shared: Arc<(Mutex<Slot>, Condvar)>,
+}
+
+/// The results of one metric, as they change. Dropping it ends it.
+pub struct Subscription {
+    shared: Arc<(Mutex<Slot>, Condvar)>,
+}
+
+impl Subscription {
+    pub(super) fn new() -> (Publisher, Subscription) {
+        let publisher = Publisher::default();
+        let subscription = Subscription { shared: Arc::clone(&publisher.shared) };
+        (publisher, subscription)
+    }
+
+    /// The next result, waiting at most `limit` for it.
+    #[must_use]
+    pub fn receive(&self, limit: Duration) -> Received {
+        let until = Instant::now() + limit;
+        let (slot, changed) = &*self.shared;
+        let mut slot = slot.lock();
+        loop {
+            if let Some(result) = slot.latest.take() {
+                return Received::Result { result, skipped: std::mem::take(&mut slot.skipped) };
+            }
+            if slot.closed {
+                return Received::Closed;
+            }
+            if changed.wait_until(&mut slot, until).timed_out() && slot.latest.is_none() {
+                return if slot.closed { Received::Closed } else { Received::Waiting };
+            }
+        }
+    }
+
+    /// The next result if there is one now.
+    #[must_use]
+    pub fn try_receive(&self) -> Received {
+        let mut slot = self.shared.0.lock();
+        match slot.latest.take() {
+            Some(result) => Received::Result { result, skipped: std::mem::take(&mut slot.skipped) },
+            None if slot.closed => Received::Closed,
+            None => Received::Waiting,
+        }
+    }
+
+    /// `waker` is called, on another thread, whenever there is something to receive; at once if there is now. It
+    /// must be quick and must not call the subscription.
+    pub fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
+        let mut slot = self.shared.0.lock();
+        if slot.latest.is_some() || slot.closed {
+            waker();
+        }
+        slot.waker = Some(Box::new(waker));
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut slot = self.shared.0.lock();
+        slot.left = true;
+        slot.latest = None;
+        slot.waker = None;
+    }
+}
+
+impl Publisher {
+    /// Hands `result` over, in place of one that was not fetched. False: the reader is gone.
+    pub(super) fn publish(&self, result: &Arc<LiveResult>) -> bool {
+        let (slot, changed) = &*self.shared;
+        let mut slot = slot.lock();
+        if slot.left {
+            return false;
+        }
+        if slot.latest.replace(Arc::clone(result)).is_some() {
+            slot.skipped += 1;
+        }
+        if let Some(waker) = &slot.waker {
+            waker();
+        }
+        changed.notify_all();
+        true
+    }
+
+    /// The reader is gone.
+    pub(super) fn is_left(&self) -> bool {
+        self.shared.0.lock().left
+    }
+
+    /// Tells the reader that nothing more comes.
+    pub(super) fn close(&self) {
+        let (slot, changed) = &*self.shared;
+        let mut slot = slot.lock();
+        slot.closed = true;
+        if let Some(waker) = &slot.waker {
+            waker();
+        }
+        changed.notify_all();
+    }
+}

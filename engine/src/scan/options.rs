@@ -1,0 +1,70 @@
+//! What a scan is told besides its source and its program.
+
+use std::time::Duration;
+
+use weir_query::machine::Context;
+
+use super::ScanPool;
+
+/// The most bytes the states of one scan may hold together, by default.
+pub const DEFAULT_STATE_BYTES: usize = 1 << 30;
+/// The most bytes of matches a streaming scan holds back to put them in order, by default.
+pub const DEFAULT_HELD_BYTES: usize = 64 << 20;
+/// The most matches that wait for the reader of a streaming scan, by default.
+pub const DEFAULT_OUTPUT_ROWS: usize = 16_384;
+
+/// How a scan runs.
+#[derive(Clone, Debug)]
+pub struct ScanOptions {
+    /// What the program runs in. Its time range is the scan's: only events in `[start_nanos, end_nanos)` count.
+    pub context: Context,
+    /// Least sequence that counts.
+    pub first_sequence: u64,
+    /// Greatest sequence that counts.
+    pub last_sequence: u64,
+    /// The threads to run on; `None`: the pool all scans of this run of the program share.
+    pub pool: Option<ScanPool>,
+    /// The most threads of the pool this scan may use at once; 0: all of them.
+    pub max_threads: usize,
+    /// The scan stops with a partial answer after this long; `None`: never.
+    pub time_budget: Option<Duration>,
+    /// The scan stops with a partial answer when its states hold more than this, bytes.
+    pub max_state_bytes: usize,
+    /// Matches are handed out through [`super::ScanHandle::next_rows`], newest first. For programs compiled with
+    /// [`weir_query::compile::Ending::Stream`]; one that ends in an aggregate hands its table out at the end.
+    pub stream: bool,
+    /// Matches held back to put them in order; over it they are handed out as they are, with a warning. Bytes.
+    pub max_held_bytes: usize,
+    /// Matches that wait for the reader; over it the scan waits. Rows.
+    pub max_output_rows: usize,
+}
+
+impl ScanOptions {
+    /// Runs in `context`, with default budgets, on the shared pool.
+    #[must_use]
+    pub fn new(context: Context) -> ScanOptions {
+        ScanOptions {
+            context,
+            first_sequence: 0,
+            last_sequence: u64::MAX,
+            pool: None,
+            max_threads: 0,
+            time_budget: None,
+            max_state_bytes: DEFAULT_STATE_BYTES,
+            stream: false,
+            max_held_bytes: DEFAULT_HELD_BYTES,
+            max_output_rows: DEFAULT_OUTPUT_ROWS,
+        }
+    }
+
+    /// Runs over all time.
+    #[must_use]
+    pub fn over_all_time() -> ScanOptions {
+        ScanOptions::new(Context {
+            start_nanos: i64::MIN,
+            end_nanos: i64::MAX,
+            max_state_bytes: DEFAULT_STATE_BYTES,
+            ..Context::default()
+        })
+    }
+}
