@@ -1,0 +1,76 @@
+//! What is known about the rows of a block without reading them.
+
+/// Facts about one block. A granule mask has bit `g` set for granule `g` of the block; a block has at most 64.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BlockFacts {
+    /// How many rows.
+    pub rows: u32,
+    /// Bytes of raw text.
+    pub raw_bytes: u64,
+    /// Oldest and newest event time of every granule, ns; rows are ordered by time.
+    pub granule_times: Vec<(i64, i64)>,
+    /// Least and greatest sequence.
+    pub sequences: (u64, u64),
+    /// Least and greatest ingest time, ns.
+    pub ingest: (i64, i64),
+    /// The tag sets of the rows.
+    pub tags: Vec<TagFacts>,
+    /// The fields that some row has, by name.
+    pub fields: Vec<FieldFacts>,
+    /// There are more fields than are listed.
+    pub more_fields: bool,
+}
+
+/// One set of tags, in use in a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagFacts {
+    /// Names (without `#`) and values.
+    pub tags: Vec<(String, String)>,
+    /// How many rows have it.
+    pub rows: u32,
+    /// The granules in which some row has it.
+    pub granules: u64,
+}
+
+/// One field of a block.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldFacts {
+    /// Its name.
+    pub name: String,
+    /// How many rows have it.
+    pub rows: u32,
+    /// The granules in which some row has it.
+    pub granules: u64,
+    /// Least and greatest number; `None` when some value may be a number that was not understood here. A field
+    /// without any number has least > greatest.
+    pub range: Option<(f64, f64)>,
+    /// Every distinct value, when they are few and short.
+    pub values: Option<Vec<ValueFacts>>,
+}
+
+/// One value of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValueFacts {
+    /// The text.
+    pub value: String,
+    /// How many rows have it.
+    pub rows: u32,
+    /// The granules in which some row has it.
+    pub granules: u64,
+}
+
+impl BlockFacts {
+    /// How many granules there are.
+    #[must_use]
+    pub fn granules(&self) -> usize {
+        self.granule_times.len()
+    }
+
+    /// Oldest and newest event time, ns.
+    #[must_use]
+    pub fn times(&self) -> (i64, i64) {
+        let first = self.granule_times.first().map_or(i64::MAX, |times| times.0);
+        let last = self.granule_times.last().map_or(i64::MIN, |times| times.1);
+        (first, last)
+    }
+}

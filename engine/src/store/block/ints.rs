@@ -1,0 +1,286 @@
+//! A list of integers as frames of 256: frame of reference or deltas, bit-packed, with patches.
+//!
+//! ```text
+//! frames n = ceil(count / 256)
+//! | head: n bytes, bit 7 = deltas, bits 0..7 = width | bases: signed varints, each relative to the one before |
+//! | delta frames: least delta, signed varint          | patches: count varint a frame, then (slot, high bits)   |
+//! | packed values, every frame byte-aligned                                                                     |
+//! ```
+//!
+//! A frame of reference holds `value - base`; a delta frame holds its first value as base and then
+//! `value - previous - least`. Values whose offset is wider than the frame's width keep their high bits in a patch
+//! (after PFOR, Zukowski et al. 2006). Any frame can be read without the others. All arithmetic wraps.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "frame numbers and slots are checked against count where they enter"
+)]
+
+use std::ops::Range;
+
+use super::bits;
+use super::wire::{Corrupt, Reader, put_signed, put_varint};
+
+/// Values a frame.
+pub(crate) const FRAME: usize = 256;
+const DELTA: u8 = 0x80;
+
+/// Appends `values`.
+pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
+    let mut frames = Frames::default();
+    for frame in values.chunks(FRAME) {
+        frames.push(frame);
+    }
+    out.extend_from_slice(&frames.heads);
+    let mut before = 0i64;
+    for base in &frames.bases {
+        put_signed(out, base.wrapping_sub(before));
+        before = *base;
+    }
+    out.extend_from_slice(&frames.least);
+    out.extend_from_slice(&frames.patches);
+    out.extend_from_slice(&frames.packed);
+}
+
+#[derive(Default)]
+struct Frames {
+    heads: Vec<u8>,
+    bases: Vec<i64>,
+    least: Vec<u8>,
+    patches: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Frames {
+    fn push(&mut self, values: &[i64]) {
+        let Some(first) = values.first().copied() else { return };
+        let base = values.iter().copied().min().unwrap_or(first);
+        let mut offsets = [0u64; FRAME];
+        for (slot, value) in values.iter().enumerate() {
+            offsets[slot] = value.wrapping_sub(base) as u64;
+        }
+        let mut deltas = [0u64; FRAME];
+        let mut least = i64::MAX;
+        for (slot, pair) in values.windows(2).enumerate() {
+            let delta = pair[1].wrapping_sub(pair[0]);
+            deltas[slot] = delta as u64;
+            least = least.min(delta);
+        }
+        let steps = values.len() - 1;
+        for delta in &mut deltas[..steps] {
+            *delta = delta.wrapping_sub(least as u64);
+        }
+        let (plain_width, plain_cost) = best_width(&offsets[..values.len()]);
+        let (delta_width, delta_cost) = best_width(&deltas[..steps]);
+        if steps > 0 && delta_cost + 24 < plain_cost {
+            self.bases.push(first);
+            self.heads.push(delta_width as u8 | DELTA);
+            put_signed(&mut self.least, least);
+            self.pack(&deltas[..steps], delta_width);
+        } else {
+            self.bases.push(base);
+            self.heads.push(plain_width as u8);
+            self.pack(&offsets[..values.len()], plain_width);
+        }
+    }
+
+    fn pack(&mut self, values: &[u64], width: u32) {
+        let over: Vec<(usize, u64)> = values
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, value)| {
+                let high = value.checked_shr(width).unwrap_or(0);
+                (high != 0).then_some((slot, high))
+            })
+            .collect();
+        put_varint(&mut self.patches, over.len() as u64);
+        for (slot, high) in over {
+            self.patches.push(slot as u8);
+            put_varint(&mut self.patches, high);
+        }
+        bits::pack(values, width, &mut self.packed);
+    }
+}
+
+/// The width that takes the fewest bits, patches counted, and those bits.
+fn best_width(values: &[u64]) -> (u32, usize) {
+    let mut having = [0usize; 65];
+    for value in values {
+        having[bits::width_of(*value) as usize] += 1;
+    }
+    let widest = having.iter().rposition(|count| *count > 0).unwrap_or(0);
+    let mut best = (widest as u32, values.len() * widest);
+    let mut over = 0;
+    for width in (0..widest).rev() {
+        over += having[width + 1];
+        let cost = values.len() * width + over * (8 + (widest - width).div_ceil(7) * 8);
+        if cost < best.1 {
+            best = (width as u32, cost);
+        }
+    }
+    best
+}
+
+/// An encoded list, ready to be read by frame.
+#[derive(Debug)]
+pub(crate) struct Ints {
+    count: usize,
+    frames: Vec<Frame>,
+    patches: Vec<(u8, u64)>,
+    packed: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    base: i64,
+    least: i64,
+    start: u32,
+    patch_start: u32,
+    patch_end: u32,
+    width: u8,
+    delta: bool,
+}
+
+impl Ints {
+    /// Takes apart what [`encode`] wrote for `count` values.
+    pub(crate) fn parse(bytes: &[u8], count: usize) -> Result<Ints, Corrupt> {
+        let mut reader = Reader::new(bytes);
+        let heads = reader.take(count.div_ceil(FRAME))?;
+        let mut frames = Vec::with_capacity(heads.len());
+        let (mut before, mut start) = (0i64, 0usize);
+        for (index, head) in heads.iter().enumerate() {
+            before = before.wrapping_add(reader.signed()?);
+            let (width, delta) = (head & !DELTA, head & DELTA != 0);
+            if width > 64 {
+                return Err(Corrupt("width over 64"));
+            }
+            let held = (count - index * FRAME).min(FRAME) - usize::from(delta);
+            frames.push(Frame {
+                base: before,
+                least: 0,
+                start: start as u32,
+                patch_start: 0,
+                patch_end: 0,
+                width,
+                delta,
+            });
+            start += bits::packed_len(held, u32::from(width));
+        }
+        for frame in frames.iter_mut().filter(|frame| frame.delta) {
+            frame.least = reader.signed()?;
+        }
+        let mut patches = Vec::new();
+        for frame in &mut frames {
+            frame.patch_start = patches.len() as u32;
+            for _ in 0..reader.count(FRAME)? {
+                patches.push((reader.byte()?, reader.varint()?));
+            }
+            frame.patch_end = patches.len() as u32;
+        }
+        let rest = reader.take(reader.left())?;
+        if rest.len() != start {
+            return Err(Corrupt("packed values of another length"));
+        }
+        let mut packed = Vec::with_capacity(rest.len() + bits::SPARE_BYTES);
+        packed.extend_from_slice(rest);
+        packed.resize(rest.len() + bits::SPARE_BYTES, 0);
+        Ok(Ints { count, frames, patches, packed })
+    }
+
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Appends the values of `range`, cut to what there is.
+    pub(crate) fn read(&self, range: Range<usize>, out: &mut Vec<i64>) {
+        let end = range.end.min(self.count);
+        let mut at = range.start;
+        out.reserve(end.saturating_sub(at));
+        let mut buffer = [0u64; FRAME];
+        while at < end {
+            let frame = at / FRAME;
+            let held = (self.count - frame * FRAME).min(FRAME);
+            self.frame(&self.frames[frame], held, &mut buffer);
+            let (from, to) = (at - frame * FRAME, held.min(end - frame * FRAME));
+            out.extend(buffer[from..to].iter().map(|value| *value as i64));
+            at = frame * FRAME + to;
+        }
+    }
+
+    fn frame(&self, frame: &Frame, held: usize, buffer: &mut [u64; FRAME]) {
+        let first = usize::from(frame.delta);
+        let packed = self.packed.get(frame.start as usize..).unwrap_or_default();
+        if !bits::unpack(packed, u32::from(frame.width), &mut buffer[first..held]) {
+            // parse compared the lengths, so this cannot be; zeros are better than a panic.
+            buffer.fill(0);
+        }
+        for (slot, high) in &self.patches[frame.patch_start as usize..frame.patch_end as usize] {
+            if let Some(value) = buffer[first..held].get_mut(*slot as usize) {
+                *value |= high.checked_shl(u32::from(frame.width)).unwrap_or(0);
+            }
+        }
+        if frame.delta {
+            let mut value = frame.base as u64;
+            buffer[0] = value;
+            for slot in &mut buffer[1..held] {
+                value = value.wrapping_add(*slot).wrapping_add(frame.least as u64);
+                *slot = value;
+            }
+        } else {
+            for slot in &mut buffer[..held] {
+                *slot = slot.wrapping_add(frame.base as u64);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(values: &[i64]) {
+        let mut out = Vec::new();
+        encode(values, &mut out);
+        let ints = Ints::parse(&out, values.len()).unwrap();
+        let mut back = Vec::new();
+        ints.read(0..values.len() + 5, &mut back);
+        assert_eq!(back, values);
+        let middle = values.len() / 3..values.len() * 2 / 3;
+        back.clear();
+        ints.read(middle.clone(), &mut back);
+        assert_eq!(back, &values[middle]);
+    }
+
+    #[test]
+    fn kinds_of_lists() {
+        check(&[]);
+        check(&[7]);
+        check(&[i64::MIN, i64::MAX, 0, -1]);
+        check(&vec![5; 1000]);
+        check(&(0..70_000).map(|i| i * 1000 + i % 7).collect::<Vec<_>>());
+        check(&(0..1000).map(|i| if i % 100 == 3 { i64::MAX - i } else { i % 5 }).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn sorted_lists_take_little() {
+        let mut out = Vec::new();
+        encode(&(0..65_536).collect::<Vec<_>>(), &mut out);
+        assert!(out.len() < 256 * 8, "{}", out.len());
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_comes_back(values in prop::collection::vec(any::<i64>(), 0..600)) {
+            check(&values);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0usize..2000) {
+            if let Ok(ints) = Ints::parse(&bytes, count) {
+                ints.read(0..count, &mut Vec::new());
+            }
+        }
+    }
+}
