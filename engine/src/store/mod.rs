@@ -3,5 +3,6 @@
 //! Knows of the language only `Required` and `record`; never imports `live`.
 
 pub mod block;
+pub mod files;
 pub mod segment;
 pub mod snapshot;
