@@ -3,15 +3,19 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong query.
 
 pub mod check;
+pub mod client;
 pub mod completions;
 pub mod demo;
 pub mod explain;
 pub mod fmt;
 pub mod generate;
 pub mod ingest;
+pub mod output;
 pub mod query;
 pub mod search;
 pub mod serve;
+pub mod table;
+pub mod terminal;
 
 use std::process::ExitCode;
 

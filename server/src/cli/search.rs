@@ -1,16 +1,103 @@
-//! `weir search`.
+//! `weir search`: a query against a server, its rows printed as they come.
 
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::EXIT_USAGE;
+use super::client::{Client, Refused, ServerArgs, path_segment};
+use super::output::{Format, RowPrinter};
 
 /// Arguments of `weir search`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(
+    after_help = "Examples:\n  weir search 'level=ERROR | groupBy(service)'\n  weir search --start 1h --format table 'status>=500 | top(path)'\n  weir search --live 'payments timeout'"
+)]
+pub struct Args {
+    /// The query, in CQL
+    query: String,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// From when: relative (`24h`), RFC 3339 or epoch milliseconds
+    #[arg(long, value_name = "TIME")]
+    start: Option<String>,
+    /// Until when, as --start
+    #[arg(long, value_name = "TIME")]
+    end: Option<String>,
+    /// Keep following new matches
+    #[arg(long, conflicts_with = "end")]
+    live: bool,
+    /// Value of a query parameter, as name=value; may be given several times
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    arguments: Vec<String>,
+    /// How to print the rows
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    format: Format,
+}
 
-/// Runs it.
+/// Runs the query and prints its rows.
 ///
 /// # Errors
-/// Whatever went wrong, to be printed.
+/// When the server cannot be reached or fails. A wrong query is printed and gives exit code 2.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args {} = args;
-    anyhow::bail!("`weir search` is not part of this build")
+    let client = Client::new(&args.server);
+    let path = format!("/api/v1/repositories/{}/query", path_segment(&args.server.repository));
+    let body = serde_json::to_vec(&request(&args)?)?;
+    let headers = [("Content-Type", "application/json"), ("Accept", "application/x-ndjson")];
+    match client.post(&path, &headers, &body) {
+        Ok(answer) => print(answer, args.format, args.live),
+        Err(error) => match error.downcast_ref::<Refused>() {
+            Some(refused) if refused.status == 400 => {
+                eprintln!("{}", refused.message);
+                Ok(ExitCode::from(EXIT_USAGE))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn request(args: &Args) -> anyhow::Result<serde_json::Value> {
+    let mut arguments = serde_json::Map::new();
+    for pair in &args.arguments {
+        let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not name=value"))?;
+        arguments.insert(name.to_owned(), value.into());
+    }
+    let mut request =
+        serde_json::json!({ "queryString": args.query, "isLive": args.live, "arguments": arguments });
+    if let Some(fields) = request.as_object_mut() {
+        for (name, value) in [("start", &args.start), ("end", &args.end)] {
+            value.as_ref().map(|value| fields.insert(name.to_owned(), value.as_str().into()));
+        }
+        if args.start.is_none() && !args.live {
+            // A person who names no time wants everything there is, not the API's last 24 hours.
+            fields.insert("start".to_owned(), 0.into());
+        }
+    }
+    Ok(request)
+}
+
+fn print(answer: impl Read, format: Format, live: bool) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let mut printer = RowPrinter::new(format, std::io::stdout().is_terminal());
+    for line in BufReader::new(answer).split(b'\n') {
+        let line = line.context("the answer broke off")?;
+        if line.is_empty() {
+            continue;
+        }
+        if let Err(error) =
+            printer.json_line(&line, &mut out).and_then(|()| if live { out.flush() } else { Ok(()) })
+        {
+            return closed_pipe(error);
+        }
+    }
+    printer.finish(&mut out).map_or_else(closed_pipe, |()| Ok(ExitCode::SUCCESS))
+}
+
+/// A reader that has seen enough (`| head`) is no failure.
+pub(super) fn closed_pipe(error: std::io::Error) -> anyhow::Result<ExitCode> {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        _ => Err(error).context("cannot write the rows"),
+    }
 }
