@@ -1,1 +1,11 @@
-//! stub
+//! Measuring Weir: seeded corpora, a server of its own, and clocks that count CPU, not waiting.
+//!
+//! Nothing here ships. The criterion benches under `benches/` measure stages in one process; the `weir-bench` binary
+//! measures the whole program against `rg` and `zstd` on the same files in the same run.
+
+pub mod clock;
+pub mod compare;
+pub mod corpus;
+pub mod queries;
+pub mod report;
+pub mod server;

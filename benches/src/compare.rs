@@ -1,0 +1,188 @@
+//! The comparison run: one corpus through a real server, `rg` and `zstd` over the raw file, all in one run.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::clock;
+use crate::corpus::Corpus;
+use crate::queries::Kind;
+use crate::report::{QueryRow, Report, millis, ratio};
+use crate::server::Server;
+
+/// How a comparison runs.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The `weir` binary.
+    pub weir: PathBuf,
+    /// Where data directories go.
+    pub work: PathBuf,
+    /// Counted runs of each query; the median is reported.
+    pub runs: usize,
+    /// Bytes a batch.
+    pub batch_bytes: usize,
+}
+
+impl Comparison {
+    /// Ingests `corpus` and measures `kinds` on it.
+    ///
+    /// # Errors
+    /// When a part of the run fails. A wrong count is reported, not an error.
+    pub fn run(&self, corpus: &Corpus, kinds: &[Kind]) -> anyhow::Result<Report> {
+        let data = self.work.join(format!("data-{:?}", corpus.dataset).to_lowercase());
+        if data.exists() {
+            std::fs::remove_dir_all(&data)?;
+        }
+        let server = Server::start(&self.weir, &data)?;
+        let mut facts = self.ingest(&server, corpus)?;
+        facts.push(("peak memory".into(), format!("{} MB", server.peak_memory_bytes() / 1_000_000)));
+        server.stop()?;
+        let server = Server::start(&self.weir, &data)?;
+        server.settle()?;
+        facts.extend(sizes(corpus, &data)?);
+        let base_kind =
+            kinds.first().and_then(|kind| kind.rg.clone()).context("the first kind has no rg form")?;
+        let base = self.rg(&base_kind, &corpus.path)?.0;
+        let queries =
+            kinds.iter().map(|kind| self.measure(&server, kind, &corpus.path)).collect::<Result<_, _>>()?;
+        server.stop()?;
+        let title =
+            format!("{:?}: {} events, {} MB raw", corpus.dataset, corpus.events, corpus.bytes / 1_000_000);
+        Ok(Report { title, facts, base, queries })
+    }
+
+    fn ingest(&self, server: &Server, corpus: &Corpus) -> anyhow::Result<Vec<(String, String)>> {
+        let (cpu, wall) = (server.cpu()?, Instant::now());
+        let mut waits = Vec::new();
+        let mut file = File::open(&corpus.path)?;
+        let mut left = Vec::new();
+        loop {
+            let read = file.by_ref().take(self.batch_bytes as u64).read_to_end(&mut left)?;
+            let end = match read {
+                0 => left.len(),
+                _ => left.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
+            };
+            if end > 0 {
+                let batch: Vec<u8> = left.drain(..end).collect();
+                let sent = Instant::now();
+                server.post(
+                    "/api/v1/repositories/default/ingest",
+                    &[("Content-Type", corpus.content_type())],
+                    &batch,
+                )?;
+                waits.push(sent.elapsed());
+            }
+            if read == 0 {
+                break;
+            }
+        }
+        let sending = wall.elapsed();
+        server.settle()?;
+        let spent = server.cpu()?.saturating_sub(cpu);
+        waits.sort_unstable();
+        let p99 = waits.get(waits.len() * 99 / 100).copied().unwrap_or_default();
+        let megabytes = corpus.bytes as f64 / 1e6;
+        Ok(vec![
+            (
+                "ingest, raw MB per core-second, sealing and merging included".into(),
+                format!("{:.0}", megabytes / spent.as_secs_f64()),
+            ),
+            (
+                "ingest, CPU us an event".into(),
+                format!("{:.2}", spent.as_secs_f64() * 1e6 / corpus.events as f64),
+            ),
+            (
+                "ingest, raw MB a second of wall time, one sender".into(),
+                format!("{:.0}", megabytes / sending.as_secs_f64()),
+            ),
+            (
+                "acknowledged, ms, median / p99".into(),
+                format!("{} / {}", millis(clock::median(waits)), millis(p99)),
+            ),
+        ])
+    }
+
+    fn measure(&self, server: &Server, kind: &Kind, raw: &Path) -> anyhow::Result<QueryRow> {
+        let mut times = Vec::new();
+        let mut answer = Vec::new();
+        for run in 0..=self.runs {
+            let before = server.cpu()?;
+            answer = server.query("default", &kind.query).with_context(|| kind.query.clone())?;
+            if run > 0 {
+                times.push(server.cpu()?.saturating_sub(before));
+            }
+        }
+        let ours = count_of(&answer);
+        let (rg, wrong) = match &kind.rg {
+            Some(args) => {
+                let (time, theirs) = self.rg(args, raw)?;
+                (Some(time), theirs != ours)
+            }
+            None => (None, false),
+        };
+        Ok(QueryRow { name: kind.name, weir: clock::median(times), rg, count: ours, wrong })
+    }
+
+    fn rg(&self, args: &[String], raw: &Path) -> anyhow::Result<(Duration, String)> {
+        let mut times = Vec::new();
+        let mut count = String::new();
+        for run in 0..=self.runs {
+            let (time, said) = clock::of_command(Command::new("rg").arg("-c").args(args).arg(raw))?;
+            if run > 0 {
+                times.push(time);
+            }
+            count = if said.trim().is_empty() { "0".to_owned() } else { said.trim().to_owned() };
+        }
+        Ok((clock::median(times), count))
+    }
+}
+
+/// The `_count` of a single row, else how many rows there are.
+fn count_of(answer: &[u8]) -> String {
+    let mut lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let first: Option<serde_json::Value> = lines.next().and_then(|line| serde_json::from_slice(line).ok());
+    let rest = lines.count();
+    match first.as_ref().and_then(|row| row.get("_count")) {
+        Some(count) if rest == 0 => count.as_str().map_or_else(|| count.to_string(), str::to_owned),
+        _ => format!("{} rows", rest + usize::from(first.is_some())),
+    }
+}
+
+fn sizes(corpus: &Corpus, data: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let packed = corpus.path.with_extension("zst");
+    let status =
+        Command::new("zstd").args(["-3", "-q", "-f", "-o"]).arg(&packed).arg(&corpus.path).status()?;
+    if !status.success() {
+        bail!("zstd failed");
+    }
+    let zstd = std::fs::metadata(&packed)?.len();
+    std::fs::remove_file(&packed)?;
+    let disk = folder_bytes(data, "seg")?;
+    let share = |whole: u64| ratio(Duration::from_nanos(disk), Duration::from_nanos(whole));
+    Ok(vec![
+        (
+            "segments on disk, index included".into(),
+            format!("{:.1} MB, {:.1} bytes an event", disk as f64 / 1e6, disk as f64 / corpus.events as f64),
+        ),
+        ("of raw".into(), share(corpus.bytes)),
+        ("of zstd -3".into(), format!("{} (of {:.1} MB)", share(zstd), zstd as f64 / 1e6)),
+    ])
+}
+
+fn folder_bytes(folder: &Path, ending: &str) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let facts = entry.metadata()?;
+        if facts.is_dir() {
+            bytes += folder_bytes(&entry.path(), ending)?;
+        } else if entry.path().extension().is_some_and(|end| end == ending) {
+            bytes += facts.len();
+        }
+    }
+    Ok(bytes)
+}

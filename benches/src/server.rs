@@ -1,0 +1,137 @@
+//! A real `weir serve` process on a free loopback port, ended with its guard.
+
+use std::io::{BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::clock;
+
+/// How long a server may take to answer for the first time.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    agent: ureq::Agent,
+    base: String,
+    data: PathBuf,
+}
+
+impl Server {
+    /// Starts `binary serve` over the data directory `data` and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not start within half a minute.
+    pub fn start(binary: &Path, data: &Path) -> anyhow::Result<Server> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let listen = format!("127.0.0.1:{port}");
+        let child = Command::new(binary)
+            .args(["serve", "--listen", &listen, "--data"])
+            .arg(data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let server = Server { child, agent, base: format!("http://{listen}"), data: data.to_owned() };
+        let deadline = Instant::now() + START_LIMIT;
+        while server.agent.get(format!("{}/health", server.base)).call().is_err() {
+            if Instant::now() > deadline {
+                bail!("the server did not start");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(server)
+    }
+
+    /// CPU time used so far.
+    ///
+    /// # Errors
+    /// When the server has ended.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        clock::of_process(self.child.id())
+    }
+
+    /// Sends `body` and returns the answer's bytes.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send(body)?;
+        let status = answer.status();
+        let mut bytes = Vec::new();
+        BufReader::new(answer.into_body().into_reader()).read_to_end(&mut bytes)?;
+        if !status.is_success() {
+            bail!("{path}: {status}: {}", String::from_utf8_lossy(&bytes));
+        }
+        Ok(bytes)
+    }
+
+    /// Runs a query over everything and returns its rows as NDJSON.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn query(&self, repository: &str, query: &str) -> anyhow::Result<Vec<u8>> {
+        let body = serde_json::json!({ "queryString": query, "start": 0 }).to_string();
+        let headers = [("Content-Type", "application/json"), ("Accept", "application/x-ndjson")];
+        self.post(&format!("/api/v1/repositories/{repository}/query"), &headers, body.as_bytes())
+    }
+
+    /// Waits until background work is over: CPU time stands still for half a second. At most two minutes.
+    ///
+    /// # Errors
+    /// When the server has ended.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        let mut last = self.cpu()?;
+        for _ in 0..240 {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = self.cpu()?;
+            if now - last < Duration::from_millis(15) {
+                return Ok(());
+            }
+            last = now;
+        }
+        Ok(())
+    }
+
+    /// Peak resident memory in bytes, as the system counts it.
+    #[must_use]
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0)
+            * 1024
+    }
+
+    /// Stops the server and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub fn stop(mut self) -> anyhow::Result<PathBuf> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGTERM)?;
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("the server ended with {status}");
+        }
+        Ok(self.data.clone())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // After `stop` the child is gone and both calls fail, which is as wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
