@@ -15,7 +15,9 @@
 pub mod ast;
 pub mod compile;
 pub mod error;
+pub mod functions;
 pub mod machine;
+pub mod plan;
 pub mod program;
 pub mod record;
 pub mod result;

@@ -1,27 +1,335 @@
 //! A test on text, compiled once.
 
-/// A test on text: a literal, a glob, a set or a regex, in whichever form runs fastest.
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use hashbrown::HashSet;
+use memchr::memmem::Finder;
+
+use crate::value::ValueRef;
+
+/// A test on text: a literal, a glob, a set or a regex, in whichever form runs fastest. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct TextMatcher {
-    literal: String,
+    form: Arc<Form>,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// Is this text.
+    Equals(Box<str>),
+    /// Is this text, or a plain decimal of the same value.
+    Number(NumberText),
+    /// Is one of these texts, or a plain decimal of the same value as one of the numbers.
+    Set { texts: HashSet<Box<str>, foldhash::fast::FixedState>, numbers: Vec<NumberText> },
+    /// Contains this text.
+    Contains { literal: Box<str>, finder: Box<Finder<'static>> },
+    /// Starts with this text.
+    Prefix(Box<str>),
+    /// Ends with this text.
+    Suffix(Box<str>),
+    /// Pieces in this order with anything between.
+    Glob(Glob),
+    /// Contains one of these texts.
+    ContainsAny { literals: Vec<Box<str>>, automaton: AhoCorasick },
+    /// A regex matches somewhere.
+    Regex(regex::Regex),
+    /// One of them passes.
+    Any(Vec<TextMatcher>),
+}
+
+#[derive(Debug)]
+struct NumberText {
+    text: Box<str>,
+    value: crate::value::Number,
+}
+
+impl NumberText {
+    fn is_match(&self, text: &str) -> bool {
+        *text == *self.text
+            || (starts_number(text) && is_plain(text) && crate::value::Number::parse(text) == Some(self.value))
+    }
+}
+
+/// Exponents are left out of equality in filters (`f=100` is not met by `1e2`), so that every text equal to a number
+/// contains its digits and an index can look for them.
+fn is_plain(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, b'e' | b'E'))
+}
+
+fn starts_number(text: &str) -> bool {
+    matches!(text.as_bytes().first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.'))
+}
+
+#[derive(Debug)]
+struct Glob {
+    /// What the text starts with; empty where the pattern starts with `*`.
+    start: Box<str>,
+    /// What follows in order.
+    middle: Vec<Finder<'static>>,
+    /// What it ends with.
+    end: Box<str>,
+}
+
+impl Glob {
+    fn is_match(&self, text: &str) -> bool {
+        let Some(rest) = text.strip_prefix(&*self.start) else { return false };
+        let Some(rest) = rest.strip_suffix(&*self.end) else { return false };
+        let mut rest = rest.as_bytes();
+        for piece in &self.middle {
+            let Some(at) = piece.find(rest) else { return false };
+            rest = rest.get(at + piece.needle().len()..).unwrap_or_default();
+        }
+        true
+    }
 }
 
 impl TextMatcher {
+    fn new(form: Form) -> TextMatcher {
+        TextMatcher { form: Arc::new(form) }
+    }
+
     /// A test for `literal` anywhere in the text, case-sensitive.
     #[must_use]
     pub fn contains(literal: &str) -> TextMatcher {
-        TextMatcher { literal: literal.to_owned() }
+        let finder = Box::new(Finder::new(literal.as_bytes()).into_owned());
+        TextMatcher::new(Form::Contains { literal: literal.into(), finder })
+    }
+
+    /// A test for `literal` as the whole text. When it says a number, other plain decimals of that value pass too.
+    #[must_use]
+    pub fn equals(literal: &str) -> TextMatcher {
+        match number_text(literal) {
+            Some(number) => TextMatcher::new(Form::Number(number)),
+            None => TextMatcher::new(Form::Equals(literal.into())),
+        }
+    }
+
+    /// A test for exactly `literal`: numbers are texts like any other.
+    #[must_use]
+    pub fn equals_text(literal: &str) -> TextMatcher {
+        TextMatcher::new(Form::Equals(literal.into()))
+    }
+
+    /// A test for a text that starts with `literal`.
+    #[must_use]
+    pub fn starts_with(literal: &str) -> TextMatcher {
+        TextMatcher::new(Form::Prefix(literal.into()))
+    }
+
+    /// A test for a text that ends with `literal`.
+    #[must_use]
+    pub fn ends_with(literal: &str) -> TextMatcher {
+        TextMatcher::new(Form::Suffix(literal.into()))
+    }
+
+    /// A test for a whole text of the form `pattern`, where `*` stands for anything, line breaks included.
+    #[must_use]
+    pub fn glob(pattern: &str) -> TextMatcher {
+        let pieces: Vec<&str> = pattern.split('*').collect();
+        match pieces.as_slice() {
+            [] => TextMatcher::equals(""),
+            [whole] => TextMatcher::equals(whole),
+            ["", end] => TextMatcher::ends_with(end),
+            [start, ""] => TextMatcher::starts_with(start),
+            [start, middle @ .., end] => {
+                let middle: Vec<&str> = middle.iter().copied().filter(|piece| !piece.is_empty()).collect();
+                match (*start, middle.as_slice(), *end) {
+                    ("", [only], "") => TextMatcher::contains(only),
+                    (start, [], "") => TextMatcher::starts_with(start),
+                    ("", [], end) => TextMatcher::ends_with(end),
+                    (start, middle, end) => TextMatcher::new(Form::Glob(Glob {
+                        start: start.into(),
+                        middle: middle.iter().map(|piece| Finder::new(piece.as_bytes()).into_owned()).collect(),
+                        end: end.into(),
+                    })),
+                }
+            }
+        }
+    }
+
+    /// A test for the whole text to be of one of the forms `patterns`: texts, or globs with `*`.
+    #[must_use]
+    pub fn any_of(patterns: &[String]) -> TextMatcher {
+        if let [only] = patterns {
+            return TextMatcher::glob(only);
+        }
+        let (globs, texts): (Vec<&String>, Vec<&String>) = patterns.iter().partition(|text| text.contains('*'));
+        let mut parts: Vec<TextMatcher> = Vec::new();
+        if !texts.is_empty() {
+            let numbers = texts.iter().filter_map(|text| number_text(text)).collect();
+            let texts = texts.iter().map(|text| text.as_str().into()).collect();
+            parts.push(TextMatcher::new(Form::Set { texts, numbers }));
+        }
+        parts.extend(globs.iter().map(|glob| TextMatcher::glob(glob)));
+        TextMatcher::any(parts)
+    }
+
+    /// A test that passes when one of `parts` does.
+    #[must_use]
+    pub fn any(mut parts: Vec<TextMatcher>) -> TextMatcher {
+        let literals: Vec<Box<str>> =
+            parts.iter().filter_map(|part| part.as_contains().map(Box::from)).collect();
+        if literals.len() > 1 && literals.len() == parts.len() {
+            let built = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostFirst)
+                .build(literals.iter().map(|literal| literal.as_bytes()));
+            if let Ok(automaton) = built {
+                return TextMatcher::new(Form::ContainsAny { literals, automaton });
+            }
+        }
+        match (parts.pop(), parts.is_empty()) {
+            (Some(only), true) => only,
+            (Some(last), false) => {
+                parts.push(last);
+                TextMatcher::new(Form::Any(parts))
+            }
+            (None, _) => TextMatcher::new(Form::Any(parts)),
+        }
+    }
+
+    /// A test for a match of `regex` somewhere in the text.
+    #[must_use]
+    pub fn regex(regex: regex::Regex) -> TextMatcher {
+        TextMatcher::new(Form::Regex(regex))
     }
 
     /// Whether `text` passes.
+    #[inline]
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
-        memchr::memmem::find(text.as_bytes(), self.literal.as_bytes()).is_some()
+        match &*self.form {
+            Form::Equals(literal) => *text == **literal,
+            Form::Number(number) => number.is_match(text),
+            Form::Set { texts, numbers } => {
+                texts.contains(text) || (starts_number(text) && numbers.iter().any(|one| one.is_match(text)))
+            }
+            Form::Contains { finder, .. } => finder.find(text.as_bytes()).is_some(),
+            Form::Prefix(literal) => text.starts_with(&**literal),
+            Form::Suffix(literal) => text.ends_with(&**literal),
+            Form::Glob(glob) => glob.is_match(text),
+            Form::ContainsAny { automaton, .. } => automaton.is_match(text),
+            Form::Regex(regex) => regex.is_match(text),
+            Form::Any(parts) => parts.iter().any(|part| part.is_match(text)),
+        }
+    }
+
+    /// Whether the text of `value` passes; `buffer` holds the text of numbers.
+    #[inline]
+    pub fn is_match_value(&self, value: ValueRef<'_>, buffer: &mut String) -> bool {
+        self.is_match(value.text_in(buffer))
     }
 
     /// The literal, when passing is the same as containing it: holders may then run one search over many texts.
     #[must_use]
     pub fn as_contains(&self) -> Option<&str> {
-        Some(&self.literal)
+        match &*self.form {
+            Form::Contains { literal, .. } => Some(literal),
+            _ => None,
+        }
+    }
+
+    /// The literal, when passing is the same as being it: holders may then compare codes, spans or lengths.
+    #[must_use]
+    pub fn as_equals(&self) -> Option<&str> {
+        match &*self.form {
+            Form::Equals(literal) => Some(literal),
+            // A literal number also passes as another spelling; without one nothing but itself can be equal.
+            _ => None,
+        }
+    }
+
+    /// Literals one of which every passing text contains; `None` when there is no such list.
+    #[must_use]
+    pub fn required_literals(&self) -> Option<Vec<String>> {
+        match &*self.form {
+            Form::Equals(text) | Form::Prefix(text) | Form::Suffix(text) => {
+                (!text.is_empty()).then(|| vec![text.to_string()])
+            }
+            Form::Number(number) => Some(vec![digits(number.value)?]),
+            Form::Contains { literal, .. } => (!literal.is_empty()).then(|| vec![literal.to_string()]),
+            Form::ContainsAny { literals, .. } => {
+                literals.iter().map(|text| (!text.is_empty()).then(|| text.to_string())).collect()
+            }
+            Form::Set { texts, numbers } => {
+                let numeric = numbers.iter().map(|number| digits(number.value));
+                let plain = texts.iter().filter(|text| number_text(text).is_none());
+                let plain = plain.map(|text| (!text.is_empty()).then(|| text.to_string()));
+                numeric.chain(plain).collect()
+            }
+            Form::Glob(glob) => {
+                let pieces = glob.middle.iter().filter_map(|piece| std::str::from_utf8(piece.needle()).ok());
+                let all = pieces.chain([&*glob.start, &*glob.end]);
+                let longest = all.max_by_key(|piece| piece.len())?;
+                (!longest.is_empty()).then(|| vec![longest.to_owned()])
+            }
+            Form::Regex(_) => None,
+            Form::Any(parts) => {
+                let lists: Option<Vec<Vec<String>>> = parts.iter().map(TextMatcher::required_literals).collect();
+                lists.map(|lists| lists.into_iter().flatten().collect())
+            }
+        }
+    }
+}
+
+fn number_text(text: &str) -> Option<NumberText> {
+    let value = ValueRef::Text(text).number()?;
+    Some(NumberText { text: text.into(), value })
+}
+
+/// The digits that every plain decimal of `value` contains: `404` for 404, `.5` for 0.5.
+#[must_use]
+pub fn digits(value: crate::value::Number) -> Option<String> {
+    value.decimal()?;
+    let text = value.to_string();
+    let text = text.strip_prefix('-').unwrap_or(&text);
+    if text.contains(['e', 'E']) {
+        return None;
+    }
+    let text = if text.starts_with("0.") { text.get(1..)? } else { text };
+    Some(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_texts() {
+        for (pattern, yes, no) in [
+            ("a", &["a"][..], &["", "aa", "A"][..]),
+            ("a*", &["a", "ab"], &["ba"]),
+            ("*a", &["a", "ba"], &["ab"]),
+            ("*a*", &["a", "bab"], &["b"]),
+            ("a*a", &["aa", "aba", "a\na"], &["a", "ab"]),
+            ("a**b*c", &["abc", "a-b-c"], &["acb", "ab"]),
+            ("*a*b*", &["ab", "xaxbx"], &["ba"]),
+            ("404", &["404", "404.0", "0404"], &["4040", "404.1", "x"]),
+            ("", &[""], &["a"]),
+        ] {
+            let matcher = TextMatcher::glob(pattern);
+            for text in yes {
+                assert!(matcher.is_match(text), "{pattern} should match {text}");
+            }
+            for text in no {
+                assert!(!matcher.is_match(text), "{pattern} should not match {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_passing_text_contains_a_required_literal() {
+        let matcher = TextMatcher::any_of(&["web".into(), "db*1".into(), "1.50".into(), "-0.5".into()]);
+        let literals = matcher.required_literals().unwrap();
+        for text in ["web", "db-01", "1.5", "01.5", "-.5", "-0.50"] {
+            assert!(matcher.is_match(text), "{text}");
+            assert!(literals.iter().any(|literal| text.contains(literal.as_str())), "{text} {literals:?}");
+        }
+    }
+
+    #[test]
+    fn any_of_contains_is_one_automaton() {
+        let matcher = TextMatcher::any(vec![TextMatcher::contains("ab"), TextMatcher::contains("cd")]);
+        assert!(matcher.is_match("xcdx") && matcher.is_match("ab") && !matcher.is_match("ac"));
     }
 }

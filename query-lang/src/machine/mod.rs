@@ -1,6 +1,11 @@
 //! Runs a program over rows, a batch at a time.
 
+pub mod predicate;
+pub mod view;
+
 use std::sync::Arc;
+
+pub use view::View;
 
 use crate::program::Program;
 use crate::record::{OrderKey, Rows, RowsError, Selection};

@@ -3,10 +3,12 @@
 //! An arriving batch, a stored block and the table of an earlier aggregate all look the same from here: a
 //! [`Rows`] hands out [`Column`]s for the rows a [`Selection`] names. Nothing here knows where bytes come from.
 
+pub mod builder;
 pub mod column;
 pub mod rows;
 pub mod selection;
 
+pub use builder::ColumnBuilder;
 pub use column::{Column, Dictionary, TextColumn, TextSpan};
 pub use rows::{OrderKey, Rows, RowsError};
 pub use selection::Selection;

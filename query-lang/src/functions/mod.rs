@@ -1,0 +1,210 @@
+//! The functions of the language that work on rows: one file a family, one table of signatures a file.
+//!
+//! To add a function: put its [`Signature`] into its family's `SIGNATURES`, build a [`RowFunction`] from the
+//! checked [`Arguments`], and run it in the family's `apply` over a [`View`]: whole columns at a time, reading only
+//! the columns it names. [`View::map`] is the easy way for "value in, value out, missing stays missing", and
+//! evaluates dictionary columns once a distinct value. A new family also gets a line in [`FAMILIES`] and a variant
+//! of [`RowFunction`].
+//!
+//! Aggregates have their signatures here too (family `aggregate`), but live in `crate::aggregates`.
+
+pub mod arguments;
+pub mod fields;
+pub mod signature;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub use arguments::{Argument, Arguments};
+pub use signature::{Build, Kind, Parameter, Signature};
+
+use crate::machine::predicate::Predicate;
+use crate::machine::{Context, StepError, View};
+
+/// Every family's table.
+pub const FAMILIES: &[&[Signature]] = &[fields::SIGNATURES];
+
+/// Functions that CQL has and this version has not: named in errors, so that nobody takes them for a typo.
+pub const NOT_BUILT: &[&str] = &[
+    "accumulate",
+    "appendAggregation",
+    "array:append",
+    "array:dedup",
+    "array:drop",
+    "array:eval",
+    "array:exists",
+    "array:filter",
+    "array:intersection",
+    "array:length",
+    "array:reduceAll",
+    "array:reduceColumn",
+    "array:reduceRow",
+    "array:regex",
+    "array:rename",
+    "array:sort",
+    "array:union",
+    "asn",
+    "base64Decode",
+    "base64Encode",
+    "bitfield:extractFlags",
+    "callFunction",
+    "communityId",
+    "concatArray",
+    "copyEvent",
+    "correlate",
+    "counterAsRate",
+    "crypto:md5",
+    "crypto:sha1",
+    "crypto:sha256",
+    "defineTable",
+    "duration",
+    "eventFieldCount",
+    "eventInternals",
+    "eventSize",
+    "fieldset",
+    "fieldstats",
+    "findTimestamp",
+    "formatDuration",
+    "geography:distance",
+    "geohash",
+    "getField",
+    "hash",
+    "hashMatch",
+    "hashRewrite",
+    "ioc:lookup",
+    "ipLocation",
+    "join",
+    "json:extract",
+    "json:prettyPrint",
+    "linReg",
+    "lookup",
+    "lowercase",
+    "match",
+    "matchAsArray",
+    "neighbor",
+    "objectArray:eval",
+    "objectArray:exists",
+    "parseCEF",
+    "parseCsv",
+    "parseFixedWidth",
+    "parseHexString",
+    "parseInt",
+    "parseLEEF",
+    "parseUri",
+    "parseUrl",
+    "parseXml",
+    "partition",
+    "rdns",
+    "readFile",
+    "reverseDns",
+    "sample",
+    "sankey",
+    "selfJoin",
+    "selfJoinFilter",
+    "series",
+    "session",
+    "setField",
+    "shannonEntropy",
+    "slidingTimeWindow",
+    "slidingWindow",
+    "stripAnsiCodes",
+    "subnet",
+    "text:length",
+    "text:positionOf",
+    "text:substring",
+    "text:trim",
+    "tokenHash",
+    "transpose",
+    "unit:convert",
+    "urlDecode",
+    "urlEncode",
+    "window",
+    "worldMap",
+    "writeJson",
+    "xml:prettyPrint",
+];
+
+/// The function called `name`, without case.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Signature> {
+    signatures().find(|signature| signature.is_called(name))
+}
+
+/// Every function there is.
+pub fn signatures() -> impl Iterator<Item = &'static Signature> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+/// A step that reads and writes fields, ready to run.
+#[derive(Debug)]
+pub enum RowFunction {
+    /// A condition, as a step or where a call gives true or false.
+    Filter(Predicate),
+    /// `rename`, `drop`, `select`, `default` ...
+    Fields(fields::FieldFunction),
+}
+
+/// What a run carries from batch to batch beside its state: nothing that changes an answer.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// What the run knows of time.
+    pub context: Context,
+    /// Text being built.
+    pub text: String,
+}
+
+/// The fields something reads and writes, for fetching no more than needed and pruning no more than right.
+#[derive(Clone, Debug, Default)]
+pub struct Touches {
+    /// Fields read.
+    pub reads: BTreeSet<Arc<str>>,
+    /// It may read any field.
+    pub reads_all: bool,
+    /// Fields written, removed or renamed.
+    pub writes: BTreeSet<Arc<str>>,
+    /// It may write any field (names known only at run time).
+    pub writes_any: bool,
+}
+
+impl Touches {
+    /// Notes that `field` is read.
+    pub fn read(&mut self, field: &Arc<str>) {
+        self.reads.insert(Arc::clone(field));
+    }
+
+    /// Notes that `field` is written.
+    pub fn write(&mut self, field: &Arc<str>) {
+        self.writes.insert(Arc::clone(field));
+    }
+}
+
+impl RowFunction {
+    /// Runs over the chosen rows of `view`.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
+        match self {
+            RowFunction::Filter(predicate) => predicate.apply(view, scratch),
+            RowFunction::Fields(function) => function.apply(view, scratch),
+        }
+    }
+
+    /// Notes what it reads and writes. Too much is always right.
+    pub fn touches(&self, touches: &mut Touches) {
+        match self {
+            RowFunction::Filter(predicate) => predicate.touches(touches),
+            RowFunction::Fields(function) => function.touches(touches),
+        }
+    }
+
+    /// The field a call used inside an expression yields (`1 + length(x)`); `None` when it gives true or false by
+    /// passing or dropping rows.
+    #[must_use]
+    pub fn output(&self) -> Option<Arc<str>> {
+        match self {
+            RowFunction::Filter(_) => None,
+            RowFunction::Fields(function) => function.output(),
+        }
+    }
+}

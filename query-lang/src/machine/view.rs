@@ -1,0 +1,384 @@
+//! Rows on their way through the row steps: a source that is never changed, and what was written over it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::compile::TextMatcher;
+use crate::functions::Scratch;
+use crate::machine::StepError;
+use crate::record::{Column, ColumnBuilder, OrderKey, Rows, RowsError, Selection};
+use crate::value::ValueRef;
+
+/// A source's rows with the fields written so far, the rows still in play, and the fields still to be seen.
+///
+/// Rows are numbered as in the source until a step makes several rows of one ([`View::multiply`]); columns handed
+/// out and written have one slot a row of the view, in play or not.
+#[derive(Clone)]
+pub struct View<'r> {
+    source: &'r dyn Rows,
+    /// View row to source row; `None`: the same.
+    origin: Option<Arc<[u32]>>,
+    rows: usize,
+    selection: Selection,
+    written: HashMap<Arc<str>, Column>,
+    /// Names in `written`, in the order they were first written.
+    written_order: Vec<Arc<str>>,
+    /// The source's fields that are visible; `None`: all.
+    visible: Option<Arc<[Arc<str>]>>,
+    /// Columns fetched from the source, with the source rows they are good for. Shared by forks.
+    fetched: Rc<RefCell<HashMap<Arc<str>, (Column, Selection)>>>,
+}
+
+impl std::fmt::Debug for View<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("View")
+            .field("rows", &self.rows)
+            .field("chosen", &self.selection.count())
+            .field("written", &self.written_order)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'r> View<'r> {
+    /// The rows of `within`, as the source has them.
+    #[must_use]
+    pub fn new(source: &'r dyn Rows, within: Selection) -> View<'r> {
+        View {
+            source,
+            origin: None,
+            rows: source.len(),
+            selection: within,
+            written: HashMap::new(),
+            written_order: Vec::new(),
+            visible: None,
+            fetched: Rc::default(),
+        }
+    }
+
+    /// How many rows there are, in play or not.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The rows in play.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Sets the rows in play.
+    pub fn set_selection(&mut self, selection: Selection) {
+        self.selection = selection;
+    }
+
+    /// Whether rows are numbered as in the source, and none stands for several.
+    #[must_use]
+    pub fn is_aligned(&self) -> bool {
+        self.origin.is_none()
+    }
+
+    /// The values of field `name` for the rows in play; [`Column::Missing`] when it is not there.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn column(&self, name: &str) -> Result<Column, RowsError> {
+        self.column_within(name, &self.selection)
+    }
+
+    /// The values of field `name` for the rows of `within`.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn column_within(&self, name: &str, within: &Selection) -> Result<Column, RowsError> {
+        if let Some(column) = self.written.get(name) {
+            return Ok(column.clone());
+        }
+        if !self.shows(name) {
+            return Ok(Column::Missing { rows: self.rows });
+        }
+        let Some(origin) = &self.origin else { return self.fetch(name, within) };
+        let column = self.fetch(name, &self.source_rows(within))?;
+        Ok(column.gather(origin))
+    }
+
+    /// The rows of `within` in which field `name` is there and passes, when the source can tell by itself.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn matching(
+        &self,
+        name: &str,
+        matcher: &TextMatcher,
+        within: &Selection,
+    ) -> Result<Option<Selection>, RowsError> {
+        let own = self.origin.is_some() || self.written.contains_key(name) || !self.shows(name);
+        if own || self.fetched.borrow().contains_key(name) {
+            return Ok(None);
+        }
+        self.source.matching(name, matcher, within)
+    }
+
+    /// The rows of `within` whose text passes, as the source has it: what steps wrote does not count.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError> {
+        let Some(origin) = &self.origin else { return self.source.search(matcher, within) };
+        let found = self.source.search(matcher, &self.source_rows(within))?;
+        let mut chosen = within.clone();
+        chosen.retain(|row| origin.get(row).is_some_and(|from| found.contains(*from as usize)));
+        Ok(chosen)
+    }
+
+    /// Writes field `name`, gaps included: where `column` has none, the field is no longer there.
+    pub fn set(&mut self, name: &Arc<str>, column: Column) {
+        if self.written.insert(Arc::clone(name), column).is_none() {
+            self.written_order.push(Arc::clone(name));
+        }
+    }
+
+    /// Writes field `name` where `column` has a value, and leaves it as it was where it has none: assigning null
+    /// neither creates nor overwrites.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn assign(&mut self, name: &Arc<str>, column: Column) -> Result<(), RowsError> {
+        let whole = match &column {
+            Column::Missing { .. } => return Ok(()),
+            Column::Constant { .. } => true,
+            Column::Ints { present, .. } | Column::Floats { present, .. } => present.is_none(),
+            _ => false,
+        };
+        if whole {
+            self.set(name, column);
+            return Ok(());
+        }
+        let before = self.column(name)?;
+        if matches!(before, Column::Missing { .. }) {
+            self.set(name, column);
+            return Ok(());
+        }
+        let present = column.present(&self.selection);
+        let woven = Column::weave(&[before, column], self.rows, |row| Some((present.contains(row).into(), row)));
+        self.set(name, woven);
+        Ok(())
+    }
+
+    /// Writes into `output` what `f` makes of each value of `input`. Gaps stay gaps, and where `f` writes nothing
+    /// the field `output` keeps what it had.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn map(
+        &mut self,
+        input: &str,
+        output: &Arc<str>,
+        f: impl FnMut(ValueRef<'_>, &mut ColumnBuilder),
+    ) -> Result<(), RowsError> {
+        let made = self.column(input)?.map(&self.selection, f);
+        self.assign(output, made)
+    }
+
+    /// Takes field `name` away.
+    pub fn remove(&mut self, name: &Arc<str>) {
+        self.set(name, Column::Missing { rows: self.rows });
+    }
+
+    /// Keeps the fields of `names` only, in that order.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn keep_only(&mut self, names: &[Arc<str>]) -> Result<(), RowsError> {
+        let mut written = HashMap::new();
+        for name in names {
+            written.insert(Arc::clone(name), self.column(name)?);
+        }
+        self.written = written;
+        self.written_order = names.to_vec();
+        self.visible = Some(Arc::new([]));
+        Ok(())
+    }
+
+    /// Drops the rows in play for which `keep` is false.
+    pub fn retain(&mut self, keep: impl FnMut(usize) -> bool) {
+        self.selection.retain(keep);
+    }
+
+    /// Replaces the rows by copies: new row `i` is a copy of row `picks[i]`. All new rows are in play.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn multiply(&mut self, picks: &[u32]) -> Result<(), RowsError> {
+        for column in self.written.values_mut() {
+            *column = column.gather(picks);
+        }
+        let origin: Arc<[u32]> = match &self.origin {
+            None => picks.into(),
+            Some(origin) => picks.iter().filter_map(|row| origin.get(*row as usize).copied()).collect(),
+        };
+        self.rows = picks.len();
+        self.origin = Some(origin);
+        self.selection = Selection::all(self.rows);
+        Ok(())
+    }
+
+    /// The names of all fields some row may have, the source's first, without those taken away.
+    #[must_use]
+    pub fn names(&self) -> Vec<Arc<str>> {
+        let mut names = match &self.visible {
+            None => self.source.names(),
+            Some(names) => names.to_vec(),
+        };
+        names.retain(|name| !self.written.contains_key(name));
+        let written = self.written_order.iter();
+        names.extend(
+            written.filter(|name| !matches!(self.written.get(*name), Some(Column::Missing { .. }) | None)).cloned(),
+        );
+        names
+    }
+
+    /// The place of every row among events.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn order(&self) -> Result<Arc<[OrderKey]>, RowsError> {
+        let order = self.source.order()?;
+        Ok(match &self.origin {
+            None => order,
+            Some(origin) => {
+                origin.iter().map(|row| order.get(*row as usize).copied().unwrap_or_default()).collect()
+            }
+        })
+    }
+
+    /// A view of the same rows with `within` in play, to try steps on.
+    #[must_use]
+    pub fn fork(&self, within: Selection) -> View<'r> {
+        View { selection: within, ..self.clone() }
+    }
+
+    /// Takes over what forks of this view did: each fork's rows in play come out of it as the fork has them. When
+    /// no fork multiplied rows, rows keep their numbers.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn join(&mut self, forks: Vec<View<'r>>, scratch: &mut Scratch) -> Result<(), StepError> {
+        let _ = scratch;
+        match <[View<'r>; 1]>::try_from(forks) {
+            Ok([only]) => *self = only,
+            Err(forks) => {
+                let forks: Vec<View<'r>> =
+                    forks.into_iter().filter(|fork| !fork.selection.is_empty()).collect();
+                let same_origin = |fork: &View<'r>| match (&fork.origin, &self.origin) {
+                    (None, None) => true,
+                    (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+                    _ => false,
+                };
+                if forks.iter().all(same_origin) { self.blend(forks)? } else { self.chain(forks)? }
+            }
+        }
+        Ok(())
+    }
+
+    /// Row `i` comes from the fork that has it in play.
+    fn blend(&mut self, forks: Vec<View<'r>>) -> Result<(), RowsError> {
+        let mut owner = vec![u32::MAX; self.rows];
+        let mut selection = Selection::none(self.rows);
+        for (at, fork) in (0_u32..).zip(&forks) {
+            selection.union(&fork.selection);
+            for row in fork.selection.iter() {
+                if let Some(owner) = owner.get_mut(row) {
+                    *owner = at;
+                }
+            }
+        }
+        self.selection = selection;
+        let at = |row: usize| owner.get(row).filter(|at| **at != u32::MAX).map(|at| (*at as usize, row));
+        self.weave(&forks, at)
+    }
+
+    /// The forks' rows one after another.
+    fn chain(&mut self, forks: Vec<View<'r>>) -> Result<(), RowsError> {
+        let mut from = Vec::new();
+        let mut origin = Vec::new();
+        for (at, fork) in forks.iter().enumerate() {
+            for row in fork.selection.iter() {
+                from.push((at, row));
+                let source = match &fork.origin {
+                    Some(origin) => origin.get(row).copied().unwrap_or(u32::MAX),
+                    None => u32::try_from(row).unwrap_or(u32::MAX),
+                };
+                origin.push(source);
+            }
+        }
+        self.rows = from.len();
+        self.origin = Some(origin.into());
+        self.selection = Selection::all(self.rows);
+        self.weave(&forks, |row| from.get(row).copied())
+    }
+
+    fn weave(
+        &mut self,
+        forks: &[View<'r>],
+        at: impl Fn(usize) -> Option<(usize, usize)>,
+    ) -> Result<(), RowsError> {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut add = |name: &Arc<str>| {
+            if !names.contains(name) {
+                names.push(Arc::clone(name));
+            }
+        };
+        // Where a fork keeps only some of the source's fields, every field differs between forks.
+        let narrowed = forks.iter().any(|fork| fork.visible.is_some());
+        for fork in forks {
+            fork.written_order.iter().for_each(&mut add);
+            if narrowed {
+                fork.names().iter().for_each(&mut add);
+            }
+        }
+        let mut written = HashMap::new();
+        for name in &names {
+            let parts: Result<Vec<Column>, RowsError> = forks.iter().map(|fork| fork.column(name)).collect();
+            written.insert(Arc::clone(name), Column::weave(&parts?, self.rows, &at));
+        }
+        self.written = written;
+        self.written_order = names;
+        if narrowed {
+            self.visible = Some(Arc::new([]));
+        }
+        Ok(())
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        self.visible.as_ref().is_none_or(|names| names.iter().any(|shown| &**shown == name))
+    }
+
+    fn source_rows(&self, within: &Selection) -> Selection {
+        let mut rows = Selection::none(self.source.len());
+        if let Some(origin) = &self.origin {
+            for row in within.iter() {
+                if let Some(from) = origin.get(row) {
+                    rows.insert(*from as usize);
+                }
+            }
+        }
+        rows
+    }
+
+    fn fetch(&self, name: &str, within: &Selection) -> Result<Column, RowsError> {
+        if let Some((column, good)) = self.fetched.borrow().get(name) {
+            let mut missing = within.clone();
+            missing.subtract(good);
+            if missing.is_empty() {
+                return Ok(column.clone());
+            }
+        }
+        let column = self.source.column(name, within)?;
+        self.fetched.borrow_mut().insert(name.into(), (column.clone(), within.clone()));
+        Ok(column)
+    }
+}
