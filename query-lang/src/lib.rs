@@ -12,6 +12,7 @@
 //!
 //! This crate never does I/O, never reads a clock, starts no thread and knows no wire format.
 
+pub mod aggregates;
 pub mod ast;
 pub mod compile;
 pub mod error;
