@@ -9,8 +9,14 @@
 //! This crate never decides what a query means (`weir-query` does) and never touches a file of the store
 //! (`weir-engine` does). `decode` and `encode` never see axum.
 
+pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod connection;
+pub mod error;
 pub mod generate;
+pub mod observe;
+pub mod routes;
+pub mod run;
 pub mod settings;
+pub mod wire;

@@ -1,0 +1,11 @@
+//! What the server says about itself: counters for Prometheus, logs with request ids.
+
+mod counters;
+mod engine;
+mod request;
+mod tracing_setup;
+
+pub use counters::{Counters, IngestLabels, RequestLabels};
+pub(crate) use engine::EngineMetrics;
+pub use request::observe;
+pub use tracing_setup::start_tracing;

@@ -1,0 +1,80 @@
+//! A server that runs: in the binary until a signal, in `weir demo` and tests until told.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use weir_engine::{Engine, EngineConfig, Retention};
+
+use crate::app::App;
+use crate::connection::{Server, Stopped};
+use crate::routes::router;
+use crate::settings::{Settings, Storage};
+
+/// A server that accepts connections.
+pub struct Running {
+    address: SocketAddr,
+    engine: Arc<Engine>,
+    stop: CancellationToken,
+    serving: JoinHandle<Stopped>,
+}
+
+/// Opens the store and begins to serve.
+///
+/// # Errors
+/// When the store cannot be opened or the address cannot be bound.
+pub async fn start(settings: Settings) -> anyhow::Result<Running> {
+    let addresses = settings.addresses()?;
+    let config = engine_config(&settings);
+    let data = settings.data.clone();
+    let engine = tokio::task::spawn_blocking(move || Engine::open(config))
+        .await?
+        .with_context(|| format!("cannot open {}", data.display()))?;
+    let engine = Arc::new(engine);
+    let stop = CancellationToken::new();
+    let server = Server::bind(&addresses, &settings.connections)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let address = server.local_addr()?;
+    let app = App::new(settings, Arc::clone(&engine), stop.clone())
+        .map_err(|error| anyhow::anyhow!("cannot make the default repository: {}", error.message))?;
+    let serving = tokio::spawn(server.run(router(&app), stop.clone()));
+    Ok(Running { address, engine, stop, serving })
+}
+
+impl Running {
+    /// What it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, lets requests finish within the grace time, closes the store. What was acknowledged is
+    /// safe before this and after it.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        match self.serving.await {
+            Ok(Stopped { cut: 0 }) => {}
+            Ok(Stopped { cut }) => tracing::warn!(cut, "connections were cut after the grace time"),
+            Err(error) => tracing::error!(%error, "the accept loop failed"),
+        }
+        let engine = self.engine;
+        if let Err(error) = tokio::task::spawn_blocking(move || engine.shutdown()).await {
+            tracing::error!(%error, "the engine did not shut down cleanly");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// The engine's limits out of the server's settings.
+fn engine_config(settings: &Settings) -> EngineConfig {
+    let Storage { retention_seconds, retention_bytes, max_repositories, .. } = settings.storage;
+    let some = |value: u64| (value > 0).then_some(value);
+    EngineConfig {
+        retention: Retention { age_secs: some(retention_seconds), bytes: some(retention_bytes) },
+        max_repositories,
+        ..EngineConfig::new(&settings.data)
+    }
+}

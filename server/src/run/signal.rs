@@ -1,0 +1,28 @@
+//! The signals that ask the program to stop.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Listens for SIGTERM and SIGINT.
+#[derive(Debug)]
+pub(super) struct Signal {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signal {
+    /// Takes both signals over from their default.
+    pub(super) fn listen() -> std::io::Result<Signal> {
+        Ok(Signal {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the first, and gives its name.
+    pub(super) async fn wait(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
