@@ -115,6 +115,24 @@ pub enum Filter {
     Link(Name, Name, Span),
 }
 
+impl Filter {
+    /// Where it stands, with the parentheses around a join.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Filter::And(_, span) | Filter::Or(_, span) | Filter::Not(_, span) => *span,
+            Filter::Bool(_, span) | Filter::Link(_, _, span) => *span,
+            Filter::Test(test) => test.span,
+            Filter::Text(pattern) => pattern.span,
+            Filter::Regex(regex) => regex.span,
+            Filter::Param(param) => param.span,
+            Filter::Call(call) => call.span,
+            Filter::FieldCall(call) => call.span,
+            Filter::Saved(saved) => saved.span,
+        }
+    }
+}
+
 /// `field =~ f(...)`: the call with `field=` filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldCall {
@@ -307,6 +325,24 @@ pub enum Expr {
     Link(Name, Name, Span),
     /// `name: { ... } include: [..]`, in `correlate` only.
     Labelled(Box<Labelled>),
+}
+
+impl Expr {
+    /// Where it stands.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Expr::Word(word) | Expr::Text(word) | Expr::Number(word) => word.span,
+            Expr::Bool(_, span) | Expr::Unary(_, _, span) | Expr::Binary(_, _, _, span) => *span,
+            Expr::Group(_, span) | Expr::Array(_, span) | Expr::Block(_, span) => *span,
+            Expr::Assign(_, span) | Expr::Link(_, _, span) => *span,
+            Expr::Regex(regex) => regex.span,
+            Expr::Call(call) => call.span,
+            Expr::Param(param) => param.span,
+            Expr::Saved(saved) => saved.span,
+            Expr::Labelled(labelled) => labelled.span,
+        }
+    }
 }
 
 /// A named sub-query of `correlate`.
