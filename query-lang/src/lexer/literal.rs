@@ -36,6 +36,10 @@ impl Lexer<'_> {
                     text.push('\\');
                     self.at += 1;
                 }
+                (Some(b'\n'), _) if self.goes_on() => {
+                    text.push('\n');
+                    self.at += 1;
+                }
                 _ => break,
             }
         }
@@ -44,6 +48,23 @@ impl Lexer<'_> {
             span: Span::new(start, self.at),
             hint: Some("write a line break inside a string as `\\n`, and a quote as `\\\"`".to_owned()),
         }))
+    }
+
+    /// A string that is open at the end of a line goes on if, where it ends, something follows that may follow a
+    /// string: otherwise a forgotten quote would turn the rest of the query inside out.
+    fn goes_on(&self) -> bool {
+        let mut bytes = self.rest().bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\\' => drop(bytes.next()),
+                b'"' => {
+                    let next = bytes.find(|b| !b.is_ascii_whitespace());
+                    return matches!(next, None | Some(b',' | b')' | b']' | b'}' | b'|' | b';'));
+                }
+                _ => {}
+            }
+        }
+        false
     }
 
     /// Passes `/pattern/flags`.
@@ -60,7 +81,9 @@ impl Lexer<'_> {
             return Some(Err(Fault {
                 message: "the regex does not end on its line: expected `/`".to_owned(),
                 span: Span::new(start, self.at),
-                hint: Some("quote text that starts with `/`, and write a slash inside a regex as `\\/`".to_owned()),
+                hint: Some(
+                    "quote text that starts with `/`, and write a slash inside a regex as `\\/`".to_owned(),
+                ),
             }));
         };
         let pattern = unescape_slashes(line.get(..length).unwrap_or(""));
@@ -192,6 +215,10 @@ mod tests {
         check(r#""\\\"""#, "\\\"", r#""\\\"""#);
         check(r#""\\\\d""#, r"\\d", r#""\\\d""#);
         check(r#""""#, "", r#""""#);
+        check("\"a\nb\" ]", "a\nb", r#""a\nb""#);
+        for open in ["\"a", "\"a\n| b=\"c\"", "\"a\\", "\"a\\\""] {
+            assert!(Lexer::new(open).string().unwrap().is_err(), "{open}");
+        }
     }
 
     #[test]

@@ -199,7 +199,14 @@ impl Parser<'_> {
         if self.lexer.eat("<=>").is_some() {
             return Ok(Some(Operator::Link));
         }
-        let tests = [("=", Equal), ("!=", NotEqual), ("<=", LessEqual), (">=", GreaterEqual), ("<", Less), (">", Greater)];
+        let tests = [
+            ("=", Equal),
+            ("!=", NotEqual),
+            ("<=", LessEqual),
+            (">=", GreaterEqual),
+            ("<", Less),
+            (">", Greater),
+        ];
         for (text, op) in tests {
             if self.lexer.eat(text).is_some() {
                 return Ok(Some(Operator::Test(op)));
@@ -234,9 +241,14 @@ impl Parser<'_> {
             let what = format!("a value after `{} {}`", field.text, sign(op));
             return self.expected(&what);
         };
-        if self.lexer.looking_at("(") && words::is_call_name(self.lexer.slice(span)) {
+        // `a=b(c or d)` is a value and a group, though nobody should write it so.
+        if self.lexer.looking_at("(") && words::is_spaced_call(self.lexer.slice(span)) {
             let hint = format!("write `test({} == {}(..))`", field.text, self.lexer.slice(span));
-            return self.fail(span, "the right side of a comparison in a filter is a value, not a call", Some(&hint));
+            return self.fail(
+                span,
+                "the right side of a comparison in a filter is a value, not a call",
+                Some(&hint),
+            );
         }
         self.check_glued(span);
         Ok(TestValue::Pattern(self.pattern_of(span)))

@@ -189,7 +189,10 @@ impl Parser<'_> {
         self.check_glued(span);
         let word = self.pattern_of(span);
         if word.text.contains(':') {
-            let hint = format!("write `\"{}\"` for the text, or `getField(\"{}\")` for the field", word.text, word.text);
+            let hint = format!(
+                "write `\"{}\"` for the text, or `getField(\"{}\")` for the field",
+                word.text, word.text
+            );
             self.report(span, format!("`{}` is no operand of an expression", word.text), Some(hint));
         }
         Ok(match word.text.as_str() {

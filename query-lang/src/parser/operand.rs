@@ -65,7 +65,13 @@ impl Parser<'_> {
         };
         let read = |parser: &mut Self| {
             parser.trivia();
-            let name = parser.field("a parameter name")?;
+            let name = match parser.string() {
+                Some(read) => quoted_name(read?),
+                None => match parser.lexer.word(Mode::Pattern) {
+                    Some(span) => parser.name_of(span),
+                    None => return parser.expected("a parameter name"),
+                },
+            };
             parser.trivia();
             if parser.lexer.eat("=").is_none() {
                 return Ok((name, None));

@@ -48,7 +48,9 @@ impl Parser<'_> {
             }
             let at = Span::new(self.lexer.at(), self.lexer.at() + 1);
             match byte {
-                b';' => self.report(at, "`;` ends a clause of `case` or `match`, and stands nowhere else", None),
+                b';' => {
+                    self.report(at, "`;` ends a clause of `case` or `match`, and stands nowhere else", None)
+                }
                 b')' | b']' | b'}' => {
                     self.report(at, format!("`{}` closes nothing", char::from(byte)), None);
                 }
@@ -158,7 +160,11 @@ impl Parser<'_> {
             }
         })?;
         if clauses.is_empty() {
-            self.report(span, "`case` has no clause", Some("write `case { condition | action; * }`".to_owned()));
+            self.report(
+                span,
+                "`case` has no clause",
+                Some("write `case { condition | action; * }`".to_owned()),
+            );
         }
         Ok((StepKind::Case(clauses), span))
     }
@@ -181,7 +187,11 @@ impl Parser<'_> {
             }
         })?;
         if arms.is_empty() {
-            self.report(span, "`match` has no arm", Some("write `field match { \"x\" => action; * => * }`".to_owned()));
+            self.report(
+                span,
+                "`match` has no arm",
+                Some("write `field match { \"x\" => action; * => * }`".to_owned()),
+            );
         }
         Ok((StepKind::Match(Match { field, arms }), span))
     }

@@ -51,7 +51,9 @@ impl Parser<'_> {
     /// After a fault: goes to the next `|`, `;` or closing bracket of this level, or the next `,` where a list may
     /// go on.
     pub(super) fn recover(&mut self, list: bool) {
-        self.skip(usize::MAX, |byte| matches!(byte, b'|' | b';' | b')' | b']' | b'}') || list && byte == b',');
+        self.skip(usize::MAX, |byte| {
+            matches!(byte, b'|' | b';' | b')' | b']' | b'}') || list && byte == b','
+        });
         self.quiet_to = self.quiet_to.max(self.lexer.at() + 1);
         self.report_unended_comment();
     }
