@@ -1,27 +1,29 @@
-//! Events and batches of them.
+//! What an event is: raw bytes kept as they came, a time, tags, and fields found in the bytes or given beside them.
+//!
+//! Events live in an [`EventBatch`]: one arena, spans, and the [`Shape`]s of their JSON. It never writes to disk
+//! and knows nothing of queries but the rows it shows them.
 
-/// A batch of events, immutable. (Skeleton: its builder replaces it.)
-#[derive(Clone, Debug, Default)]
-pub struct EventBatch {
-    base: u64,
-}
+mod batch;
+mod builder;
+mod columns;
+mod error;
+pub mod json;
+mod limits;
+mod payload;
+mod predict;
+mod search;
+mod shape;
+mod tags;
+pub mod timestamp;
 
-impl EventBatch {
-    /// How many events.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        0
-    }
+pub use batch::{EventBatch, Part};
+pub use builder::{EventBatchBuilder, TIMESTAMP_FIELDS};
+pub use columns::{META_FIELDS, parse_event_id, push_event_id};
+pub use error::{JsonError, JsonErrorKind, PushError, Pushed};
+pub use limits::EventLimits;
+pub use payload::PayloadError;
+pub use shape::{Shape, ShapeError};
+pub use tags::TagSet;
 
-    /// There are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The sequence of the first event.
-    #[must_use]
-    pub fn base_sequence(&self) -> u64 {
-        self.base
-    }
-}
+#[cfg(test)]
+mod tests;

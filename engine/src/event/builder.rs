@@ -1,0 +1,438 @@
+//! Builds a batch, event by event.
+//!
+//! Raw bytes are copied into the arena once. Whatever the bytes are, an event within the size limits is taken: what
+//! is not JSON, is not UTF-8 or goes over a limit of fields is kept whole as text, with `@error` saying why. A
+//! builder may be used again after [`EventBatchBuilder::finish`]; it remembers the last shapes.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hashbrown::HashMap;
+use weir_query::record::TextSpan;
+
+use super::batch::{BatchData, Escaped, EventBatch, NO_SHAPE, Row, SideRow};
+use super::error::{JsonError, JsonErrorKind, PushError, Pushed};
+use super::json::walk::Token;
+use super::json::{escape_into, unescape_into};
+use super::limits::EventLimits;
+use super::predict::Predictor;
+use super::shape::Shape;
+use super::tags::TagSet;
+use super::timestamp;
+
+/// Fields that may hold the time of an event, the first present counts.
+pub const TIMESTAMP_FIELDS: [&str; 7] =
+    ["@timestamp", "timestamp", "ts", "time", "_time", "date", "datetime"];
+
+/// Builds an [`EventBatch`].
+#[derive(Debug)]
+pub struct EventBatchBuilder {
+    limits: EventLimits,
+    timestamp_field: Option<Box<str>>,
+    reference_nanos: i64,
+    predictor: Predictor,
+    data: BatchData,
+    arena: String,
+    tag_set_numbers: HashMap<Arc<TagSet>, u32, foldhash::fast::RandomState>,
+    /// For each shape of the batch, the holes that may hold the time, in order of preference.
+    timestamp_holes: Vec<Box<[u32]>>,
+    scratch: String,
+}
+
+/// Where a builder was before an event, to go back to when the event is refused.
+struct Mark {
+    arena: usize,
+    values: usize,
+    escaped: usize,
+}
+
+impl EventBatchBuilder {
+    /// A builder of batches within `limits`.
+    #[must_use]
+    pub fn new(limits: EventLimits) -> EventBatchBuilder {
+        EventBatchBuilder {
+            limits,
+            timestamp_field: None,
+            reference_nanos: now_nanos(),
+            predictor: Predictor::default(),
+            data: BatchData::default(),
+            arena: String::new(),
+            tag_set_numbers: HashMap::default(),
+            timestamp_holes: Vec::new(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Takes the time of events from this field only, instead of from [`TIMESTAMP_FIELDS`].
+    #[must_use]
+    pub fn with_timestamp_field(mut self, field: Option<&str>) -> EventBatchBuilder {
+        self.timestamp_field = field.map(Box::from);
+        self
+    }
+
+    /// Reads times without a year as the ones nearest to `nanos` since the epoch, instead of to the clock.
+    #[must_use]
+    pub fn with_reference(mut self, nanos: i64) -> EventBatchBuilder {
+        self.reference_nanos = nanos;
+        self
+    }
+
+    /// Makes room for `bytes` of raw text.
+    pub fn reserve(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.limits.max_batch_bytes.saturating_sub(self.arena.len()));
+        self.arena.reserve(bytes);
+    }
+
+    /// How many events there are so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.data.rows.len()
+    }
+
+    /// There are no events so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.rows.is_empty()
+    }
+
+    /// Raw bytes of the events so far.
+    #[must_use]
+    pub fn raw_bytes(&self) -> usize {
+        self.data.raw_bytes
+    }
+
+    /// Adds an event whose raw text is announced as a JSON object: its fields come from there, and from
+    /// `attributes` (a JSON object), which win. Without `timestamp` (nanoseconds since the epoch) the time is taken
+    /// from its fields, and failing that is the time of arrival.
+    ///
+    /// # Errors
+    /// When the event or the batch is too large or the attributes are not a JSON object: the batch is as before.
+    pub fn push_json(
+        &mut self,
+        raw: &[u8],
+        timestamp: Option<i64>,
+        tags: &Arc<TagSet>,
+        attributes: Option<&str>,
+    ) -> Result<Pushed, PushError> {
+        self.admit(raw, attributes)?;
+        let Ok(text) = std::str::from_utf8(raw) else {
+            let error = utf8_error(raw);
+            self.push_opaque(raw, timestamp, tags, attributes, error)?;
+            return Ok(Pushed::Unparsed(error));
+        };
+        if raw.len() > self.limits.max_column_bytes {
+            let error = JsonError { kind: JsonErrorKind::TooLarge, at: self.limits.max_column_bytes };
+            self.push_opaque(raw, timestamp, tags, attributes, error)?;
+            return Ok(Pushed::Unparsed(error));
+        }
+        let mark = self.mark();
+        let first_value = self.data.values.len() as u32;
+        let span = self.store(text);
+        let shape = match self.take_object(text, span.start) {
+            Ok(shape) => shape,
+            Err(error) => {
+                self.reset(&mark);
+                self.push_opaque(raw, timestamp, tags, attributes, error)?;
+                return Ok(Pushed::Unparsed(error));
+            }
+        };
+        let (attributes, attributes_shape) = self.take_attributes(attributes, &mark)?;
+        let row = Row {
+            timestamp: timestamp.unwrap_or(0),
+            raw: span,
+            attributes,
+            raw_shape: shape,
+            attributes_shape,
+            first_value,
+            tag_set: self.tag_set_number(tags),
+            arrival: timestamp.is_none(),
+            side: false,
+        };
+        self.add_row(row, raw.len());
+        Ok(Pushed::Parsed)
+    }
+
+    /// Adds an event whose raw bytes are taken as plain text: its only fields are `attributes` (a JSON object).
+    /// Without `timestamp` (nanoseconds since the epoch) the time is taken from the attributes, then looked for at
+    /// the front of the text, and failing that is the time of arrival.
+    ///
+    /// # Errors
+    /// When the event or the batch is too large or the attributes are not a JSON object: the batch is as before.
+    pub fn push_text(
+        &mut self,
+        raw: &[u8],
+        timestamp: Option<i64>,
+        tags: &Arc<TagSet>,
+        attributes: Option<&str>,
+    ) -> Result<Pushed, PushError> {
+        self.admit(raw, attributes)?;
+        let mark = self.mark();
+        let first_value = self.data.values.len() as u32;
+        let (span, side) = match std::str::from_utf8(raw) {
+            Ok(text) => (self.store(text), false),
+            Err(_) => (self.store(&String::from_utf8_lossy(raw)), true),
+        };
+        let (attributes, attributes_shape) = self.take_attributes(attributes, &mark)?;
+        if side {
+            self.store_side(raw);
+        }
+        let row = Row {
+            timestamp: timestamp.unwrap_or(0),
+            raw: span,
+            attributes,
+            raw_shape: NO_SHAPE,
+            attributes_shape,
+            first_value,
+            tag_set: self.tag_set_number(tags),
+            arrival: timestamp.is_none(),
+            side,
+        };
+        self.add_row(row, raw.len());
+        Ok(Pushed::Parsed)
+    }
+
+    /// Says of the last event that its timestamp is the time of arrival.
+    pub(super) fn mark_arrival(&mut self) {
+        if let Some(row) = self.data.rows.last_mut() {
+            row.arrival = true;
+        }
+    }
+
+    /// Ends the batch, which arrived at `ingest_nanos` since the epoch. The builder is empty again.
+    pub fn finish(&mut self, ingest_nanos: i64) -> EventBatch {
+        let mut data = std::mem::take(&mut self.data);
+        data.arena = Arc::new(std::mem::take(&mut self.arena));
+        data.shapes = self.predictor.finish();
+        data.ingest_nanos = ingest_nanos;
+        for row in data.rows.iter_mut().filter(|row| row.arrival) {
+            row.timestamp = ingest_nanos;
+        }
+        self.tag_set_numbers.clear();
+        self.timestamp_holes.clear();
+        EventBatch { data: Arc::new(data), ..EventBatch::default() }
+    }
+
+    /// Whether the next event fits, before anything is changed for it.
+    fn admit(&self, raw: &[u8], attributes: Option<&str>) -> Result<(), PushError> {
+        let attributes = attributes.map_or(0, str::len);
+        let (bytes, limit) = (raw.len().max(attributes), self.limits.max_event_bytes);
+        if bytes > limit {
+            return Err(PushError::EventTooLarge { bytes, limit });
+        }
+        let limit = self.limits.max_batch_bytes.min(EventLimits::MAX_ARENA_BYTES);
+        // Unescaped values take at most as much again, lossy text three times the bytes.
+        if self.arena.len() + (raw.len() + attributes).saturating_mul(3) > limit {
+            return Err(PushError::BatchFull { limit });
+        }
+        Ok(())
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { arena: self.arena.len(), values: self.data.values.len(), escaped: self.data.escaped.len() }
+    }
+
+    fn reset(&mut self, mark: &Mark) {
+        self.arena.truncate(mark.arena);
+        self.data.values.truncate(mark.values);
+        self.data.escaped.truncate(mark.escaped);
+    }
+
+    fn store(&mut self, text: &str) -> TextSpan {
+        let start = self.arena.len() as u32;
+        self.arena.push_str(text);
+        TextSpan { start, len: text.len() as u32 }
+    }
+
+    fn store_side(&mut self, raw: &[u8]) {
+        let (row, start) = (self.data.rows.len() as u32, self.data.side.len() as u32);
+        self.data.side.extend_from_slice(raw);
+        self.data.side_rows.push(SideRow { row, start, len: raw.len() as u32 });
+    }
+
+    /// Takes the values of the object `text`, which is stored from `start`: its shape's number.
+    fn take_object(&mut self, text: &str, start: u32) -> Result<u32, JsonError> {
+        let shape = self.predictor.shape_of(text, &self.limits)?;
+        let tokens = self.predictor.tokens();
+        self.data
+            .values
+            .extend(tokens.iter().map(|token| TextSpan { start: start + token.start, len: token.len }));
+        if tokens.iter().any(|token| token.escaped) {
+            self.unescape(text, start)?;
+        }
+        Ok(shape)
+    }
+
+    /// Replaces the values of the last object's escaped tokens by what they mean.
+    fn unescape(&mut self, text: &str, start: u32) -> Result<(), JsonError> {
+        let tokens = self.predictor.tokens();
+        let first = self.data.values.len() - tokens.len();
+        for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.escaped) {
+            let content = token_text(text, token);
+            let value = TextSpan { start: self.arena.len() as u32, len: 0 };
+            unescape_into(content, &mut self.arena)
+                .map_err(|at| JsonError::escape(token.start as usize + at))?;
+            let len = self.arena.len() as u32 - value.start;
+            if let Some(slot) = self.data.values.get_mut(first + place) {
+                *slot = TextSpan { len, ..value };
+            }
+            let token = TextSpan { start: start + token.start, len: token.len };
+            self.data.escaped.push(Escaped { value: (first + place) as u32, token });
+        }
+        Ok(())
+    }
+
+    /// Takes the attributes of an event, or goes back to `mark`.
+    fn take_attributes(
+        &mut self,
+        attributes: Option<&str>,
+        mark: &Mark,
+    ) -> Result<(TextSpan, u32), PushError> {
+        let Some(text) = attributes else { return Ok((TextSpan::MISSING, NO_SHAPE)) };
+        let span = self.store(text);
+        match self.take_object(text, span.start) {
+            Ok(shape) => Ok((span, shape)),
+            Err(error) => {
+                self.reset(mark);
+                Err(PushError::Attributes(error))
+            }
+        }
+    }
+
+    /// Adds an event as text although it was announced as JSON. The fields found before the error are kept as
+    /// attributes if the error is a limit or of encoding; `@error` says what it was.
+    fn push_opaque(
+        &mut self,
+        raw: &[u8],
+        timestamp: Option<i64>,
+        tags: &Arc<TagSet>,
+        attributes: Option<&str>,
+        error: JsonError,
+    ) -> Result<(), PushError> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.push('{');
+        // One field is left for `@error`.
+        let mut fields = self.limits.max_fields_per_event.saturating_sub(1);
+        if let Some(given) = attributes {
+            // Checked first, as its braces are about to be cut off.
+            let shape = Shape::of(given, &self.limits).map_err(PushError::Attributes)?;
+            fields = fields.saturating_sub(shape.holes());
+            let given = given.trim_ascii();
+            let members = given.get(1..given.len().saturating_sub(1)).unwrap_or_default().trim_ascii();
+            scratch.push_str(members);
+            scratch.push_str(if members.is_empty() { "" } else { "," });
+        }
+        if error.kind == JsonErrorKind::Utf8
+            || (error.kind.is_limit() && error.kind != JsonErrorKind::TooLarge)
+        {
+            let text = String::from_utf8_lossy(raw);
+            let walked = self.predictor.walk(&text, &self.limits);
+            if walked.is_ok() || error.kind.is_limit() {
+                self.flatten_found(&text, fields, &mut scratch);
+            }
+        }
+        scratch.push_str("\"@error\":\"");
+        escape_into(&error.to_string(), &mut scratch);
+        scratch.push_str("\"}");
+        let pushed = self.push_text(raw, timestamp, tags, Some(&scratch));
+        self.scratch = scratch;
+        pushed.map(|_| ())
+    }
+
+    /// Appends the fields that the last walk found in `text` as members of a flat object, each with a comma: as
+    /// many as are allowed, up to the first that is not right.
+    fn flatten_found(&self, text: &str, fields: usize, out: &mut String) {
+        let found = self.predictor.found();
+        let mut unescaped = String::new();
+        for (at, token) in found.tokens.iter().take(fields).enumerate() {
+            let content = token_text(text, token);
+            let bad = token.escaped && unescape_into(content, &mut unescaped).is_err();
+            if bad || out.len() + found.path(at).len() + content.len() > self.limits.max_column_bytes {
+                return;
+            }
+            let quote = if token.quoted { "\"" } else { "" };
+            out.push('"');
+            escape_into(found.path(at), out);
+            out.push_str("\":");
+            out.push_str(quote);
+            out.push_str(content);
+            out.push_str(quote);
+            out.push(',');
+        }
+    }
+
+    fn tag_set_number(&mut self, tags: &Arc<TagSet>) -> u32 {
+        if let (Some(last), Some(row)) = (self.data.tag_sets.last(), self.data.rows.last())
+            && Arc::ptr_eq(last, tags)
+            && row.tag_set as usize + 1 == self.data.tag_sets.len()
+        {
+            return row.tag_set;
+        }
+        if let Some(number) = self.tag_set_numbers.get(tags) {
+            return *number;
+        }
+        let number = self.data.tag_sets.len() as u32;
+        self.data.tag_sets.push(Arc::clone(tags));
+        self.tag_set_numbers.insert(Arc::clone(tags), number);
+        number
+    }
+
+    fn add_row(&mut self, mut row: Row, raw_bytes: usize) {
+        if row.arrival
+            && let Some(nanos) = self.find_timestamp(&row)
+        {
+            row.timestamp = nanos;
+            row.arrival = false;
+        }
+        self.data.raw_bytes += raw_bytes;
+        self.data.rows.push(row);
+    }
+
+    /// The time an event carries: in its attributes, in its fields, or in its text.
+    fn find_timestamp(&mut self, row: &Row) -> Option<i64> {
+        self.learn_timestamp_holes();
+        let before = self.predictor.shape(row.raw_shape).map_or(0, |shape| shape.holes()) as u32;
+        let parts = [(row.attributes_shape, row.first_value + before), (row.raw_shape, row.first_value)];
+        for (shape, first_value) in parts {
+            let holes = self.timestamp_holes.get(shape as usize).map_or(&[] as &[u32], |holes| holes);
+            for hole in holes {
+                let value = self.data.values.get((first_value + hole) as usize);
+                let text = value.and_then(|value| value.of(&self.arena)).unwrap_or_default();
+                if let Some(nanos) = timestamp::parse(text, self.reference_nanos) {
+                    return Some(nanos);
+                }
+            }
+        }
+        if row.raw_shape != NO_SHAPE || self.timestamp_field.is_some() {
+            return None;
+        }
+        timestamp::detect(row.raw.of(&self.arena)?, self.reference_nanos)
+    }
+
+    /// Looks once a shape where its time is.
+    fn learn_timestamp_holes(&mut self) {
+        while let Some(shape) = self.predictor.shape(self.timestamp_holes.len() as u32) {
+            let hole = |name: &str| shape.position(name).map(|hole| hole as u32);
+            let holes = match &self.timestamp_field {
+                Some(field) => hole(field).into_iter().collect(),
+                None => TIMESTAMP_FIELDS.iter().filter_map(|name| hole(name)).collect(),
+            };
+            self.timestamp_holes.push(holes);
+        }
+    }
+}
+
+fn token_text<'t>(text: &'t str, token: &Token) -> &'t str {
+    text.get(token.start as usize..(token.start + token.len) as usize).unwrap_or_default()
+}
+
+fn utf8_error(raw: &[u8]) -> JsonError {
+    let at = std::str::from_utf8(raw).err().map_or(0, |error| error.valid_up_to());
+    JsonError { kind: JsonErrorKind::Utf8, at }
+}
+
+/// The clock; 0 before 1970 and the last representable time after 2262.
+fn now_nanos() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,142 @@
+//! Finding the shape of a text: the shapes seen last are tried first, and only then is the text walked.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::error::JsonError;
+use super::json::walk::{Found, Token};
+use super::limits::EventLimits;
+use super::shape::Shape;
+
+/// How many of the shapes seen last are tried before a full walk. Streams interleave a handful of kinds of events;
+/// more candidates cost more failed comparisons than they save walks.
+const RECENT_SHAPES: usize = 8;
+
+/// The shapes of a batch under construction, and the memory of those seen last, which outlives the batch.
+#[derive(Debug, Default)]
+pub(super) struct Predictor {
+    /// The shapes of this batch by their number.
+    shapes: Vec<Arc<Shape>>,
+    /// Numbers of this batch's shapes by the hash of their pieces.
+    numbers: HashTable<(u64, u32)>,
+    /// The last shapes, latest first, with their number in this batch once they have one.
+    recent: VecDeque<(Arc<Shape>, Option<u32>)>,
+    found: Found,
+}
+
+impl Predictor {
+    /// The number of the shape of `text`; its tokens are then in [`Predictor::tokens`].
+    ///
+    /// # Errors
+    /// When `text` is not a JSON object or over a limit; what was found until there is in [`Predictor::found`].
+    pub(super) fn shape_of(&mut self, text: &str, limits: &EventLimits) -> Result<u32, JsonError> {
+        let hit =
+            self.recent.iter().position(|(shape, _)| shape.fit(text.as_bytes(), &mut self.found.tokens));
+        if let Some(hit) = hit {
+            return Ok(self.touch(hit));
+        }
+        self.found.walk(text, limits)?;
+        let hash = hash_of(text.as_bytes(), &self.found.tokens);
+        let same = |entry: &(u64, u32)| {
+            let shape = self.shapes.get(entry.1 as usize);
+            entry.0 == hash && shape.is_some_and(|shape| shape.is_of(text.as_bytes(), &self.found.tokens))
+        };
+        let (shape, number) = match self.numbers.find(hash, same) {
+            Some((_, number)) => (self.shapes.get(*number as usize).cloned().unwrap_or_default(), *number),
+            None => {
+                let shape = Arc::new(Shape::from_found(text, &self.found));
+                (Arc::clone(&shape), self.add(shape, hash))
+            }
+        };
+        self.recent.truncate(RECENT_SHAPES - 1);
+        self.recent.push_front((shape, Some(number)));
+        Ok(number)
+    }
+
+    /// Moves the recent shape `hit` to the front and gives its number in this batch.
+    fn touch(&mut self, hit: usize) -> u32 {
+        if hit > 0
+            && let Some(entry) = self.recent.remove(hit)
+        {
+            self.recent.push_front(entry);
+        }
+        let Some((shape, number)) = self.recent.front() else { return 0 };
+        if let Some(number) = number {
+            return *number;
+        }
+        let shape = Arc::clone(shape);
+        let hash = hash_of_pieces(&shape);
+        let number = self.add(shape, hash);
+        if let Some(front) = self.recent.front_mut() {
+            front.1 = Some(number);
+        }
+        number
+    }
+
+    fn add(&mut self, shape: Arc<Shape>, hash: u64) -> u32 {
+        let number = self.shapes.len() as u32;
+        self.shapes.push(shape);
+        self.numbers.insert_unique(hash, (hash, number), |entry| entry.0);
+        number
+    }
+
+    /// Walks over `text` for what it holds, without giving it a shape.
+    ///
+    /// # Errors
+    /// As [`Predictor::shape_of`].
+    pub(super) fn walk(&mut self, text: &str, limits: &EventLimits) -> Result<(), JsonError> {
+        self.found.walk(text, limits)
+    }
+
+    /// The tokens of the last text.
+    pub(super) fn tokens(&self) -> &[Token] {
+        &self.found.tokens
+    }
+
+    /// What the last walk found.
+    pub(super) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The shape with this number.
+    pub(super) fn shape(&self, number: u32) -> Option<&Arc<Shape>> {
+        self.shapes.get(number as usize)
+    }
+
+    /// Ends the batch: its shapes by number. The latest are remembered for the next one.
+    pub(super) fn finish(&mut self) -> Vec<Arc<Shape>> {
+        self.numbers.clear();
+        for (_, number) in &mut self.recent {
+            *number = None;
+        }
+        std::mem::take(&mut self.shapes)
+    }
+}
+
+/// The hash of the pieces between `tokens`, with their lengths, so that holes at other places hash otherwise.
+fn hash_of(text: &[u8], tokens: &[Token]) -> u64 {
+    let mut hash = Xxh3::new();
+    let mut at = 0;
+    for token in tokens {
+        hash_piece(&mut hash, text.get(at..token.start as usize).unwrap_or_default());
+        at = (token.start + token.len) as usize;
+    }
+    hash_piece(&mut hash, text.get(at..).unwrap_or_default());
+    hash.digest()
+}
+
+fn hash_of_pieces(shape: &Shape) -> u64 {
+    let mut hash = Xxh3::new();
+    for piece in shape.pieces() {
+        hash_piece(&mut hash, piece.as_bytes());
+    }
+    hash.digest()
+}
+
+fn hash_piece(hash: &mut Xxh3, piece: &[u8]) {
+    hash.update(piece);
+    hash.update(&(piece.len() as u32).to_le_bytes());
+}
