@@ -4,5 +4,7 @@
 
 pub mod block;
 pub mod files;
+pub(crate) mod health;
+pub(crate) mod log;
 pub mod segment;
 pub mod snapshot;
