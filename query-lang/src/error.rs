@@ -1,6 +1,7 @@
 //! What is wrong with a query, pointed at.
 
 use crate::span::Span;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// The longest query text that is looked at, in bytes.
 pub const MAX_QUERY_BYTES: usize = 1 << 20;
@@ -25,11 +26,59 @@ pub struct Diagnostics {
     pub list: Vec<Diagnostic>,
 }
 
+impl Diagnostics {
+    /// The faults as a person reads them: each with the lines it stands on, carets under it, and its hint.
+    ///
+    /// `text` is the text that was parsed; `colour` adds the terminal's escapes. Lines end in `\n`.
+    #[must_use]
+    pub fn render(&self, text: &str, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut out = String::new();
+        for fault in &self.list {
+            out.push_str(&renderer.render(&[fault.report(text)]));
+            out.push_str("\n\n");
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+        out
+    }
+}
+
+impl Diagnostic {
+    fn report<'a>(&'a self, text: &'a str) -> Group<'a> {
+        let (first_line, window, range) = self.window(text);
+        let snippet =
+            Snippet::source(window).line_start(first_line).annotation(AnnotationKind::Primary.span(range));
+        let group = Level::ERROR.primary_title(self.message.as_str()).id(self.code).element(snippet);
+        match &self.hint {
+            Some(hint) => group.element(Level::HELP.message(hint.as_str())),
+            None => group,
+        }
+    }
+
+    /// The lines the fault stands on, the number of the first, and the fault's place in them. Handing over only
+    /// these keeps the cost of many faults in a long text proportional to what is shown.
+    fn window<'a>(&self, text: &'a str) -> (usize, &'a str, std::ops::Range<usize>) {
+        let border = |at: usize| text.floor_char_boundary(at.min(text.len()));
+        let start = border(self.span.start as usize);
+        let end = border(self.span.end as usize).max(start);
+        let before = text.get(..start).unwrap_or("");
+        let from = before.rfind('\n').map_or(0, |at| at + 1);
+        let after = text.get(end..).unwrap_or("");
+        let to = end + after.find('\n').unwrap_or(after.len());
+        let line = before.bytes().filter(|&b| b == b'\n').count() + 1;
+        (line, text.get(from..to).unwrap_or(""), start - from..end - from)
+    }
+}
+
 impl std::fmt::Display for Diagnostics {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, fault) in self.list.iter().enumerate() {
             let line = if at > 0 { "\n" } else { "" };
             write!(out, "{line}{} at byte {}", fault.message, fault.span.start)?;
+            if let Some(hint) = &fault.hint {
+                write!(out, " ({hint})")?;
+            }
         }
         Ok(())
     }

@@ -47,7 +47,9 @@ struct NumberText {
 impl NumberText {
     fn is_match(&self, text: &str) -> bool {
         *text == *self.text
-            || (starts_number(text) && is_plain(text) && crate::value::Number::parse(text) == Some(self.value))
+            || (starts_number(text)
+                && is_plain(text)
+                && crate::value::Number::parse(text) == Some(self.value))
     }
 }
 
@@ -140,7 +142,10 @@ impl TextMatcher {
                     ("", [], end) => TextMatcher::ends_with(end),
                     (start, middle, end) => TextMatcher::new(Form::Glob(Glob {
                         start: start.into(),
-                        middle: middle.iter().map(|piece| Finder::new(piece.as_bytes()).into_owned()).collect(),
+                        middle: middle
+                            .iter()
+                            .map(|piece| Finder::new(piece.as_bytes()).into_owned())
+                            .collect(),
                         end: end.into(),
                     })),
                 }
@@ -154,7 +159,8 @@ impl TextMatcher {
         if let [only] = patterns {
             return TextMatcher::glob(only);
         }
-        let (globs, texts): (Vec<&String>, Vec<&String>) = patterns.iter().partition(|text| text.contains('*'));
+        let (globs, texts): (Vec<&String>, Vec<&String>) =
+            patterns.iter().partition(|text| text.contains('*'));
         let mut parts: Vec<TextMatcher> = Vec::new();
         if !texts.is_empty() {
             let numbers = texts.iter().filter_map(|text| number_text(text)).collect();
@@ -265,7 +271,8 @@ impl TextMatcher {
             }
             Form::Regex(_) => None,
             Form::Any(parts) => {
-                let lists: Option<Vec<Vec<String>>> = parts.iter().map(TextMatcher::required_literals).collect();
+                let lists: Option<Vec<Vec<String>>> =
+                    parts.iter().map(TextMatcher::required_literals).collect();
                 lists.map(|lists| lists.into_iter().flatten().collect())
             }
         }

@@ -61,7 +61,11 @@ impl PartialEq for Arguments {
 impl Arguments {
     /// Arguments of a call to `signature`; `values` has one entry a parameter.
     #[must_use]
-    pub fn new(signature: &'static Signature, values: Vec<Option<(Argument, Span)>>, span: Span) -> Arguments {
+    pub fn new(
+        signature: &'static Signature,
+        values: Vec<Option<(Argument, Span)>>,
+        span: Span,
+    ) -> Arguments {
         Arguments { signature, values, span }
     }
 

@@ -139,7 +139,9 @@ impl Predicate {
     pub fn touches(&self, touches: &mut Touches) {
         match self {
             Predicate::Always | Predicate::Never | Predicate::Search(_) => {}
-            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| part.touches(touches)),
+            Predicate::And(parts) | Predicate::Or(parts) => {
+                parts.iter().for_each(|part| part.touches(touches))
+            }
             Predicate::Not(inner) => inner.touches(touches),
             Predicate::Present(field) | Predicate::Text { field, .. } | Predicate::Value { field, .. } => {
                 touches.read(field);

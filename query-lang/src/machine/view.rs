@@ -163,7 +163,8 @@ impl<'r> View<'r> {
             return Ok(());
         }
         let present = column.present(&self.selection);
-        let woven = Column::weave(&[before, column], self.rows, |row| Some((present.contains(row).into(), row)));
+        let woven =
+            Column::weave(&[before, column], self.rows, |row| Some((present.contains(row).into(), row)));
         self.set(name, woven);
         Ok(())
     }
@@ -236,7 +237,9 @@ impl<'r> View<'r> {
         names.retain(|name| !self.written.contains_key(name));
         let written = self.written_order.iter();
         names.extend(
-            written.filter(|name| !matches!(self.written.get(*name), Some(Column::Missing { .. }) | None)).cloned(),
+            written
+                .filter(|name| !matches!(self.written.get(*name), Some(Column::Missing { .. }) | None))
+                .cloned(),
         );
         names
     }

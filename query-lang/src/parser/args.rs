@@ -8,10 +8,10 @@ use crate::span::Span;
 impl Parser<'_> {
     /// The rest of a call; its `(` has just been passed.
     pub(super) fn call(&mut self, name: Name, open: Span) -> Parse<Call> {
-        let reading = match words::takes_expressions(&name.text) {
-            true => Reading::Expressions,
-            false => Reading::Values,
-        };
+        if !words::is_call_name(&name.text) {
+            self.report(name.span, format!("`{}` is not the name of a function", name.text), None);
+        }
+        let reading = Reading::of(&name.text);
         let (args, span) = self.args(open, reading)?;
         let span = name.span.join(span);
         Ok(Call { name, args, span })

@@ -155,6 +155,10 @@ impl Parser<'_> {
         self.trivia();
         let Some(operator) = self.operator(&name)? else {
             self.lexer.go(end);
+            if !name.quoted && matches!(name.text.to_ascii_lowercase().as_str(), "case" | "match" | "like") {
+                let message = format!("`{}` is a keyword", name.text);
+                self.report(name.span, message, Some("quote it to search for the word".to_owned()));
+            }
             return Ok(free_text(name));
         };
         self.check_field(&name);
@@ -302,8 +306,8 @@ pub(crate) fn sign(op: TestOp) -> &'static str {
 
 fn free_text(name: Name) -> Filter {
     match name.text.as_str() {
-        "true" if !name.quoted => Filter::Bool(true, name.span),
-        "false" if !name.quoted => Filter::Bool(false, name.span),
+        text if !name.quoted && text.eq_ignore_ascii_case("true") => Filter::Bool(true, name.span),
+        text if !name.quoted && text.eq_ignore_ascii_case("false") => Filter::Bool(false, name.span),
         _ => Filter::Text(Pattern { text: name.text, quoted: name.quoted, span: name.span }),
     }
 }

@@ -17,8 +17,11 @@ mod recover;
 
 use crate::ast::Query;
 use crate::error::{Diagnostic, Diagnostics, MAX_QUERY_BYTES};
-use crate::lexer::{Fault, Lexer};
+use crate::lexer::{Fault, Lexer, words};
+
 use crate::span::Span;
+pub(crate) use condition::sign;
+pub(crate) use expression::binding;
 
 /// The highest tree: brackets inside brackets, `not not ..`, and operators in a row (`a+b+c` is two high).
 pub const MAX_NESTING: usize = 128;
@@ -87,9 +90,15 @@ enum Place {
 
 /// What the arguments of the call around are: names and values, or expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
+pub(crate) enum Reading {
     Values,
     Expressions,
+}
+
+impl Reading {
+    pub(crate) fn of(function: &str) -> Reading {
+        if words::takes_expressions(function) { Reading::Expressions } else { Reading::Values }
+    }
 }
 
 struct Parser<'t> {

@@ -149,9 +149,7 @@ impl ColumnBuilder {
             Form::Missing => Column::Missing { rows },
             Form::Ints => Column::Ints { present: present(), values: self.ints.into() },
             Form::Floats => Column::Floats { present: present(), values: self.floats.into() },
-            Form::Text => {
-                Column::Text(TextColumn { arena: Arc::new(self.arena), spans: self.spans.into() })
-            }
+            Form::Text => Column::Text(TextColumn { arena: Arc::new(self.arena), spans: self.spans.into() }),
         }
     }
 
@@ -214,11 +212,16 @@ impl Column {
         rows: usize,
         mut at: impl FnMut(usize) -> Option<(usize, usize)>,
     ) -> Column {
-        let constants = parts.iter().all(|part| matches!(part, Column::Constant { .. } | Column::Missing { .. }));
+        let constants =
+            parts.iter().all(|part| matches!(part, Column::Constant { .. } | Column::Missing { .. }));
         if constants {
             let mut values = ColumnBuilder::with_capacity(parts.len());
             for part in parts {
-                values.push(if let Column::Constant { value, .. } = part { Some(value.borrow()) } else { None });
+                values.push(if let Column::Constant { value, .. } = part {
+                    Some(value.borrow())
+                } else {
+                    None
+                });
             }
             let codes = (0..rows).map(|row| match at(row) {
                 Some((part, _)) if matches!(parts[part], Column::Constant { .. }) => {
