@@ -1,12 +1,15 @@
 //! Starts scans, and what their owner holds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_query::program::Program;
 use weir_query::result::ResultTable;
 
-use super::{ScanError, ScanOptions, ScanProgress, ScanStats, Source};
+use super::running::Running;
+use super::sink::{Layout, Sum, Sums};
+use super::{ScanError, ScanOptions, ScanPool, ScanProgress, ScanStats, Source};
 
 /// A search of history.
 #[derive(Debug)]
@@ -14,7 +17,8 @@ pub struct Scan;
 
 /// A running scan. Dropping it cancels the scan. All methods can be called from any thread.
 pub struct ScanHandle {
-    progress: ScanProgress,
+    running: Arc<Running>,
+    pool: ScanPool,
 }
 
 /// How a scan ended.
@@ -28,6 +32,8 @@ pub enum ScanEnd {
     TimeBudget,
     /// It ran into a memory budget.
     MemoryBudget,
+    /// A fault in the code of the query's functions.
+    Failed,
 }
 
 /// What a scan found.
@@ -75,8 +81,22 @@ impl Scan {
         program: Arc<Program>,
         options: ScanOptions,
     ) -> Result<ScanHandle, ScanError> {
-        let _ = (source, program, options);
-        Ok(ScanHandle { progress: ScanProgress { done: true, ..ScanProgress::default() } })
+        Scan::start_laid_out(&*source, program, &options, Layout::One)
+    }
+
+    /// As [`Scan::start`], into one state a bucket where `layout` says so.
+    pub(crate) fn start_laid_out(
+        source: &dyn Source,
+        program: Arc<Program>,
+        options: &ScanOptions,
+        layout: Layout,
+    ) -> Result<ScanHandle, ScanError> {
+        let pool = options.pool.clone().unwrap_or_else(ScanPool::shared);
+        let running = Arc::new(Running::new(source, program, options, layout, pool.threads()));
+        if !running.is_ended() {
+            pool.start(&running)?;
+        }
+        Ok(ScanHandle { running, pool })
     }
 }
 
@@ -84,7 +104,7 @@ impl ScanHandle {
     /// How far it is.
     #[must_use]
     pub fn progress(&self) -> ScanProgress {
-        self.progress
+        self.running.progress()
     }
 
     /// The result of what was read so far; the whole result once the scan has ended.
@@ -92,24 +112,23 @@ impl ScanHandle {
     /// # Errors
     /// When the later steps of the query cannot run over it.
     pub fn partial(&self) -> Result<ResultTable, ScanError> {
-        Ok(ResultTable::default())
+        self.running.partial()
     }
 
-    /// Stops the scan within 100 ms; what was found stays readable. Returns at once.
-    pub fn cancel(&self) {}
+    /// Stops the scan within 100 ms; what was found stays readable, but for streamed matches that were not
+    /// fetched. Returns at once.
+    pub fn cancel(&self) {
+        self.running.stop(ScanEnd::Cancelled);
+        self.pool.turns().look_again();
+    }
 
     /// Waits for the end and gives the result.
     ///
     /// # Errors
     /// When the later steps of the query cannot run over what was found.
     pub fn wait(&self) -> Result<ScanResult, ScanError> {
-        Ok(ScanResult {
-            table: ResultTable::default(),
-            stats: ScanStats::default(),
-            end: ScanEnd::Complete,
-            partial: false,
-            elapsed: Duration::ZERO,
-        })
+        self.running.wait_for_end(None);
+        self.running.result()
     }
 
     /// Waits for the end, but not longer than `limit`; `None` when it has not come.
@@ -117,8 +136,8 @@ impl ScanHandle {
     /// # Errors
     /// As [`ScanHandle::wait`].
     pub fn wait_for(&self, limit: Duration) -> Result<Option<ScanResult>, ScanError> {
-        let _ = limit;
-        self.wait().map(Some)
+        let ended = self.running.wait_for_end(Some(Instant::now() + limit));
+        ended.then(|| self.running.result()).transpose()
     }
 
     /// The next matches of a streaming scan, newest first; waits at most `limit` (zero: does not wait). While the
@@ -127,13 +146,51 @@ impl ScanHandle {
     /// # Errors
     /// For an aggregate, when the later steps of the query cannot run.
     pub fn next_rows(&self, limit: Duration) -> Result<NextRows, ScanError> {
-        let _ = limit;
-        Ok(NextRows::Done)
+        let (next, go_on) = self.running.next_rows(Instant::now() + limit)?;
+        if go_on {
+            self.pool.turns().look_again();
+        }
+        Ok(next)
     }
 
     /// `waker` is called, on a scan thread, whenever [`ScanHandle::next_rows`] has something new and when the
     /// scan ends; at once if that is so already. It must be quick and must not call the handle.
     pub fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
-        waker();
+        self.running.set_waker(Arc::new(waker));
+    }
+
+    /// The states by bucket, of a scan that was laid out so. Only to be asked for after the end.
+    pub(crate) fn buckets(&self) -> Result<BTreeMap<i64, Sum>, ScanError> {
+        match self.running.merged()? {
+            Sums::Buckets(buckets) => Ok(buckets),
+            Sums::One(_) => Ok(BTreeMap::new()),
+        }
+    }
+}
+
+impl Drop for ScanHandle {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl std::fmt::Debug for ScanHandle {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ScanHandle").field("progress", &self.progress()).finish_non_exhaustive()
+    }
+}
+
+impl ScanEnd {
+    /// What the reader of a result should be told.
+    pub(super) fn warning(self, time_budget: Option<Duration>) -> Option<String> {
+        match self {
+            // The reason of a memory budget and of a fault is a warning of its own.
+            ScanEnd::Complete | ScanEnd::MemoryBudget | ScanEnd::Failed => None,
+            ScanEnd::Cancelled => Some("the search was cancelled before its end".to_owned()),
+            ScanEnd::TimeBudget => {
+                let seconds = time_budget.unwrap_or_default().as_secs_f64();
+                Some(format!("the search was ended by its time budget of {seconds} s"))
+            }
+        }
     }
 }

@@ -10,14 +10,19 @@
 mod error;
 mod handle;
 mod options;
+mod plan;
 mod pool;
+mod running;
+pub(crate) mod sink;
 mod snapshot;
 mod source;
 mod stats;
+mod stream;
+mod unit;
 
 pub use error::ScanError;
 pub use handle::{Matches, NextRows, Scan, ScanEnd, ScanHandle, ScanResult};
 pub use options::{DEFAULT_HELD_BYTES, DEFAULT_OUTPUT_ROWS, DEFAULT_STATE_BYTES, ScanOptions};
-pub use pool::ScanPool;
+pub use pool::{MAX_RUNNING_SCANS, MAX_WAITING_SCANS, ScanPool};
 pub use source::{BlockFacts, Candidates, GRANULE_ROWS, Part, Source};
 pub use stats::{ScanProgress, ScanStats};

@@ -3,7 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Part, Source};
+use weir_query::compile::Required;
+use weir_query::record::{Rows, RowsError};
+
+use super::source::GRANULE_ROWS;
+use super::{BlockFacts, Candidates, Part, Source};
+use crate::event::EventBatch;
+use crate::store::segment::Segment;
 use crate::store::snapshot::Snapshot;
 
 impl Source for Snapshot {
@@ -12,7 +18,9 @@ impl Source for Snapshot {
     }
 
     fn parts(&self) -> Vec<Arc<dyn Part>> {
-        Vec::new()
+        let segments =
+            self.segments.iter().map(|segment| Arc::new(Sealed(Arc::clone(segment))) as Arc<dyn Part>);
+        segments.collect()
     }
 
     fn missing(&self, range: Range<i64>) -> Vec<String> {
@@ -23,5 +31,50 @@ impl Source for Snapshot {
                 format!("segment {} with {} events is missing: {}", gone.segment, gone.rows, gone.reason)
             })
             .collect()
+    }
+}
+
+/// A sealed segment as a part.
+struct Sealed(Arc<Segment>);
+
+impl Part for Sealed {
+    fn is_segment(&self) -> bool {
+        true
+    }
+
+    fn blocks(&self) -> Vec<BlockFacts> {
+        let mut first_granule = 0;
+        let mut blocks = Vec::with_capacity(self.0.facts().blocks.len());
+        for facts in &self.0.facts().blocks {
+            let (min_nanos, max_nanos) = facts.times();
+            blocks.push(BlockFacts {
+                rows: facts.rows as usize,
+                raw_bytes: facts.raw_bytes,
+                min_nanos,
+                max_nanos,
+                min_sequence: facts.sequences.0,
+                max_sequence: facts.sequences.1,
+                min_ingest_nanos: facts.ingest.0,
+                max_ingest_nanos: facts.ingest.1,
+                first_granule,
+                ordered: true,
+            });
+            first_granule += facts.rows.div_ceil(GRANULE_ROWS as u32);
+        }
+        blocks
+    }
+
+    fn prune(&self, required: &Required, range: Range<i64>) -> Result<Candidates, RowsError> {
+        let left = self.0.prune(required, range.start, range.end.saturating_sub(1));
+        Ok(Candidates {
+            granules: Some(left.granules),
+            by_time: left.counters.granules_by_time,
+            by_facts: left.counters.granules_by_facts,
+            by_index: left.counters.granules_by_index,
+        })
+    }
+
+    fn open(&self, block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {
+        self.0.block(block).map(|block| block as Arc<dyn Rows + Send + Sync>)
     }
 }

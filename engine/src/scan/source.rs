@@ -12,7 +12,7 @@ use weir_query::compile::Required;
 use weir_query::record::{Rows, RowsError};
 
 /// Rows of one granule, the unit of pruning inside a block.
-pub const GRANULE_ROWS: usize = 1_024;
+pub const GRANULE_ROWS: usize = crate::store::block::GRANULE_ROWS;
 
 /// One immutable set of events.
 pub trait Source: Send + Sync {
@@ -65,19 +65,25 @@ pub struct BlockFacts {
     pub min_sequence: u64,
     /// Greatest sequence.
     pub max_sequence: u64,
+    /// Earliest arrival, nanoseconds.
+    pub min_ingest_nanos: i64,
+    /// Latest arrival, nanoseconds, inclusive.
+    pub max_ingest_nanos: i64,
     /// The number of its first granule among the granules of its part.
     pub first_granule: u32,
     /// Its rows are in the order of events.
     pub ordered: bool,
 }
 
-/// What pruning leaves of a part.
+/// What pruning leaves of a part, and what ruled the rest out; every granule is counted once.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     /// Granules that may hold something, numbered through the part; `None`: all of them.
     pub granules: Option<RoaringBitmap>,
-    /// Granules that facts rule out. They do not count as pruned by the index.
-    pub pruned_by_facts: RoaringBitmap,
-    /// Facts rule out the whole part.
-    pub nothing: bool,
+    /// Granules outside the time range.
+    pub by_time: u64,
+    /// Granules that facts rule out.
+    pub by_facts: u64,
+    /// Granules that the index rules out.
+    pub by_index: u64,
 }

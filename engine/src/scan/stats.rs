@@ -16,9 +16,9 @@ pub struct ScanStats {
     pub blocks: u64,
     /// Blocks outside the time range.
     pub blocks_pruned_by_time: u64,
-    /// Blocks that facts rule out.
+    /// Blocks of which facts leave nothing.
     pub blocks_pruned_by_facts: u64,
-    /// Blocks no granule of which the index lets through.
+    /// Blocks of which facts and the index leave nothing, in segments where the index ruled something out.
     pub blocks_pruned_by_index: u64,
     /// Blocks that could not change the result any more.
     pub blocks_skipped_early: u64,
@@ -26,9 +26,9 @@ pub struct ScanStats {
     pub blocks_scanned: u64,
     /// Blocks that could not be read.
     pub blocks_damaged: u64,
-    /// Granules of the blocks that are in the time range.
+    /// Granules the snapshot has.
     pub granules: u64,
-    /// Granules outside the time range, in blocks that are partly in it.
+    /// Granules outside the time range. This and the next two count a segment when its index was looked at.
     pub granules_pruned_by_time: u64,
     /// Granules that facts rule out.
     pub granules_pruned_by_facts: u64,

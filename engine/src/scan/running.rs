@@ -1,0 +1,529 @@
+//! A scan in flight: its units, one slot of work and sums a thread, and its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use weir_query::machine::{Context, Machine, StepError};
+use weir_query::program::{Program, ScanOrder};
+use weir_query::record::OrderKey;
+use weir_query::result::ResultTable;
+
+use super::plan::{Bounds, Plan, Unit, Verdict};
+use super::sink::{Layout, Sums};
+use super::stream::Output;
+use super::unit::{Outcome, Work};
+use super::{NextRows, ScanEnd, ScanError, ScanOptions, ScanProgress, ScanResult, ScanStats, Source};
+
+/// The most warnings a scan collects; further ones are counted.
+const MAX_WARNINGS: usize = 20;
+
+/// A scan in flight. Workers hold it while they step, its handle until it is dropped.
+pub(super) struct Running {
+    pub(super) program: Arc<Program>,
+    pub(super) context: Context,
+    pub(super) layout: Layout,
+    pub(super) order: ScanOrder,
+    pub(super) stream: bool,
+    pub(super) plan: Plan,
+    time_budget: Option<Duration>,
+    max_state_bytes: usize,
+    max_threads: usize,
+    started: Instant,
+    missing: bool,
+    slots: Vec<Slot>,
+    cursor: Mutex<Cursor>,
+    output: Mutex<Output>,
+    horizon: Mutex<Option<OrderKey>>,
+    stats: Mutex<ScanStats>,
+    warnings: Mutex<(Vec<String>, usize)>,
+    ended: AtomicBool,
+    end: Mutex<End>,
+    changed: Condvar,
+    result: Mutex<Option<Result<ScanResult, ScanError>>>,
+}
+
+/// What one thread has of the scan.
+struct Slot {
+    work: Mutex<Work>,
+    sums: Mutex<Sums>,
+    bytes: AtomicUsize,
+    /// A block is open here, or the thread is at it.
+    busy: AtomicBool,
+}
+
+/// Which units are taken, and how new a row may still come out of each that is.
+struct Cursor {
+    next: usize,
+    left: usize,
+    open: Vec<Option<OrderKey>>,
+}
+
+#[derive(Default)]
+struct End {
+    how: Option<ScanEnd>,
+    at: Option<Instant>,
+    first_turn: Option<Instant>,
+    table_appended: bool,
+    waker: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Running {
+    pub(super) fn new(
+        source: &dyn Source,
+        program: Arc<Program>,
+        options: &ScanOptions,
+        layout: Layout,
+        threads: usize,
+    ) -> Running {
+        let mut context = options.context.clone();
+        context.max_state_bytes = match context.max_state_bytes {
+            0 => options.max_state_bytes,
+            bytes => bytes.min(options.max_state_bytes),
+        };
+        let order = match program.scan_order() {
+            ScanOrder::Any if options.stream => ScanOrder::NewestFirst,
+            order => order,
+        };
+        let nanos = context.start_nanos..context.end_nanos;
+        let bounds = Bounds {
+            nanos: nanos.clone(),
+            first_sequence: options.first_sequence,
+            last_sequence: options.last_sequence.min(source.up_to_sequence()),
+            ingest: layout.ingest_range(),
+        };
+        let mut stats = ScanStats::default();
+        let plan = Plan::new(source, bounds, program.required().clone(), order, &mut stats);
+        let missing = source.missing(nanos);
+        let machine = Machine::new(Arc::clone(&program), context.clone());
+        let slots = (0..threads).map(|_| Slot {
+            work: Mutex::new(Work::new(order)),
+            sums: Mutex::new(layout.empty(&machine)),
+            bytes: AtomicUsize::new(0),
+            busy: AtomicBool::new(false),
+        });
+        let running = Running {
+            slots: slots.collect(),
+            cursor: Mutex::new(Cursor { next: 0, left: plan.units().len(), open: vec![None; threads] }),
+            output: Mutex::new(Output::new(options.max_held_bytes, options.max_output_rows)),
+            missing: !missing.is_empty(),
+            program,
+            context,
+            layout,
+            order,
+            stream: options.stream,
+            plan,
+            time_budget: options.time_budget,
+            max_state_bytes: options.max_state_bytes,
+            max_threads: if options.max_threads == 0 { usize::MAX } else { options.max_threads },
+            started: Instant::now(),
+            horizon: Mutex::new(None),
+            stats: Mutex::new(stats),
+            warnings: Mutex::new((Vec::new(), 0)),
+            ended: AtomicBool::new(false),
+            end: Mutex::new(End::default()),
+            changed: Condvar::new(),
+            result: Mutex::new(None),
+        };
+        missing.into_iter().for_each(|reason| running.warn(reason));
+        if running.plan.units().is_empty() {
+            running.stop(ScanEnd::Complete);
+        }
+        running
+    }
+
+    // What the pool asks and does.
+
+    /// Whether thread `slot` has something to do here. Called under the pool's lock.
+    pub(super) fn has_work(&self, slot: usize) -> bool {
+        if self.is_ended() {
+            return false;
+        }
+        if self.is_over_time() {
+            return true;
+        }
+        let cursor = self.cursor.lock();
+        let Some(bound) = cursor.open.get(slot) else { return false };
+        if bound.is_none() {
+            let busy = self.slots.iter().filter(|slot| slot.busy.load(Ordering::Acquire)).count();
+            if cursor.next >= self.plan.units().len() || busy >= self.max_threads {
+                return false;
+            }
+        }
+        !self.stream || self.may_go_on(&cursor, slot)
+    }
+
+    /// Marks thread `slot` as being at this scan. Called under the pool's lock.
+    pub(super) fn take(&self, slot: usize) {
+        if let Some(slot) = self.slots.get(slot) {
+            slot.busy.store(true, Ordering::Release);
+        }
+    }
+
+    /// Steps on thread `slot` until `slice` is used up or there is nothing to do.
+    pub(super) fn work(&self, slot: usize, slice: Duration) {
+        let Some(own) = self.slots.get(slot) else { return };
+        let begun = Instant::now();
+        self.end.lock().first_turn.get_or_insert(begun);
+        let mut work = own.work.lock();
+        while !self.is_ended() && begun.elapsed() < slice {
+            if self.is_over_time() {
+                self.stop(ScanEnd::TimeBudget);
+                break;
+            }
+            if self.stream && !self.may_go_on(&self.cursor.lock(), slot) {
+                break;
+            }
+            if !work.is_open() && !self.open_next(slot, &mut work) {
+                break;
+            }
+            if work.is_open() {
+                self.step(slot, own, &mut work);
+            }
+        }
+        if self.is_ended() {
+            work.close();
+        }
+        own.busy.store(work.is_open(), Ordering::Release);
+    }
+
+    /// A thread panicked in it: a fault in the program's functions. The scan ends; the engine goes on.
+    pub(super) fn fail(&self) {
+        self.warn("an internal fault ended the search early".to_owned());
+        self.stop(ScanEnd::Failed);
+    }
+
+    // Streams wait for their reader, and for the block that holds the rest back.
+    fn may_go_on(&self, cursor: &Cursor, slot: usize) -> bool {
+        let output = self.output.lock();
+        if output.is_full() {
+            return false;
+        }
+        if !output.is_holding_much() {
+            return true;
+        }
+        let own = cursor.open.get(slot).copied().flatten();
+        let unread = self.plan.units().get(cursor.next).map(Unit::newest);
+        let newest = cursor.open.iter().flatten().max().copied().max(unread);
+        own.or(unread) == newest
+    }
+
+    // One unit.
+
+    /// Takes the next unit and opens it. False: there is none.
+    fn open_next(&self, slot: usize, work: &mut Work) -> bool {
+        let Some(unit) = self.claim(slot) else { return false };
+        let verdict =
+            self.plan.prune(&unit, |fault| self.warn(fault), |counted| self.stats.lock().add(counted));
+        let outcome = match verdict {
+            Verdict::Facts => Some(Outcome::PrunedByFacts),
+            Verdict::Index => Some(Outcome::PrunedByIndex),
+            Verdict::Read(granules) => work.open(self, unit, granules),
+        };
+        if let Some(outcome) = outcome {
+            self.finish_unit(slot, outcome);
+        }
+        true
+    }
+
+    fn claim(&self, slot: usize) -> Option<Unit> {
+        let mut cursor = self.cursor.lock();
+        let unit = *self.plan.units().get(cursor.next)?;
+        let edge = if self.order == ScanOrder::OldestFirst { unit.oldest() } else { unit.newest() };
+        if !self.can_matter(edge) {
+            let skipped = self.plan.units().len() - cursor.next;
+            self.stats.lock().blocks_skipped_early += skipped as u64;
+            cursor.next = self.plan.units().len();
+            cursor.left -= skipped.min(cursor.left);
+            if cursor.left == 0 {
+                drop(cursor);
+                self.stop(ScanEnd::Complete);
+            }
+            return None;
+        }
+        cursor.next += 1;
+        if let Some(open) = cursor.open.get_mut(slot) {
+            *open = Some(unit.newest());
+        }
+        Some(unit)
+    }
+
+    fn step(&self, slot: usize, own: &Slot, work: &mut Work) {
+        let stepped = work.step(self, &own.sums);
+        self.stats.lock().add(&stepped.stats);
+        if let Some(fault) = stepped.too_large {
+            self.warn(format!("{fault}; the answer is over what was read until then"));
+            return self.stop(ScanEnd::MemoryBudget);
+        }
+        if let Some(horizon) = stepped.horizon {
+            self.narrow(horizon);
+        }
+        own.bytes.store(stepped.bytes, Ordering::Relaxed);
+        let bytes: usize = self.slots.iter().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum();
+        if bytes > self.max_state_bytes {
+            self.warn(format!(
+                "query state of {bytes} bytes is over its limit of {}; the answer is over what was read until then",
+                self.max_state_bytes
+            ));
+            return self.stop(ScanEnd::MemoryBudget);
+        }
+        if self.stream {
+            let mut cursor = self.cursor.lock();
+            if let (Some(open), Some(newest)) = (cursor.open.get_mut(slot), stepped.newest_left) {
+                *open = Some(newest);
+            }
+            let mut output = self.output.lock();
+            stepped.tables.into_iter().for_each(|table| output.hold(table));
+            drop(output);
+            self.release(&cursor);
+        }
+        if let Some(outcome) = stepped.outcome {
+            self.finish_unit(slot, outcome);
+        }
+    }
+
+    fn finish_unit(&self, slot: usize, outcome: Outcome) {
+        {
+            let mut stats = self.stats.lock();
+            match outcome {
+                Outcome::Scanned => stats.blocks_scanned += 1,
+                Outcome::Damaged => stats.blocks_damaged += 1,
+                Outcome::PrunedByFacts => stats.blocks_pruned_by_facts += 1,
+                Outcome::PrunedByIndex => stats.blocks_pruned_by_index += 1,
+            }
+        }
+        let mut cursor = self.cursor.lock();
+        if let Some(open) = cursor.open.get_mut(slot) {
+            *open = None;
+        }
+        cursor.left = cursor.left.saturating_sub(1);
+        if self.stream {
+            self.release(&cursor);
+        }
+        if cursor.left == 0 {
+            drop(cursor);
+            self.stop(ScanEnd::Complete);
+        }
+    }
+
+    /// Hands out the matches that no unread row can come before.
+    fn release(&self, cursor: &Cursor) {
+        let unread = self.plan.units().get(cursor.next).map(Unit::newest);
+        let bound = cursor.open.iter().flatten().max().copied().max(unread);
+        let mut output = self.output.lock();
+        output.release(bound);
+        let ready = output.has_ready();
+        drop(output);
+        if ready {
+            self.tell();
+        }
+    }
+
+    /// Whether a row at `key` can still change the result.
+    pub(super) fn can_matter(&self, key: OrderKey) -> bool {
+        match (*self.horizon.lock(), self.order) {
+            (None, _) | (_, ScanOrder::Any) => true,
+            (Some(horizon), ScanOrder::NewestFirst) => key > horizon,
+            (Some(horizon), ScanOrder::OldestFirst) => key < horizon,
+        }
+    }
+
+    fn narrow(&self, horizon: OrderKey) {
+        let mut known = self.horizon.lock();
+        let narrower = match (*known, self.order) {
+            (None, _) => true,
+            (Some(known), ScanOrder::OldestFirst) => horizon < known,
+            (Some(known), _) => horizon > known,
+        };
+        if narrower {
+            *known = Some(horizon);
+        }
+    }
+
+    pub(super) fn warn(&self, warning: String) {
+        let mut warnings = self.warnings.lock();
+        if warnings.0.len() < MAX_WARNINGS {
+            warnings.0.push(warning);
+        } else {
+            warnings.1 += 1;
+        }
+    }
+
+    // The end.
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn is_over_time(&self) -> bool {
+        self.time_budget.is_some_and(|budget| self.started.elapsed() > budget)
+    }
+
+    /// Ends the scan; the first reason stays.
+    pub(super) fn stop(&self, how: ScanEnd) {
+        {
+            let mut end = self.end.lock();
+            if end.how.is_some() {
+                return;
+            }
+            end.how = Some(how);
+            end.at = Some(Instant::now());
+        }
+        self.ended.store(true, Ordering::Release);
+        for slot in &self.slots {
+            // A slot that is being worked on lets go by itself.
+            if let Some(mut work) = slot.work.try_lock() {
+                work.close();
+            }
+        }
+        let mut output = self.output.lock();
+        match how {
+            ScanEnd::Cancelled => output.clear(),
+            _ => output.release(None),
+        }
+        drop(output);
+        self.tell();
+    }
+
+    /// Wakes whoever waits for rows or for the end.
+    fn tell(&self) {
+        let waker = self.end.lock().waker.clone();
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker();
+        }
+    }
+
+    pub(super) fn set_waker(&self, waker: Arc<dyn Fn() + Send + Sync>) {
+        self.end.lock().waker = Some(Arc::clone(&waker));
+        if self.is_ended() || self.output.lock().has_ready() {
+            waker();
+        }
+    }
+
+    // What the handle asks.
+
+    /// Waits for the end; false: it did not come in time.
+    pub(super) fn wait_for_end(&self, until: Option<Instant>) -> bool {
+        let mut end = self.end.lock();
+        while end.how.is_none() {
+            match until {
+                Some(until) if self.changed.wait_until(&mut end, until).timed_out() => {
+                    return end.how.is_some();
+                }
+                Some(_) => {}
+                None => self.changed.wait(&mut end),
+            }
+        }
+        true
+    }
+
+    pub(super) fn progress(&self) -> ScanProgress {
+        let total = self.plan.units().len() as u64;
+        let left = self.cursor.lock().left as u64;
+        let mut stats = *self.stats.lock();
+        stats.rows_unordered = self.output.lock().unordered();
+        let end = self.end.lock();
+        let elapsed = end.at.unwrap_or_else(Instant::now).duration_since(self.started);
+        let queued = end.first_turn.map_or(elapsed, |turn| turn.duration_since(self.started));
+        ScanProgress {
+            work_done: total - left.min(total),
+            work_total: total,
+            done: end.how.is_some(),
+            elapsed,
+            queued,
+            stats,
+        }
+    }
+
+    /// The states of all threads, merged.
+    pub(super) fn merged(&self) -> Result<Sums, StepError> {
+        let machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+        let mut total = self.layout.empty(&machine);
+        for slot in &self.slots {
+            total.merge(&slot.sums.lock())?;
+        }
+        Ok(total)
+    }
+
+    fn finish(&self) -> Result<ResultTable, ScanError> {
+        let mut machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+        let mut table = match self.merged()? {
+            Sums::One(state) => machine.finish(&state)?,
+            Sums::Buckets(_) => ResultTable::default(),
+        };
+        let warnings = self.warnings.lock();
+        table.warnings.extend(warnings.0.iter().cloned());
+        if warnings.1 > 0 {
+            table.warnings.push(format!("and {} more warnings", warnings.1));
+        }
+        Ok(table)
+    }
+
+    pub(super) fn partial(&self) -> Result<ResultTable, ScanError> {
+        if self.is_ended() { self.result().map(|result| result.table) } else { self.finish() }
+    }
+
+    /// The result; only to be asked for after the end. Computed once; the states are let go then.
+    pub(super) fn result(&self) -> Result<ScanResult, ScanError> {
+        let mut cached = self.result.lock();
+        if let Some(result) = &*cached {
+            return result.clone();
+        }
+        let result = self.finish().map(|mut table| {
+            let progress = self.progress();
+            let end = self.end.lock().how.unwrap_or(ScanEnd::Cancelled);
+            if let Some(warning) = end.warning(self.time_budget) {
+                table.warnings.push(warning);
+            }
+            if progress.stats.rows_unordered > 0 {
+                let rows = progress.stats.rows_unordered;
+                table
+                    .warnings
+                    .push(format!("{rows} matches are not in strict order: too many blocks overlap in time"));
+            }
+            let partial = end != ScanEnd::Complete || self.missing || progress.stats.blocks_damaged > 0;
+            ScanResult { table, stats: progress.stats, end, partial, elapsed: progress.elapsed }
+        });
+        if self.layout == Layout::One {
+            let machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+            self.slots.iter().for_each(|slot| *slot.sums.lock() = self.layout.empty(&machine));
+        }
+        *cached = Some(result.clone());
+        result
+    }
+
+    /// The next matches, waiting for them until `until`. The second says that the scan was waiting for the reader
+    /// and can go on.
+    pub(super) fn next_rows(&self, until: Instant) -> Result<(NextRows, bool), ScanError> {
+        loop {
+            {
+                let mut output = self.output.lock();
+                let waited = output.is_full() || output.is_holding_much();
+                if let Some(matches) = output.next() {
+                    return Ok((NextRows::Rows(matches), waited));
+                }
+            }
+            let mut end = self.end.lock();
+            if end.how.is_some() {
+                if std::mem::replace(&mut end.table_appended, true) || end.how == Some(ScanEnd::Cancelled) {
+                    // Matches may have been released between the two looks.
+                    drop(end);
+                    let last = self.output.lock().next();
+                    return Ok((last.map_or(NextRows::Done, NextRows::Rows), false));
+                }
+                drop(end);
+                let table = self.result()?.table;
+                self.output.lock().append(table);
+                continue;
+            }
+            if self.output.lock().has_ready() {
+                continue;
+            }
+            if self.changed.wait_until(&mut end, until).timed_out() {
+                return Ok((NextRows::Waiting, false));
+            }
+        }
+    }
+}

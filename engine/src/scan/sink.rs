@@ -1,0 +1,231 @@
+//! Where the rows that passed go: into one state, or into one state a bucket of time.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use weir_query::machine::{Frame, Machine, State, StepError};
+use weir_query::record::{Column, OrderKey, Rows, Selection};
+use weir_query::value::ValueRef;
+
+/// The meta field that says when an event arrived, milliseconds.
+const INGEST_FIELD: &str = "@ingesttimestamp";
+const NANOS_A_MILLI: i64 = 1_000_000;
+
+/// How rows are laid out over states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// All in one.
+    One,
+    /// By event time: bucket `n` holds `[n * granule, (n + 1) * granule)`.
+    ByEventTime {
+        /// Span of a bucket, nanoseconds, positive.
+        granule_nanos: i64,
+    },
+    /// By time of arrival.
+    ByIngestTime {
+        /// Span of a bucket, nanoseconds, positive.
+        granule_nanos: i64,
+        /// Earlier buckets are left out.
+        first_bucket: i64,
+        /// Later buckets are left out.
+        last_bucket: i64,
+    },
+}
+
+/// States, one or one a bucket.
+#[derive(Clone, Debug)]
+pub(crate) enum Sums {
+    /// [`Layout::One`].
+    One(Box<State>),
+    /// The state and how many rows went into it, by bucket.
+    Buckets(BTreeMap<i64, Sum>),
+}
+
+/// The state of one bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Sum {
+    /// What was learnt.
+    pub(crate) state: State,
+    /// From so many rows.
+    pub(crate) rows: u64,
+}
+
+/// Rows that passed, with their bucket where the layout knows it before the rows are selected.
+pub(super) struct Selected {
+    bucket: Option<i64>,
+    pub(super) frame: Frame,
+}
+
+impl Layout {
+    /// Runs the row steps over the rows of `within`.
+    pub(super) fn select(
+        self,
+        machine: &mut Machine,
+        rows: &dyn Rows,
+        within: Selection,
+    ) -> Result<Vec<Selected>, StepError> {
+        let Layout::ByIngestTime { granule_nanos, first_bucket, last_bucket } = self else {
+            return Ok(vec![Selected { bucket: None, frame: machine.select(rows, within)? }]);
+        };
+        let arrived = rows.column(INGEST_FIELD, &within)?;
+        let mut keyed: Vec<(i64, usize)> = within
+            .iter()
+            .filter_map(|row| Some((ingest_nanos(&arrived, row)?.div_euclid(granule_nanos), row)))
+            .filter(|(bucket, _)| (first_bucket..=last_bucket).contains(bucket))
+            .collect();
+        keyed.sort_unstable();
+        let mut selected = Vec::new();
+        for run in keyed.chunk_by(|one, next| one.0 == next.0) {
+            let mut chosen = Selection::none(rows.len());
+            run.iter().for_each(|(_, row)| chosen.insert(*row));
+            let bucket = run.first().map(|(bucket, _)| *bucket);
+            selected.push(Selected { bucket, frame: machine.select(rows, chosen)? });
+        }
+        Ok(selected)
+    }
+
+    /// Times of arrival that count, nanoseconds.
+    pub(super) fn ingest_range(self) -> Range<i64> {
+        match self {
+            Layout::One | Layout::ByEventTime { .. } => i64::MIN..i64::MAX,
+            Layout::ByIngestTime { granule_nanos, first_bucket, last_bucket } => {
+                first_bucket.saturating_mul(granule_nanos)
+                    ..last_bucket.saturating_add(1).saturating_mul(granule_nanos)
+            }
+        }
+    }
+
+    /// No states yet.
+    pub(super) fn empty(self, machine: &Machine) -> Sums {
+        match self {
+            Layout::One => Sums::One(Box::new(machine.new_state())),
+            Layout::ByEventTime { .. } | Layout::ByIngestTime { .. } => Sums::Buckets(BTreeMap::new()),
+        }
+    }
+}
+
+fn ingest_nanos(arrived: &Column, row: usize) -> Option<i64> {
+    match arrived.get(row)? {
+        ValueRef::Int(millis) => Some(millis.saturating_mul(NANOS_A_MILLI)),
+        ValueRef::Text(text) => text.parse::<i64>().ok().map(|millis| millis.saturating_mul(NANOS_A_MILLI)),
+        ValueRef::Float(_) => None,
+    }
+}
+
+impl Sums {
+    /// Absorbs what was selected.
+    pub(super) fn absorb(
+        &mut self,
+        layout: Layout,
+        machine: &mut Machine,
+        selected: &Selected,
+    ) -> Result<(), StepError> {
+        let rows = selected.frame.order().len();
+        match (self, layout) {
+            (Sums::One(state), _) => machine.absorb(&selected.frame, &Selection::all(rows), state),
+            (Sums::Buckets(buckets), Layout::ByEventTime { granule_nanos }) => {
+                split(selected.frame.order(), granule_nanos, |bucket, within| {
+                    absorb_into(buckets, bucket, machine, &selected.frame, within)
+                })
+            }
+            (Sums::Buckets(buckets), _) => match selected.bucket {
+                Some(bucket) if rows > 0 => {
+                    absorb_into(buckets, bucket, machine, &selected.frame, &Selection::all(rows))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Adds what `other` learnt.
+    pub(super) fn merge(&mut self, other: &Sums) -> Result<(), StepError> {
+        match (self, other) {
+            (Sums::One(state), Sums::One(other)) => state.merge(other),
+            (Sums::Buckets(buckets), Sums::Buckets(others)) => {
+                for (bucket, other) in others {
+                    match buckets.get_mut(bucket) {
+                        Some(sum) => {
+                            sum.state.merge(&other.state)?;
+                            sum.rows += other.rows;
+                        }
+                        None => drop(buckets.insert(*bucket, other.clone())),
+                    }
+                }
+                Ok(())
+            }
+            // One scan has one layout.
+            (Sums::One(_), Sums::Buckets(_)) | (Sums::Buckets(_), Sums::One(_)) => Ok(()),
+        }
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Sums::One(state) => state.bytes(),
+            Sums::Buckets(buckets) => buckets.values().map(|sum| sum.state.bytes()).sum(),
+        }
+    }
+
+    /// See [`State::horizon`]; states by bucket have none.
+    pub(super) fn horizon(&self) -> Option<OrderKey> {
+        match self {
+            Sums::One(state) => state.horizon(),
+            Sums::Buckets(_) => None,
+        }
+    }
+}
+
+fn absorb_into(
+    buckets: &mut BTreeMap<i64, Sum>,
+    bucket: i64,
+    machine: &mut Machine,
+    frame: &Frame,
+    within: &Selection,
+) -> Result<(), StepError> {
+    let sum = buckets.entry(bucket).or_insert_with(|| Sum { state: machine.new_state(), rows: 0 });
+    machine.absorb(frame, within, &mut sum.state)?;
+    sum.rows += within.count() as u64;
+    Ok(())
+}
+
+/// Calls `each` once a bucket of event time with the rows of `order` that fall into it, ascending. One selection
+/// is used for all, so that many buckets cost no memory.
+pub(crate) fn split<E>(
+    order: &[OrderKey],
+    granule_nanos: i64,
+    mut each: impl FnMut(i64, &Selection) -> Result<(), E>,
+) -> Result<(), E> {
+    let bucket_of = |key: &OrderKey| key.nanos.div_euclid(granule_nanos.max(1));
+    let mut keyed: Vec<(i64, usize)> =
+        order.iter().enumerate().map(|(row, key)| (bucket_of(key), row)).collect();
+    if !keyed.is_sorted() {
+        keyed.sort_unstable();
+    }
+    let mut within = Selection::none(order.len());
+    for run in keyed.chunk_by(|one, next| one.0 == next.0) {
+        run.iter().for_each(|(_, row)| within.insert(*row));
+        if let Some((bucket, _)) = run.first() {
+            each(*bucket, &within)?;
+        }
+        run.iter().for_each(|(_, row)| within.remove(*row));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_split_by_bucket_before_and_after_the_epoch() {
+        let order: Vec<OrderKey> =
+            [5, -1, 12, 0, -10, 9].into_iter().map(|nanos| OrderKey { nanos, sequence: 0 }).collect();
+        let mut found = Vec::new();
+        split(&order, 10, |bucket, within| {
+            found.push((bucket, within.iter().collect::<Vec<_>>()));
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        assert_eq!(found, [(-1, vec![1, 4]), (0, vec![0, 3, 5]), (1, vec![2])]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Puts the matches of a streaming scan in order: newest first over all blocks, even where blocks overlap in time.
+//!
+//! Matches are held back until no block that is still unread, wholly or in part, can have a newer one. What may be
+//! held and what may wait for the reader is bounded: over it the scan waits; if waiting cannot help, because too
+//! many blocks overlap, what is held is handed out as it is and counted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use weir_query::record::{Column, OrderKey};
+use weir_query::result::ResultTable;
+
+use super::Matches;
+
+/// What one value of a held table is reckoned to cost, bytes, besides its text.
+const CELL_BYTES: usize = 16;
+
+/// Matches on their way to the reader.
+pub(super) struct Output {
+    held: Vec<Held>,
+    held_bytes: usize,
+    ready: VecDeque<(Matches, usize)>,
+    ready_rows: usize,
+    ready_bytes: usize,
+    max_held_bytes: usize,
+    max_ready_rows: usize,
+    unordered: u64,
+}
+
+/// A table of which rows are still to be handed out: `rows[at..]`, newest first.
+struct Held {
+    table: Arc<ResultTable>,
+    rows: Vec<u32>,
+    at: usize,
+    bytes: usize,
+}
+
+impl Held {
+    fn key(&self) -> Option<OrderKey> {
+        self.table.order.get(*self.rows.get(self.at)? as usize).copied()
+    }
+
+    fn left(&self) -> u64 {
+        self.rows.len().saturating_sub(self.at) as u64
+    }
+}
+
+impl Output {
+    pub(super) fn new(max_held_bytes: usize, max_ready_rows: usize) -> Output {
+        Output {
+            held: Vec::new(),
+            held_bytes: 0,
+            ready: VecDeque::new(),
+            ready_rows: 0,
+            ready_bytes: 0,
+            max_held_bytes,
+            max_ready_rows: max_ready_rows.max(1),
+            unordered: 0,
+        }
+    }
+
+    /// Takes matches, in any order.
+    pub(super) fn hold(&mut self, table: ResultTable) {
+        if table.rows == 0 {
+            return;
+        }
+        let bytes = bytes(&table);
+        let mut rows: Vec<u32> = (0..u32::try_from(table.rows).unwrap_or(u32::MAX)).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(table.order.get(*row as usize).copied()));
+        self.held_bytes += bytes;
+        self.held.push(Held { table: Arc::new(table), rows, at: 0, bytes });
+    }
+
+    /// Hands out what is newer than `bound`, the newest place an unread row can have; all of it when there is no
+    /// unread row. Where more is held than may be, everything goes.
+    pub(super) fn release(&mut self, bound: Option<OrderKey>) {
+        self.release_down_to(bound);
+        if bound.is_some() && self.held_bytes > self.max_held_bytes.saturating_mul(2) {
+            self.unordered += self.held.iter().map(Held::left).sum::<u64>();
+            self.release_down_to(None);
+        }
+    }
+
+    /// Merges the heads of what is held: the table with the newest row gives rows for as long as it has the newest.
+    fn release_down_to(&mut self, bound: Option<OrderKey>) {
+        let mut heads: std::collections::BinaryHeap<(OrderKey, usize)> =
+            self.held.iter().enumerate().filter_map(|(index, held)| Some((held.key()?, index))).collect();
+        while let Some((key, index)) = heads.pop() {
+            if bound.is_some_and(|bound| key <= bound) {
+                break;
+            }
+            let floor = bound.max(heads.peek().map(|(next, _)| *next));
+            let Some(held) = self.held.get_mut(index) else { continue };
+            let start = held.at;
+            held.at += 1;
+            while held.key().is_some_and(|key| floor.is_none_or(|floor| key > floor)) {
+                held.at += 1;
+            }
+            let rows: Vec<u32> = held.rows.get(start..held.at).map(<[u32]>::to_vec).unwrap_or_default();
+            let matches = Matches { table: Arc::clone(&held.table), rows };
+            self.ready_rows += matches.rows.len();
+            self.ready_bytes += share(&matches, held.bytes);
+            self.ready.push_back((matches, held.bytes));
+            if let Some(key) = held.key() {
+                heads.push((key, index));
+            }
+        }
+        let held_bytes = &mut self.held_bytes;
+        self.held.retain(|held| {
+            let keep = held.left() > 0;
+            if !keep {
+                *held_bytes -= held.bytes.min(*held_bytes);
+            }
+            keep
+        });
+    }
+
+    /// Hands out `table` as it is, after everything else.
+    pub(super) fn append(&mut self, table: ResultTable) {
+        if table.rows > 0 {
+            let rows: Vec<u32> = (0..u32::try_from(table.rows).unwrap_or(u32::MAX)).collect();
+            self.ready_rows += rows.len();
+            self.ready.push_back((Matches { table: Arc::new(table), rows }, 0));
+        }
+    }
+
+    /// The next matches for the reader.
+    pub(super) fn next(&mut self) -> Option<Matches> {
+        let (matches, bytes) = self.ready.pop_front()?;
+        self.ready_bytes -= share(&matches, bytes).min(self.ready_bytes);
+        self.ready_rows -= matches.rows.len().min(self.ready_rows);
+        Some(matches)
+    }
+
+    /// The reader has enough to read for now.
+    pub(super) fn is_full(&self) -> bool {
+        self.ready_rows >= self.max_ready_rows || self.ready_bytes >= self.max_held_bytes
+    }
+
+    /// More is held back than should be: only the block with the newest unread row should be read on.
+    pub(super) fn is_holding_much(&self) -> bool {
+        self.held_bytes > self.max_held_bytes
+    }
+
+    /// There is something to read.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Rows handed out of order.
+    pub(super) fn unordered(&self) -> u64 {
+        self.unordered
+    }
+
+    /// Forgets what is held and what waits.
+    pub(super) fn clear(&mut self) {
+        self.held.clear();
+        self.ready.clear();
+        self.held_bytes = 0;
+        self.ready_rows = 0;
+        self.ready_bytes = 0;
+    }
+}
+
+/// The part of the `bytes` of a table that the rows of `matches` stand for.
+fn share(matches: &Matches, bytes: usize) -> usize {
+    bytes / matches.table.rows.max(1) * matches.rows.len()
+}
+
+/// Memory a table holds on to: its slots, and the whole arenas its texts point into.
+fn bytes(table: &ResultTable) -> usize {
+    let mut arenas: Vec<(*const u8, usize)> = Vec::new();
+    for (_, column) in &table.columns {
+        match column {
+            Column::Text(text) => arenas.push((text.arena.as_ptr(), text.arena.capacity())),
+            Column::Dictionary { dictionary, .. } => {
+                arenas.push((dictionary.arena.as_ptr(), dictionary.arena.capacity()));
+            }
+            Column::Missing { .. }
+            | Column::Constant { .. }
+            | Column::Ints { .. }
+            | Column::Floats { .. } => {}
+        }
+    }
+    arenas.sort_unstable();
+    arenas.dedup();
+    let text: usize = arenas.iter().map(|(_, bytes)| bytes).sum();
+    text + table.rows * CELL_BYTES * (table.columns.len() + 1)
+}

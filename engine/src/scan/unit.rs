@@ -1,0 +1,209 @@
+//! The work of one thread on one block: open it, step it a group of granules at a time, newest or oldest first.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use weir_query::machine::{Machine, StepError};
+use weir_query::program::ScanOrder;
+use weir_query::record::{OrderKey, Rows, RowsError, Selection};
+use weir_query::result::ResultTable;
+
+use super::ScanStats;
+use super::plan::Unit;
+use super::running::Running;
+use super::sink::Sums;
+use super::source::GRANULE_ROWS;
+
+/// Granules stepped at once, at most: a whole block.
+const MAX_GROUP: usize = 64;
+/// A group that takes less is followed by one twice as large.
+const SHORT_GROUP: Duration = Duration::from_millis(5);
+/// A group that takes longer is followed by one half as large: cancellation waits for a group.
+const LONG_GROUP: Duration = Duration::from_millis(25);
+
+/// How a block was done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Scanned,
+    Damaged,
+    PrunedByFacts,
+    PrunedByIndex,
+}
+
+/// What a thread is at.
+pub(super) struct Work {
+    machine: Option<Machine>,
+    open: Option<Open>,
+    group: usize,
+}
+
+/// A block that is being stepped.
+struct Open {
+    unit: Unit,
+    rows: Arc<dyn Rows + Send + Sync>,
+    order: Arc<[OrderKey]>,
+    /// Granules to do; the next one is the last.
+    granules: Vec<u32>,
+    covered: bool,
+}
+
+/// What one group of granules brought.
+#[derive(Default)]
+pub(super) struct Stepped {
+    pub(super) stats: ScanStats,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) too_large: Option<StepError>,
+    pub(super) horizon: Option<OrderKey>,
+    pub(super) bytes: usize,
+    pub(super) tables: Vec<ResultTable>,
+    /// No row of the block that is still to do is newer; `None` when there is none.
+    pub(super) newest_left: Option<OrderKey>,
+}
+
+impl Work {
+    pub(super) fn new(order: ScanOrder) -> Work {
+        // Whoever may stop early starts small.
+        let group = if order == ScanOrder::Any { MAX_GROUP / 4 } else { 1 };
+        Work { machine: None, open: None, group }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Lets everything go.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+        self.machine = None;
+    }
+
+    /// Opens `unit`; with an outcome when there is nothing to step.
+    pub(super) fn open(&mut self, scan: &Running, unit: Unit, mut granules: Vec<u32>) -> Option<Outcome> {
+        let opened = scan.plan.part(&unit).map(|part| -> Result<Open, RowsError> {
+            let rows = part.open(unit.block)?;
+            let order = rows.order()?;
+            if scan.order == ScanOrder::OldestFirst {
+                granules.reverse();
+            }
+            Ok(Open { unit, rows, order, granules, covered: scan.plan.bounds().cover(&unit.facts) })
+        });
+        match opened {
+            Some(Ok(open)) => {
+                self.open = Some(open);
+                None
+            }
+            Some(Err(fault)) => {
+                scan.warn(format!("{} events were left out: {fault}", unit.facts.rows));
+                Some(Outcome::Damaged)
+            }
+            None => Some(Outcome::PrunedByFacts),
+        }
+    }
+
+    /// Steps the next group of granules of the open block. The sums are locked only while rows are absorbed, so
+    /// that a partial result waits for no filter.
+    pub(super) fn step(&mut self, scan: &Running, sums: &Mutex<Sums>) -> Stepped {
+        let mut stepped = Stepped::default();
+        let Some(open) = &mut self.open else { return stepped };
+        let machine =
+            self.machine.get_or_insert_with(|| Machine::new(Arc::clone(&scan.program), scan.context.clone()));
+        let begun = Instant::now();
+        let within = open.next_group(scan, self.group, &mut stepped.stats);
+        let result = match within.is_empty() {
+            true => Ok(()),
+            false => step_rows(scan, machine, open, within, sums, &mut stepped),
+        };
+        let took = begun.elapsed();
+        if took < SHORT_GROUP {
+            self.group = (self.group * 2).min(MAX_GROUP);
+        } else if took > LONG_GROUP {
+            self.group = (self.group / 2).max(1);
+        }
+        stepped.outcome = match result {
+            Ok(()) => open.granules.is_empty().then_some(Outcome::Scanned),
+            Err(StepError::Rows(fault)) => {
+                let left_out = open.granules.len() * GRANULE_ROWS;
+                scan.warn(format!("up to {left_out} events and a group of granules were left out: {fault}"));
+                Some(Outcome::Damaged)
+            }
+            Err(fault) => {
+                stepped.too_large = Some(fault);
+                None
+            }
+        };
+        stepped.newest_left = open.newest_left(scan);
+        if stepped.outcome.is_some() {
+            self.open = None;
+        }
+        stepped
+    }
+}
+
+fn step_rows(
+    scan: &Running,
+    machine: &mut Machine,
+    open: &Open,
+    within: Selection,
+    sums: &Mutex<Sums>,
+    stepped: &mut Stepped,
+) -> Result<(), StepError> {
+    let rows = within.count() as u64;
+    let selected = scan.layout.select(machine, &*open.rows, within)?;
+    stepped.stats.events_scanned += rows;
+    stepped.stats.bytes_scanned += rows * open.unit.facts.raw_bytes / (open.unit.facts.rows.max(1) as u64);
+    let mut sums = sums.lock();
+    for selected in &selected {
+        stepped.stats.events_matched += selected.frame.order().len() as u64;
+        sums.absorb(scan.layout, machine, selected)?;
+    }
+    stepped.horizon = sums.horizon();
+    if let (true, Sums::One(state)) = (scan.stream, &mut *sums) {
+        stepped.tables = state.take_rows();
+    }
+    stepped.bytes = sums.bytes();
+    Ok(())
+}
+
+impl Open {
+    /// Takes the rows of up to `group` granules that count and can matter.
+    fn next_group(&mut self, scan: &Running, group: usize, stats: &mut ScanStats) -> Selection {
+        let rows = self.rows.len();
+        let mut within = Selection::none(rows);
+        let mut taken = 0;
+        while taken < group {
+            let Some(granule) = self.granules.pop() else { break };
+            let start = granule as usize * GRANULE_ROWS;
+            let end = rows.min(start + GRANULE_ROWS);
+            if self.unit.facts.ordered && !self.can_matter(scan, start, end) {
+                self.granules.clear();
+                break;
+            }
+            let before = within.count();
+            within.insert_range(start..end);
+            if !self.covered {
+                let counts =
+                    |row: usize| self.order.get(row).is_some_and(|key| scan.plan.bounds().contain(*key));
+                (start..end).filter(|row| !counts(*row)).for_each(|row| within.remove(row));
+            }
+            let read = within.count() > before;
+            stats.granules_scanned += u64::from(read);
+            stats.granules_pruned_by_time += u64::from(!read);
+            taken += usize::from(read);
+        }
+        within
+    }
+
+    fn can_matter(&self, scan: &Running, start: usize, end: usize) -> bool {
+        let edge = if scan.order == ScanOrder::OldestFirst { start } else { end.saturating_sub(1) };
+        self.order.get(edge).is_none_or(|key| scan.can_matter(*key))
+    }
+
+    fn newest_left(&self, scan: &Running) -> Option<OrderKey> {
+        let next = *self.granules.last()? as usize;
+        match self.unit.facts.ordered && scan.order != ScanOrder::OldestFirst {
+            true => self.order.get(self.rows.len().min((next + 1) * GRANULE_ROWS) - 1).copied(),
+            false => Some(self.unit.newest()),
+        }
+    }
+}
