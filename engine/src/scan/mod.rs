@@ -18,6 +18,10 @@ mod snapshot;
 mod source;
 mod stats;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 pub use error::ScanError;

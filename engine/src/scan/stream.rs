@@ -187,3 +187,61 @@ fn bytes(table: &ResultTable) -> usize {
     let text: usize = arenas.iter().map(|(_, bytes)| bytes).sum();
     text + table.rows * CELL_BYTES * (table.columns.len() + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(keys: &[i64]) -> ResultTable {
+        let order: Vec<OrderKey> = keys.iter().map(|nanos| OrderKey { nanos: *nanos, sequence: 0 }).collect();
+        ResultTable { rows: order.len(), order, ..ResultTable::default() }
+    }
+
+    fn drain(output: &mut Output) -> Vec<i64> {
+        std::iter::from_fn(|| output.next())
+            .flat_map(|matches| {
+                let key = |row: &u32| matches.table.order[*row as usize].nanos;
+                matches.rows.iter().map(key).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    proptest! {
+        /// Blocks are read newest first; whatever their overlap, rows come out newest first and none is lost.
+        #[test]
+        fn rows_come_newest_first(mut blocks in prop::collection::vec(prop::collection::btree_set(-500_i64..500, 1..40), 1..12)) {
+            let mut seen = std::collections::BTreeSet::new();
+            blocks.iter_mut().for_each(|block| block.retain(|nanos| seen.insert(*nanos)));
+            blocks.retain(|block| !block.is_empty());
+            blocks.sort_by_key(|block| std::cmp::Reverse(block.last().copied()));
+            let newest = |block: &std::collections::BTreeSet<i64>| OrderKey { nanos: *block.last().unwrap(), sequence: 0 };
+            let mut output = Output::new(usize::MAX / 4, 1_000_000);
+            let mut came = Vec::new();
+            for (at, block) in blocks.iter().enumerate() {
+                output.hold(table(&block.iter().copied().collect::<Vec<_>>()));
+                output.release(blocks.get(at + 1).map(newest));
+                came.extend(drain(&mut output));
+            }
+            prop_assert_eq!(came, seen.into_iter().rev().collect::<Vec<_>>());
+            prop_assert_eq!((output.held_bytes, output.ready_rows, output.ready_bytes, output.unordered()), (0, 0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let mut output = Output::new(10 * CELL_BYTES, 1_000);
+        let bound = Some(OrderKey { nanos: 100, sequence: 0 });
+        for nanos in 0..20 {
+            output.hold(table(&[nanos]));
+            output.release(bound);
+            assert_eq!(output.is_holding_much(), nanos >= 10, "{nanos}");
+        }
+        assert_eq!(drain(&mut output), Vec::<i64>::new());
+        output.hold(table(&[20]));
+        output.release(bound);
+        assert_eq!(drain(&mut output), (0..=20).rev().collect::<Vec<_>>());
+        assert_eq!(output.unordered(), 21);
+    }
+}
