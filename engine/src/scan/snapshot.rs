@@ -20,7 +20,8 @@ impl Source for Snapshot {
     fn parts(&self) -> Vec<Arc<dyn Part>> {
         let segments =
             self.segments.iter().map(|segment| Arc::new(Sealed(Arc::clone(segment))) as Arc<dyn Part>);
-        segments.collect()
+        let head = self.batches.iter().filter(|batch| !batch.is_empty());
+        segments.chain(head.map(|batch| Arc::new(Arrived(Arc::clone(batch))) as Arc<dyn Part>)).collect()
     }
 
     fn missing(&self, range: Range<i64>) -> Vec<String> {
@@ -76,5 +77,43 @@ impl Part for Sealed {
 
     fn open(&self, block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {
         self.0.block(block).map(|block| block as Arc<dyn Rows + Send + Sync>)
+    }
+}
+
+/// A batch of the head as a part of one block.
+struct Arrived(Arc<EventBatch>);
+
+impl Part for Arrived {
+    fn is_segment(&self) -> bool {
+        false
+    }
+
+    fn blocks(&self) -> Vec<BlockFacts> {
+        let (batch, rows) = (&self.0, self.0.len());
+        let (mut min_nanos, mut max_nanos, mut ordered) = (i64::MAX, i64::MIN, true);
+        for nanos in (0..rows).map(|row| batch.timestamp(row)) {
+            ordered &= max_nanos <= nanos;
+            (min_nanos, max_nanos) = (min_nanos.min(nanos), max_nanos.max(nanos));
+        }
+        vec![BlockFacts {
+            rows,
+            raw_bytes: batch.raw_bytes() as u64,
+            min_nanos,
+            max_nanos,
+            min_sequence: batch.base_sequence(),
+            max_sequence: batch.base_sequence().saturating_add(rows.saturating_sub(1) as u64),
+            min_ingest_nanos: batch.ingest_nanos(),
+            max_ingest_nanos: batch.ingest_nanos(),
+            first_granule: 0,
+            ordered,
+        }]
+    }
+
+    fn prune(&self, _required: &Required, _range: Range<i64>) -> Result<Candidates, RowsError> {
+        Ok(Candidates::default())
+    }
+
+    fn open(&self, _block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {
+        Ok(Arc::clone(&self.0) as Arc<dyn Rows + Send + Sync>)
     }
 }
