@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod compare;
 pub mod corpus;
+pub mod latency;
 pub mod queries;
 pub mod report;
 pub mod server;

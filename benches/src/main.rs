@@ -7,13 +7,13 @@ use anyhow::Context;
 use clap::Parser;
 use weir_bench::compare::Comparison;
 use weir_bench::corpus::{Corpus, Size};
-use weir_bench::queries;
+use weir_bench::{latency, queries};
 use weir_server::generate::Dataset;
 
 /// Generates corpora, ingests them into a real server, and compares it with `rg` and `zstd` in one run.
 #[derive(Debug, Parser)]
 struct Args {
-    /// JSON application events to generate
+    /// JSON application events to generate; 0 for none
     #[arg(long, default_value_t = 2_000_000)]
     events: u64,
     /// Bytes of access log to generate; 0 for none
@@ -28,6 +28,9 @@ struct Args {
     /// Where to work; a temporary folder when absent
     #[arg(long)]
     work: Option<PathBuf>,
+    /// Single events to send for the latency table; 0 leaves it out
+    #[arg(long, default_value_t = 500)]
+    latency_rounds: u32,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,10 +41,14 @@ fn main() -> anyhow::Result<()> {
     let comparison =
         Comparison { weir: args.weir.clone(), work: work.clone(), runs: args.runs, batch_bytes: 4 << 20 };
 
-    let corpus = Corpus::generate(&work, Dataset::Application, 1, Size::Events(args.events))?;
-    let needle = nth_line(&corpus, corpus.events / 3, r#""trace_id":""#)?;
-    println!("{}", comparison.run(&corpus, &queries::application(&needle))?.markdown());
-
+    if args.latency_rounds > 0 {
+        println!("{}", latency::run(&args.weir, &temporary.path().join("latency"), args.latency_rounds)?);
+    }
+    if args.events > 0 {
+        let corpus = Corpus::generate(&work, Dataset::Application, 1, Size::Events(args.events))?;
+        let needle = nth_line(&corpus, corpus.events / 3, r#""trace_id":""#)?;
+        println!("{}", comparison.run(&corpus, &queries::application(&needle))?.markdown());
+    }
     if args.access_bytes > 0 {
         let corpus = Corpus::generate(&work, Dataset::Access, 1, Size::Bytes(args.access_bytes))?;
         println!("{}", comparison.run(&corpus, &queries::access("id=99999"))?.markdown());

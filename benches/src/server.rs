@@ -78,6 +78,26 @@ impl Server {
         Ok(bytes)
     }
 
+    /// Puts a JSON document.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn put(&self, path: &str, document: &serde_json::Value) -> anyhow::Result<()> {
+        let request =
+            self.agent.put(format!("{}{path}", self.base)).header("Content-Type", "application/json");
+        let status = request.send(document.to_string())?.status();
+        if !status.is_success() {
+            bail!("{path}: {status}");
+        }
+        Ok(())
+    }
+
+    /// Its address, as the start of a URL.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Runs a query over everything and returns its rows as NDJSON.
     ///
     /// # Errors
