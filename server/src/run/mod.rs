@@ -8,6 +8,7 @@ mod running;
 mod signal;
 
 pub use running::{Running, start};
+pub use signal::Signal;
 
 use crate::observe::start_tracing;
 use crate::settings::Settings;

@@ -4,14 +4,17 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Listens for SIGTERM and SIGINT.
 #[derive(Debug)]
-pub(super) struct Signal {
+pub struct Signal {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Signal {
     /// Takes both signals over from their default.
-    pub(super) fn listen() -> std::io::Result<Signal> {
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn listen() -> std::io::Result<Signal> {
         Ok(Signal {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -19,7 +22,7 @@ impl Signal {
     }
 
     /// Waits for the first, and gives its name.
-    pub(super) async fn wait(mut self) -> &'static str {
+    pub async fn wait(mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
