@@ -1,16 +1,35 @@
-//! `weir fmt`.
+//! `weir fmt`: a query in its canonical form.
 
 use std::process::ExitCode;
 
+use weir_query::parser::parse_strict;
+use weir_query::print::print;
+
+use super::text::query_text;
+use super::{EXIT_USAGE, terminal};
+
 /// Arguments of `weir fmt`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "Examples:\n  weir fmt 'level=ERROR|groupBy(service)'\n  weir fmt - < query.cql")]
+pub struct Args {
+    /// The query, or `-` for standard input
+    query: String,
+}
 
-/// Runs it.
+/// Prints the canonical form, or the faults on standard error with exit code 2.
 ///
 /// # Errors
-/// Whatever went wrong, to be printed.
+/// When standard input cannot be read.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args {} = args;
-    anyhow::bail!("`weir fmt` is not part of this build")
+    let text = query_text(&args.query)?;
+    match parse_strict(&text) {
+        Ok(query) => {
+            println!("{}", print(&query).trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(faults) => {
+            eprintln!("{}", faults.render(&text, terminal::colour_err()).trim_end());
+            Ok(ExitCode::from(EXIT_USAGE))
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod search;
 pub mod serve;
 pub mod table;
 pub mod terminal;
+mod text;
 
 use std::process::ExitCode;
 
