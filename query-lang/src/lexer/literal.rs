@@ -97,7 +97,7 @@ impl Lexer<'_> {
             return Some(Err(Fault {
                 message: format!("unknown regex flags `{flags}`"),
                 span: Span::new(from, from + letters),
-                hint: Some("the flags are `d`, `i`, `m`, `g` and `F`".to_owned()),
+                hint: Some("the flags are `d i m g F`; text that starts with `/` needs quotes".to_owned()),
             }));
         }
         Some(Ok(Regex { pattern, flags: flags.to_owned(), span: Span::new(start, self.at) }))

@@ -82,7 +82,7 @@ impl Parser<'_> {
             Some(b'"') => {
                 let Some(read) = self.string() else { return self.expected("a condition") };
                 let text = read?;
-                self.check_glued(text.span);
+                self.check_glued(text.span)?;
                 self.after_name(quoted_name(text))
             }
             Some(b'?') => self.param().map(Filter::Param),
@@ -107,15 +107,30 @@ impl Parser<'_> {
                 return self.fail(span, message, Some("quote it to search for the word"));
             }
         }
-        let Some(span) = self.lexer.word(Mode::Pattern) else { return self.expected("a condition") };
+        let Some(span) = self.lexer.word(Mode::Pattern) else { return self.no_condition() };
         if self.lexer.looking_at("(") && words::is_call_name(word) || self.spaced_call(word) {
             let name = self.name_of(span);
             let open = self.lexer.eat("(").unwrap_or_default();
             return self.call(name, open).map(Filter::Call);
         }
-        self.check_glued(span);
+        if self.lexer.looking_at("(") {
+            let hint = "put a space before the parenthesis to search for the text";
+            return self.fail(span, format!("`{word}` is not the name of a function"), Some(hint));
+        }
+        if word == "&&" {
+            return self.fail(span, "unknown operator `&&`", Some("write `and`"));
+        }
+        self.check_glued(span)?;
         let name = self.name_of(span);
         self.after_name(name)
+    }
+
+    fn no_condition<T>(&mut self) -> Parse<T> {
+        if let Some(span) = self.lexer.eat("[") {
+            let hint = "to look for several values write `in(field, values=[..])`";
+            return self.fail(span, "expected a condition, found `[`", Some(hint));
+        }
+        self.expected("a condition")
     }
 
     /// A function's name, a space and a parenthesis; the space is passed.
@@ -131,22 +146,22 @@ impl Parser<'_> {
         false
     }
 
-    /// `foo"bar"` and `"foo"bar` are neither one value nor two.
-    pub(super) fn check_glued(&mut self, span: Span) {
+    /// `foo"bar"`, `"foo"bar` and `/foo/*` are neither one value nor two.
+    pub(super) fn check_glued(&mut self, span: Span) -> Parse<()> {
         let next = match self.lexer.byte(0) {
             Some(b'"') => "\"",
-            Some(_) if self.lexer.slice(span).starts_with('"') => {
+            Some(_) if self.lexer.slice(span).starts_with(['"', '/']) => {
                 let word = self.lexer.peek_word(Mode::Pattern);
                 if word.is_empty() || words::is_keyword(word) {
-                    return;
+                    return Ok(());
                 }
                 word
             }
-            _ => return,
+            _ => return Ok(()),
         };
         let at = Span::new(self.lexer.at(), self.lexer.at() + next.len());
         let message = format!("expected a space between `{}` and `{next}`", self.lexer.slice(span));
-        self.report(at, message, Some("a value stands inside its quotes as a whole, or has none".to_owned()));
+        self.fail(at, message, Some("a value that needs quotes stands inside them as a whole"))
     }
 
     /// What follows a name decides whether it is a field or free text.
@@ -232,7 +247,7 @@ impl Parser<'_> {
     fn test_value(&mut self, field: &Name, op: TestOp) -> Parse<TestValue> {
         if let Some(read) = self.string() {
             let text = read?;
-            self.check_glued(text.span);
+            self.check_glued(text.span)?;
             return Ok(TestValue::Pattern(text));
         }
         if let Some(read) = self.regex() {
@@ -246,7 +261,9 @@ impl Parser<'_> {
             return self.expected(&what);
         };
         // `a=b(c or d)` is a value and a group, though nobody should write it so.
-        if self.lexer.looking_at("(") && words::is_spaced_call(self.lexer.slice(span)) {
+        let empty =
+            self.lexer.rest().strip_prefix('(').is_some_and(|rest| rest.trim_start().starts_with(')'));
+        if empty || self.lexer.looking_at("(") && words::is_spaced_call(self.lexer.slice(span)) {
             let hint = format!("write `test({} == {}(..))`", field.text, self.lexer.slice(span));
             return self.fail(
                 span,
@@ -254,7 +271,7 @@ impl Parser<'_> {
                 Some(&hint),
             );
         }
-        self.check_glued(span);
+        self.check_glued(span)?;
         Ok(TestValue::Pattern(self.pattern_of(span)))
     }
 

@@ -1,6 +1,6 @@
 //! Expressions: arithmetic, comparison, and their operands. Comparison binds weakest and does not chain.
 
-use super::{MAX_NESTING, Parse, Parser, Reading};
+use super::{MAX_TREE_HEIGHT, Parse, Parser, Reading};
 use crate::ast::{BinaryOp, Expr, Pattern, UnaryOp};
 use crate::lexer::Mode;
 use crate::span::Span;
@@ -64,8 +64,9 @@ impl Parser<'_> {
             self.deepest = self.depth;
             let right = self.nested(|parser| parser.binary(reading, binding(op) + 1))?;
             reach = (reach + 1).max(self.deepest);
-            if reach > MAX_NESTING {
-                return self.too_high();
+            if reach > MAX_TREE_HEIGHT {
+                return self
+                    .too_high(format!("the tree of the expression is more than {MAX_TREE_HEIGHT} high"));
             }
             let span = left.span().join(right.span());
             left = Expr::Binary(op, Box::new(left), Box::new(right), span);
@@ -139,7 +140,7 @@ impl Parser<'_> {
             Some(b'"') => match self.string() {
                 Some(read) => {
                     let text = read?;
-                    self.check_glued(text.span);
+                    self.check_glued(text.span)?;
                     Ok(Expr::Text(text))
                 }
                 None => self.expected("a value"),
@@ -186,7 +187,7 @@ impl Parser<'_> {
             return self.call(name, open).map(Expr::Call);
         }
         self.lexer.go(end);
-        self.check_glued(span);
+        self.check_glued(span)?;
         let word = self.pattern_of(span);
         if word.text.contains(':') {
             let hint = format!(

@@ -23,8 +23,12 @@ use crate::span::Span;
 pub(crate) use condition::sign;
 pub(crate) use expression::binding;
 
-/// The highest tree: brackets inside brackets, `not not ..`, and operators in a row (`a+b+c` is two high).
-pub const MAX_NESTING: usize = 128;
+/// The most brackets inside brackets, or `not not ..`: what the parser reads by recursion.
+pub const MAX_NESTING: usize = 64;
+
+/// The highest tree, from the query down to a word. Operators in a row add to it as brackets do, for the tree of
+/// `a+b+c` leans to the left.
+pub const MAX_TREE_HEIGHT: usize = 128;
 
 /// The most tokens in a query.
 pub const MAX_QUERY_TOKENS: usize = 200_000;
@@ -111,7 +115,7 @@ struct Parser<'t> {
     /// How high the subtree being read reaches, from the root.
     deepest: usize,
     tokens: usize,
-    /// The end of the furthest token: going back counts no token again.
+    /// The start of the furthest token: going back counts no token again.
     furthest: usize,
     /// Faults before this place follow from one that was reported.
     quiet_to: usize,
@@ -134,15 +138,15 @@ impl<'t> Parser<'t> {
     /// Passes white space and comments, and counts the token before them.
     fn trivia(&mut self) {
         if self.lexer.at() > self.furthest {
-            self.furthest = self.lexer.at();
             self.tokens += 1;
             if self.tokens > MAX_QUERY_TOKENS {
-                let at = Span::new(self.furthest, self.furthest);
+                let at = Span::new(self.furthest, self.lexer.at());
                 self.stop(at, format!("the query has more than {MAX_QUERY_TOKENS} tokens"));
                 return;
             }
         }
         self.lexer.skip_trivia();
+        self.furthest = self.furthest.max(self.lexer.at());
         if self.lexer.at_end() {
             self.report_unended_comment();
         }
@@ -200,14 +204,17 @@ impl<'t> Parser<'t> {
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
         self.depth += 1;
         self.deepest = self.deepest.max(self.depth);
-        let read = if self.depth > MAX_NESTING { self.too_high() } else { read(self) };
+        let read = match self.depth > MAX_NESTING {
+            true => self.too_high(format!("the query is nested more than {MAX_NESTING} deep")),
+            false => read(self),
+        };
         self.depth -= 1;
         read
     }
 
-    fn too_high<T>(&mut self) -> Parse<T> {
+    fn too_high<T>(&mut self, message: String) -> Parse<T> {
         let (_, span) = self.found();
-        self.stop(span, format!("the query is nested more than {MAX_NESTING} deep"));
+        self.stop(span, message);
         Err(Failed)
     }
 
@@ -237,7 +244,9 @@ impl<'t> Parser<'t> {
     fn unclosed<T>(&mut self, open: Span, close: &str) -> Parse<T> {
         let (found, span) = self.found();
         let opened = self.lexer.slice(open);
-        let message = format!("expected `{close}` for the `{opened}` at byte {}, found {found}", open.start);
+        let before = self.lexer.slice(Span { start: 0, end: open.start });
+        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+        let message = format!("expected `{close}` for the `{opened}` on line {line}, found {found}");
         self.fail(span, message, None)
     }
 }

@@ -28,7 +28,7 @@ impl Parser<'_> {
     pub(super) fn regex(&mut self) -> Option<Parse<crate::ast::Regex>> {
         let read = self.lexer.regex()?;
         Some(match read {
-            Ok(regex) => Ok(regex),
+            Ok(regex) => self.check_glued(regex.span).map(|()| regex),
             Err(fault) => self.fault(fault),
         })
     }

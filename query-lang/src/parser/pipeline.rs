@@ -10,10 +10,6 @@ impl Parser<'_> {
     pub(super) fn pipeline(&mut self, place: Place) -> Pipeline {
         let mut steps: Vec<Step> = Vec::new();
         loop {
-            self.trivia();
-            while self.lexer.eat("|").is_some() {
-                self.trivia();
-            }
             if self.pipeline_ends(place) {
                 break;
             }
@@ -32,9 +28,10 @@ impl Parser<'_> {
         Pipeline { steps, span }
     }
 
-    /// At the end of the place; a stray closer is reported and passed.
+    /// At the end of the place, behind any pipes. A stray closer is reported and passed.
     fn pipeline_ends(&mut self, place: Place) -> bool {
         loop {
+            self.trivia();
             let Some(byte) = self.lexer.byte(0) else { return true };
             let ends = match byte {
                 b'}' => place != Place::Text,
@@ -54,10 +51,10 @@ impl Parser<'_> {
                 b')' | b']' | b'}' => {
                     self.report(at, format!("`{}` closes nothing", char::from(byte)), None);
                 }
+                b'|' => {}
                 _ => return false,
             }
             self.lexer.go(self.lexer.at() + 1);
-            self.trivia();
         }
     }
 

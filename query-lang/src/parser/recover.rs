@@ -30,7 +30,8 @@ impl Parser<'_> {
                 return (format!("`{operator}`"), Span::new(at, at + operator.len()));
             }
         }
-        (format!("`{}`", c.escape_debug()), span)
+        let shown = if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+        (format!("`{shown}`"), span)
     }
 
     /// What to do about a character that no query holds outside quotes.
@@ -42,8 +43,6 @@ impl Parser<'_> {
                 Some("replace the typographic quotes with `\"`")
             }
             ',' if self.open.is_empty() => Some("join conditions with `and` or `or`"),
-            '&' => Some("write `and`"),
-            '[' => Some("to look for several values write `in(field, values=[..])`"),
             _ => None,
         }
     }

@@ -1,0 +1,161 @@
+//! Texts at and over the limits: always a tree and a named fault, soon, and on a small stack.
+
+use std::time::{Duration, Instant};
+use weir_query::error::{Diagnostics, MAX_QUERY_BYTES};
+use weir_query::parser::{MAX_DIAGNOSTICS, MAX_NESTING, MAX_QUERY_TOKENS, MAX_TREE_HEIGHT, parse};
+use weir_query::print::print;
+
+/// Threads that walk trees have more; whoever walks after the parser needs room for larger frames.
+const SMALL_STACK_BYTES: usize = 1 << 20;
+
+/// Parses, prints and drops on a small stack.
+fn faults(text: String) -> Diagnostics {
+    let run = move || {
+        let start = Instant::now();
+        let parsed = parse(&text);
+        let elapsed = start.elapsed();
+        assert!(elapsed < Duration::from_secs(2), "parsing {} bytes took {elapsed:?}", text.len());
+        let _printed = print(&parsed.query);
+        parsed.diagnostics
+    };
+    std::thread::Builder::new().stack_size(SMALL_STACK_BYTES).spawn(run).unwrap().join().unwrap()
+}
+
+fn limit(diagnostics: &Diagnostics) -> Option<&str> {
+    diagnostics.list.iter().find(|fault| fault.code == "limit").map(|fault| fault.message.as_str())
+}
+
+#[test]
+fn nesting_is_limited_at_its_edge() {
+    let shapes: [(&str, &str, &str, &str); 11] = [
+        ("", "(", "a", ")"),
+        ("", "not ", "a", ""),
+        ("", "!", "a", ""),
+        ("x := ", "(", "a", ")"),
+        ("x := ", "!", "a", ""),
+        ("x := ", "-", "a", ""),
+        ("x := ", "f(", "a", ")"),
+        ("f(", "[", "a", "]"),
+        ("f(", "{f(", "a", ")}"),
+        ("", "case { ", "a", "; }"),
+        ("", "a match { b => ", "c", "; }"),
+    ];
+    for (head, open, inside, close) in shapes {
+        let text = |times: usize| {
+            let tail = if head == "f(" { ")" } else { "" };
+            format!("{head}{}{inside}{}{tail}", open.repeat(times), close.repeat(times))
+        };
+        // A call's own parentheses may count, and a block counts beside its braces.
+        let fits = if open == "{f(" { MAX_NESTING / 2 - 1 } else { MAX_NESTING - 1 };
+        let inside = faults(text(fits));
+        assert!(inside.list.is_empty(), "{open} {fits} times: {inside}");
+        for times in [fits + 2, 1_000, 40_000] {
+            let outside = faults(text(times));
+            let expect = format!("the query is nested more than {MAX_NESTING} deep");
+            assert_eq!(limit(&outside), Some(expect.as_str()), "{open} {times} times");
+            assert_eq!(outside.list.len(), 1, "{open} {times} times: {outside}");
+        }
+    }
+}
+
+#[test]
+fn operators_in_a_row_on_the_left_of_others_add_up() {
+    let row = |operators: usize| faults(format!("x := a{}", "+a".repeat(operators)));
+    assert!(row(MAX_TREE_HEIGHT).list.is_empty());
+    let expect = format!("the tree of the expression is more than {MAX_TREE_HEIGHT} high");
+    for operators in [MAX_TREE_HEIGHT + 1, 100_000] {
+        assert_eq!(limit(&row(operators)), Some(expect.as_str()));
+    }
+    let chain = |inside: &str| format!("({inside}{})", "+a".repeat(MAX_TREE_HEIGHT / 3));
+    assert!(faults(format!("x := {}", chain(&chain("a")))).list.is_empty());
+    assert!(limit(&faults(format!("x := {}", chain(&chain(&chain("a")))))).is_some());
+    let inside = format!("f({{ x := {} }})", chain(&chain("a")));
+    assert!(limit(&faults(format!("x := {}", chain(&inside)))).is_some());
+}
+
+#[test]
+fn a_hundred_thousand_parentheses_take_milliseconds() {
+    let text = "(".repeat(100_000);
+    let start = Instant::now();
+    let parsed = parse(&text);
+    let elapsed = start.elapsed();
+    assert!(limit(&parsed.diagnostics).is_some());
+    assert!(elapsed < Duration::from_millis(100), "took {elapsed:?}");
+}
+
+#[test]
+fn bytes_are_limited_at_their_edge() {
+    let text = |bytes: usize| format!("a={}", "x".repeat(bytes - 2));
+    assert!(faults(text(MAX_QUERY_BYTES)).list.is_empty());
+    let over = faults(text(MAX_QUERY_BYTES + 1));
+    assert_eq!(limit(&over), Some("the query has 1048577 bytes: at most 1048576 are read"));
+}
+
+#[test]
+fn tokens_are_limited_at_their_edge() {
+    let text = |words: usize| "a ".repeat(words);
+    assert!(faults(text(MAX_QUERY_TOKENS)).list.is_empty());
+    let over = faults(text(MAX_QUERY_TOKENS + 1));
+    assert_eq!(limit(&over), Some(format!("the query has more than {MAX_QUERY_TOKENS} tokens").as_str()));
+    assert_eq!(over.list.len(), 1);
+}
+
+#[test]
+fn faults_are_limited() {
+    let many = faults("a = | ".repeat(MAX_DIAGNOSTICS + 50));
+    assert_eq!(many.list.len(), MAX_DIAGNOSTICS + 1);
+    assert_eq!(limit(&many), Some("more than 100 faults: the rest of the text is not read"));
+    assert_eq!(faults("a = | ".repeat(MAX_DIAGNOSTICS - 1)).list.len(), MAX_DIAGNOSTICS - 1);
+}
+
+#[test]
+fn repetition_is_not_slow() {
+    for unit in [
+        "\"",
+        "/",
+        "/a",
+        "\"\\",
+        "[",
+        "a[",
+        "a[0]",
+        "{",
+        "}",
+        ")",
+        "|",
+        ";",
+        ",",
+        "/**/",
+        "/*",
+        "//\n",
+        "?",
+        "?{",
+        "$",
+        "$\"a\"(",
+        "`",
+        "a:=",
+        "a ",
+        "a(",
+        "f(x ",
+        "a=\"\n",
+        "a match {",
+        "case {",
+        "(a | ",
+        "f(a | ",
+        "=",
+        "!",
+        "not ",
+        "a or ",
+        "<=>",
+        "a: {",
+        "x \u{201c}",
+        "a=/b",
+        "f(\"a\" ",
+        "f(1 ",
+        "2 hours ",
+        "f(a-",
+        "a:b:",
+    ] {
+        let _ = faults(unit.repeat(100_000 / unit.len()));
+        let _ = faults(format!("x := f({}", unit.repeat(100_000 / unit.len())));
+    }
+}
