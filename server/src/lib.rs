@@ -13,6 +13,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod connection;
+pub mod decode;
 pub mod error;
 pub mod generate;
 pub mod observe;
