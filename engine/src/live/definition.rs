@@ -18,7 +18,7 @@ pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The most granules that window and lateness may have together.
 pub const MAX_BUCKETS: u64 = 100_000;
 /// The most bytes the states of one metric may hold, by default.
-pub const DEFAULT_METRIC_BYTES: usize = 64 << 20;
+pub const DEFAULT_METRIC_BYTES: usize = 256 << 20;
 
 /// Which clock sorts events into buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

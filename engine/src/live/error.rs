@@ -49,6 +49,9 @@ pub enum LiveError {
     /// No metric has this name.
     #[error("no metric is named `{0}`")]
     Unknown(String),
+    /// A query that ends in an aggregate has no single events to follow.
+    #[error("a live tail needs a query without an aggregate; define a metric instead")]
+    Aggregate,
     /// The result could not be computed.
     #[error(transparent)]
     Finish(#[from] StepError),

@@ -12,12 +12,19 @@
 //! on. A metric that missed batches reads them from history. It never writes events, and never sees the store:
 //! batches are handed to it, and history is a closure that gives a [`crate::scan::Source`].
 
+mod backfill;
 mod definition;
 mod error;
 mod follow;
+mod keep;
+mod metric;
 mod registry;
 mod result;
+mod ring;
+mod stepper;
 mod subscription;
+mod watermark;
+mod window;
 
 pub use definition::{
     DEFAULT_METRIC_BYTES, MAX_BUCKETS, MAX_NAME_CHARACTERS, MAX_WINDOW, MIN_GRANULE, MetricDefinition,
@@ -25,6 +32,8 @@ pub use definition::{
 };
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Follow, Followed};
-pub use registry::{Clock, DEFAULT_TICK, Following, History, Live, LiveOptions};
-pub use result::{LiveResult, LiveStatus, MetricInfo};
+pub use registry::{
+    Clock, DEFAULT_TICK, Following, History, Live, LiveOptions, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS,
+};
+pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo};
 pub use subscription::{Received, Subscription};

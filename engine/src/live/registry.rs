@@ -1,13 +1,24 @@
 //! The live queries of one repository.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use weir_query::machine::Context;
-use weir_query::program::Program;
+use weir_query::program::{OutputKind, Program};
 
-use super::{Follow, LiveError, LiveResult, MetricDefinition, MetricInfo, Subscription};
+use super::backfill::Reader;
+use super::keep;
+use super::metric::Metric;
+use super::stepper::TailEntry;
+use super::{
+    DEFAULT_FOLLOW_ROWS, Follow, LiveError, LiveResult, LiveStats, MetricDefinition, MetricInfo,
+    Subscription, check_name,
+};
 use crate::feed::Feed;
 use crate::scan::{ScanPool, Source};
 
@@ -22,6 +33,12 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The least time between two results of a metric, by default.
 pub const DEFAULT_TICK: Duration = Duration::from_millis(50);
+/// The most metrics of a repository.
+pub const MAX_METRICS: usize = 10_000;
+/// The most subscriptions to one metric.
+pub const MAX_SUBSCRIPTIONS: usize = 1_000;
+/// The most live tails of a repository.
+pub const MAX_FOLLOWS: usize = 1_000;
 
 /// What the live queries of a repository are told.
 #[derive(Clone)]
@@ -55,29 +72,93 @@ impl LiveOptions {
 /// The live queries of one repository: standing metrics, their subscriptions, live tails. They are stepped on a
 /// thread of their own, which is there while there is a live query.
 pub struct Live {
-    options: LiveOptions,
+    shared: Arc<Shared>,
+}
+
+/// What the readers and the live thread share.
+pub(super) struct Shared {
+    pub(super) options: LiveOptions,
+    pub(super) metrics: Mutex<BTreeMap<String, Arc<Mutex<Metric>>>>,
+    pub(super) tails: Mutex<Vec<TailEntry>>,
+    /// Held by whoever changes what is live, and by the thread when it leaves.
+    pub(super) thread: Mutex<Option<JoinHandle<()>>>,
+    pub(super) stopped: AtomicBool,
+    /// How often the thread found its feed empty.
+    pub(super) idle_rounds: AtomicU64,
+    pub(super) counters: Counters,
+    /// Definitions that are kept on disk and cannot be run.
+    broken: Mutex<keep::Definitions>,
+    problems: Mutex<Vec<String>>,
+}
+
+/// What the live thread counts.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) batches: AtomicU64,
+    pub(super) events: AtomicU64,
+    pub(super) catch_ups: AtomicU64,
 }
 
 impl Live {
     /// Opens the live queries of a repository: reads its definitions and starts to fill their rings from history.
     ///
+    /// A damaged file of definitions is put aside and a definition that no longer compiles is kept but not run:
+    /// both are in [`Live::problems`], neither keeps the repository from opening.
+    ///
     /// # Errors
-    /// When the definitions cannot be read or the thread cannot be started.
+    /// When the definitions cannot be read for other reasons, or the thread cannot be started.
     pub fn open(options: LiveOptions) -> Result<Arc<Live>, LiveError> {
-        Ok(Arc::new(Live { options }))
+        let mut problems = Vec::new();
+        let definitions = match &options.definitions {
+            Some(path) => keep::load_or_put_aside(path, &mut problems)?,
+            None => keep::Definitions::new(),
+        };
+        let shared = Arc::new(Shared {
+            options,
+            metrics: Mutex::default(),
+            tails: Mutex::default(),
+            thread: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+            idle_rounds: AtomicU64::new(0),
+            counters: Counters::default(),
+            broken: Mutex::default(),
+            problems: Mutex::new(problems),
+        });
+        let mut thread = shared.thread.lock();
+        for (name, definition) in definitions {
+            match definition.compile() {
+                Ok(program) => shared.insert(&mut thread, &name, definition, program, true)?,
+                Err(fault) => {
+                    tracing::error!(metric = name, %fault, "a metric's definition cannot be run");
+                    shared.problems.lock().push(format!("metric `{name}` cannot be run: {fault}"));
+                    shared.broken.lock().insert(name, definition);
+                }
+            }
+        }
+        drop(thread);
+        Ok(Arc::new(Live { shared }))
     }
 
     /// Ends the thread, and with it all subscriptions and tails. Metrics stay defined on disk.
     pub fn close(&self) {
-        let _ = &self.options;
+        self.shared.stopped.store(true, Ordering::Release);
+        let thread = self.shared.thread.lock().take();
+        // The last owner may be let go on the thread itself, by a waker: it cannot wait for itself.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
+            && thread.join().is_err()
+        {
+            tracing::error!("the live thread panicked");
+        }
+        self.shared.close_all();
     }
 
-    /// Defines or replaces the metric `name`, keeps it on disk, and starts to fill it from history.
+    /// Defines or replaces the metric `name`, keeps it on disk, and starts to fill it from history. Subscriptions
+    /// of a replaced metric go on with the new one.
     ///
     /// # Errors
     /// When the name, the bounds or the query are wrong, there are too many, or it cannot be kept.
     pub fn define(&self, name: &str, definition: MetricDefinition) -> Result<(), LiveError> {
-        self.define_temporary(name, definition)
+        self.add(name, definition, true)
     }
 
     /// As [`Live::define`], but not kept on disk: for live query jobs.
@@ -85,8 +166,30 @@ impl Live {
     /// # Errors
     /// As [`Live::define`], but for the keeping.
     pub fn define_temporary(&self, name: &str, definition: MetricDefinition) -> Result<(), LiveError> {
-        super::check_name(name)?;
-        definition.compile().map(drop)
+        self.add(name, definition, false)
+    }
+
+    fn add(&self, name: &str, definition: MetricDefinition, kept: bool) -> Result<(), LiveError> {
+        check_name(name)?;
+        let program = definition.compile()?;
+        let shared = &self.shared;
+        let mut thread = shared.thread.lock();
+        let present = shared.find(name);
+        if let Some(present) = &present {
+            let present = present.lock();
+            if present.definition == definition && present.kept == kept {
+                return Ok(());
+            }
+        } else if shared.metrics.lock().len() >= MAX_METRICS {
+            return Err(LiveError::TooMany { what: "metrics", limit: MAX_METRICS });
+        }
+        if kept || present.is_some_and(|present| present.lock().kept) {
+            shared.save(|definitions| match kept {
+                true => drop(definitions.insert(name.to_owned(), definition.clone())),
+                false => drop(definitions.remove(name)),
+            })?;
+        }
+        shared.insert(&mut thread, name, definition, program, kept)
     }
 
     /// Removes the metric `name` and ends its subscriptions. False: there was none.
@@ -94,20 +197,32 @@ impl Live {
     /// # Errors
     /// When the removal cannot be kept.
     pub fn drop_metric(&self, name: &str) -> Result<bool, LiveError> {
-        let _ = name;
-        Ok(false)
+        let _thread = self.shared.thread.lock();
+        let Some(metric) = self.shared.find(name) else {
+            let broken = self.shared.broken.lock().contains_key(name);
+            if broken {
+                self.shared.save(|definitions| drop(definitions.remove(name)))?;
+            }
+            return Ok(broken);
+        };
+        if metric.lock().kept {
+            self.shared.save(|definitions| drop(definitions.remove(name)))?;
+        }
+        self.shared.metrics.lock().remove(name);
+        metric.lock().publishers.drain(..).for_each(|publisher| publisher.close());
+        Ok(true)
     }
 
     /// All metrics, by name.
     #[must_use]
     pub fn list(&self) -> Vec<MetricInfo> {
-        Vec::new()
+        self.shared.all().iter().map(|metric| metric.lock().info()).collect()
     }
 
     /// The metric `name`, if there is one.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<MetricInfo> {
-        self.list().into_iter().find(|metric| metric.name == name)
+        self.shared.find(name).map(|metric| metric.lock().info())
     }
 
     /// The result of metric `name` over its window now, at most a tick old.
@@ -115,32 +230,189 @@ impl Live {
     /// # Errors
     /// When there is no such metric, or its result cannot be computed.
     pub fn read(&self, name: &str) -> Result<Arc<LiveResult>, LiveError> {
-        Err(LiveError::Unknown(name.to_owned()))
+        let metric = self.shared.find(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
+        let mut metric = metric.lock();
+        self.shared.reader().collect(&mut metric);
+        Ok(metric.result(self.shared.now(), self.shared.options.tick)?)
     }
 
     /// Every result of metric `name` from now on, the present one first unless it is `last_revision`.
     ///
     /// # Errors
-    /// When there is no such metric or too many subscriptions.
+    /// When there is no such metric, its result cannot be computed, or it has too many subscriptions.
     pub fn subscribe(&self, name: &str, last_revision: Option<u64>) -> Result<Subscription, LiveError> {
-        let _ = last_revision;
-        Err(LiveError::Unknown(name.to_owned()))
+        let metric = self.shared.find(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
+        let mut metric = metric.lock();
+        metric.publishers.retain(|publisher| !publisher.is_left());
+        if metric.publishers.len() >= MAX_SUBSCRIPTIONS {
+            return Err(LiveError::TooMany { what: "subscriptions", limit: MAX_SUBSCRIPTIONS });
+        }
+        let result = metric.result(self.shared.now(), self.shared.options.tick)?;
+        let (publisher, subscription) = Subscription::new();
+        if last_revision != Some(result.revision) {
+            publisher.publish(&result);
+        }
+        metric.publishers.push(publisher);
+        Ok(subscription)
     }
 
     /// Events that `program` lets through, as they arrive from now on. The program must have been compiled with
     /// [`weir_query::compile::Ending::Stream`] and end in no aggregate.
     ///
     /// # Errors
-    /// When there are too many.
+    /// When it ends in an aggregate, or there are too many.
     pub fn follow(&self, program: Arc<Program>, context: Context) -> Result<Follow, LiveError> {
-        let _ = (program, context);
-        Err(LiveError::Stopped("no thread".to_owned()))
+        if program.output_kind() == OutputKind::Aggregate {
+            return Err(LiveError::Aggregate);
+        }
+        let mut thread = self.shared.thread.lock();
+        self.shared.start_thread(&mut thread)?;
+        let mut tails = self.shared.tails.lock();
+        tails.retain(|entry| !entry.tail.is_left());
+        if tails.len() >= MAX_FOLLOWS {
+            return Err(LiveError::TooMany { what: "live tails", limit: MAX_FOLLOWS });
+        }
+        let (tail, follow) = Follow::new(DEFAULT_FOLLOW_ROWS);
+        tails.push(TailEntry::new(tail, program, context));
+        Ok(follow)
+    }
+
+    /// What went wrong with the definitions on disk when they were read.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        self.shared.problems.lock().clone()
+    }
+
+    /// What is live, and what it took.
+    #[must_use]
+    pub fn stats(&self) -> LiveStats {
+        let all = self.list();
+        let counters = &self.shared.counters;
+        LiveStats {
+            metrics: all.len(),
+            subscriptions: all.iter().map(|metric| metric.subscriptions).sum(),
+            tails: self.shared.tails.lock().iter().filter(|entry| !entry.tail.is_left()).count(),
+            state_bytes: all.iter().map(|metric| metric.state_bytes).sum(),
+            batches: counters.batches.load(Ordering::Relaxed),
+            events: counters.events.load(Ordering::Relaxed),
+            catch_ups: counters.catch_ups.load(Ordering::Relaxed),
+        }
     }
 
     /// Waits until every batch published so far is applied and every backfill is done, but not longer than
     /// `limit`. False: it took longer.
     #[must_use]
     pub fn settle(&self, limit: Duration) -> bool {
-        limit > Duration::ZERO
+        let shared = &self.shared;
+        let until = Instant::now() + limit;
+        let cut = (shared.options.history)().up_to_sequence();
+        // A wait that begins after this call and finds nothing has everything published before it behind it.
+        let enough = shared.idle_rounds.load(Ordering::Acquire) + 2;
+        let settled = |metric: &Arc<Mutex<Metric>>| {
+            let metric = metric.lock();
+            let idle = shared.idle_rounds.load(Ordering::Acquire) >= enough;
+            metric.backfills.is_empty() && (idle || metric.next_sequence > cut)
+        };
+        while !shared.all().iter().all(settled) {
+            if Instant::now() > until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Live").field("stats", &self.stats()).finish()
+    }
+}
+
+impl Shared {
+    pub(super) fn now(&self) -> i64 {
+        (self.options.clock)()
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { history: &self.options.history, pool: &self.options.pool, now_nanos: self.now() }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Mutex<Metric>>> {
+        self.metrics.lock().get(name).map(Arc::clone)
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Mutex<Metric>>> {
+        self.metrics.lock().values().map(Arc::clone).collect()
+    }
+
+    /// Keeps the definitions as they are, but for `change`.
+    fn save(&self, change: impl FnOnce(&mut keep::Definitions)) -> Result<(), LiveError> {
+        let Some(path) = &self.options.definitions else { return Ok(()) };
+        let mut definitions = self.broken.lock().clone();
+        for metric in self.all() {
+            let metric = metric.lock();
+            if metric.kept {
+                definitions.insert(metric.name.clone(), metric.definition.clone());
+            }
+        }
+        change(&mut definitions);
+        keep::save(path, &definitions)?;
+        self.broken.lock().retain(|name, definition| definitions.get(name) == Some(definition));
+        Ok(())
+    }
+
+    /// Puts a metric into the registry, then starts its backfill: in this order nothing falls between.
+    fn insert(
+        self: &Arc<Shared>,
+        thread: &mut Option<JoinHandle<()>>,
+        name: &str,
+        definition: MetricDefinition,
+        program: Arc<Program>,
+        kept: bool,
+    ) -> Result<(), LiveError> {
+        self.start_thread(thread)?;
+        let (mut revision, mut publishers) = (0, Vec::new());
+        if let Some(present) = self.find(name) {
+            let mut present = present.lock();
+            revision = present.info().revision + 1;
+            publishers = std::mem::take(&mut present.publishers);
+        }
+        let metric = Metric::new(name, definition, program, kept, revision, self.now());
+        let metric = Arc::new(Mutex::new(metric));
+        let mut filling = metric.lock();
+        filling.publishers = publishers;
+        self.metrics.lock().insert(name.to_owned(), Arc::clone(&metric));
+        self.reader().begin(&mut filling);
+        Ok(())
+    }
+
+    /// Starts the live thread if it is not there. What happens from here on comes through its feed.
+    fn start_thread(self: &Arc<Shared>, thread: &mut Option<JoinHandle<()>>) -> Result<(), LiveError> {
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(LiveError::Stopped("it is shutting down".to_owned()));
+        }
+        if thread.is_none() {
+            let feed = (self.options.follow)();
+            let shared = Arc::clone(self);
+            let builder = std::thread::Builder::new().name("live".to_owned());
+            let started = builder.spawn(move || super::stepper::run(&shared, feed));
+            *thread = Some(started.map_err(|error| LiveError::Stopped(error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    /// Ends every subscription and tail.
+    pub(super) fn close_all(&self) {
+        for metric in self.all() {
+            metric.lock().publishers.drain(..).for_each(|publisher| publisher.close());
+        }
+        self.tails.lock().drain(..).for_each(|entry| entry.tail.close());
     }
 }

@@ -79,3 +79,22 @@ pub struct MetricInfo {
     /// Of the latest result: what is wrong with it, empty when nothing is.
     pub problem: String,
 }
+
+/// What is live in a repository, and what it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveStats {
+    /// Metrics.
+    pub metrics: usize,
+    /// Subscriptions to them.
+    pub subscriptions: usize,
+    /// Live tails.
+    pub tails: usize,
+    /// Bytes the states of all metrics hold.
+    pub state_bytes: usize,
+    /// Batches stepped over.
+    pub batches: u64,
+    /// Events stepped over.
+    pub events: u64,
+    /// How often batches came faster than they could be stepped over, and were read from history instead.
+    pub catch_ups: u64,
+}

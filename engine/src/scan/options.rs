@@ -1,5 +1,6 @@
 //! What a scan is told besides its source and its program.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use weir_query::machine::Context;
@@ -18,6 +19,8 @@ pub const DEFAULT_OUTPUT_ROWS: usize = 16_384;
 pub struct ScanOptions {
     /// What the program runs in. Its time range is the scan's: only events in `[start_nanos, end_nanos)` count.
     pub context: Context,
+    /// Only events with a time in this range count, nanoseconds; `None`: that of the context.
+    pub time_range: Option<Range<i64>>,
     /// Least sequence that counts.
     pub first_sequence: u64,
     /// Greatest sequence that counts.
@@ -45,6 +48,7 @@ impl ScanOptions {
     pub fn new(context: Context) -> ScanOptions {
         ScanOptions {
             context,
+            time_range: None,
             first_sequence: 0,
             last_sequence: u64::MAX,
             pool: None,

@@ -86,7 +86,7 @@ impl Running {
             ScanOrder::Any if options.stream => ScanOrder::NewestFirst,
             order => order,
         };
-        let nanos = context.start_nanos..context.end_nanos;
+        let nanos = options.time_range.clone().unwrap_or(context.start_nanos..context.end_nanos);
         let bounds = Bounds {
             nanos: nanos.clone(),
             first_sequence: options.first_sequence,

@@ -1,0 +1,236 @@
+//! The definitions of a repository's metrics on disk: one text file, replaced as a whole.
+//!
+//! ```text
+//! weir-metrics 1
+//! metric errors
+//! query level=ERROR | count()
+//! argument service web api        (a name and its values; backslash escapes: \\ \n \r \s)
+//! timezone Europe/Berlin
+//! window_nanos 3600000000000
+//! granule_nanos 60000000000
+//! time event
+//! lateness_nanos 60000000000
+//! max_bytes 268435456
+//! end
+//! checksum 1f2e3d4c               (CRC-32C of everything before this line)
+//! ```
+//!
+//! Hard constraints: the file is never changed in place (written aside, synced, renamed, directory synced); a file
+//! whose checksum does not fit is never half believed; a key that is not known here is an error, as it may mean
+//! something.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{LiveError, MetricDefinition, TimeBasis};
+
+const HEADER: &str = "weir-metrics 1";
+/// The most bytes of a definitions file that are read.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// Definitions by name.
+pub(super) type Definitions = BTreeMap<String, MetricDefinition>;
+
+/// Reads the definitions in `path`; none when there is no file. A file that is damaged is renamed, so that it is
+/// never written over, and told of in `problems`.
+pub(super) fn load_or_put_aside(path: &Path, problems: &mut Vec<String>) -> Result<Definitions, LiveError> {
+    let read = |reason: String| LiveError::Read(format!("{}: {reason}", path.display()));
+    let bytes = match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Definitions::new()),
+        Err(error) => return Err(read(error.to_string())),
+        Ok(facts) if facts.len() > MAX_FILE_BYTES => return Err(read("the file is too large".to_owned())),
+        Ok(_) => std::fs::read(path).map_err(|error| read(error.to_string()))?,
+    };
+    parse(&bytes).or_else(|reason| {
+        let aside = (0..)
+            .map(|number| path.with_extension(format!("damaged-{number}")))
+            .find(|aside| !aside.exists());
+        let aside = aside.unwrap_or_else(|| path.with_extension("damaged"));
+        std::fs::rename(path, &aside).map_err(|error| read(error.to_string()))?;
+        let problem = format!("{}: {reason}; it is now {}", path.display(), aside.display());
+        tracing::error!("metric definitions are lost: {problem}");
+        problems.push(problem);
+        Ok(Definitions::new())
+    })
+}
+
+/// Replaces the definitions in `path`.
+pub(super) fn save(path: &Path, definitions: &Definitions) -> Result<(), LiveError> {
+    let text = print(definitions);
+    replace(path, text.as_bytes()).map_err(|error| LiveError::Write(format!("{}: {error}", path.display())))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let aside = path.with_extension("new");
+    let mut file = File::create(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    std::fs::rename(&aside, path)?;
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or(PathBuf::from("."), Path::to_owned);
+    File::open(folder)?.sync_all()
+}
+
+fn print(definitions: &Definitions) -> String {
+    let mut out = format!("{HEADER}\n");
+    for (name, definition) in definitions {
+        let mut line = |key: &str, value: &str| {
+            out.push_str(key);
+            out.push(' ');
+            out.push_str(value);
+            out.push('\n');
+        };
+        line("metric", &escape(name));
+        line("query", &escape(&definition.query));
+        for (argument, values) in &definition.arguments {
+            let words: Vec<String> =
+                std::iter::once(argument).chain(values).map(|word| escape_word(word)).collect();
+            line("argument", &words.join(" "));
+        }
+        line("timezone", &escape(&definition.timezone));
+        line("window_nanos", &definition.window.as_nanos().to_string());
+        line("granule_nanos", &definition.granule.as_nanos().to_string());
+        line(
+            "time",
+            match definition.time {
+                TimeBasis::Event => "event",
+                TimeBasis::Ingest => "ingest",
+            },
+        );
+        line("lateness_nanos", &definition.lateness.as_nanos().to_string());
+        line("max_bytes", &definition.max_bytes.to_string());
+        out.push_str("end\n");
+    }
+    let checksum = crc32c::crc32c(out.as_bytes());
+    out.push_str(&format!("checksum {checksum:08x}\n"));
+    out
+}
+
+fn parse(bytes: &[u8]) -> Result<Definitions, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is damaged".to_owned())?;
+    let (body, checksum) = text
+        .strip_suffix('\n')
+        .and_then(|text| text.rsplit_once('\n'))
+        .and_then(|(body, last)| Some((body, last.strip_prefix("checksum ")?)))
+        .ok_or("it is damaged: it has no checksum")?;
+    let body = text.get(..=body.len()).unwrap_or_default();
+    if format!("{:08x}", crc32c::crc32c(body.as_bytes())) != checksum {
+        return Err("it is damaged: its checksum does not fit".to_owned());
+    }
+    let mut lines = body.lines();
+    if lines.next() != Some(HEADER) {
+        return Err(format!("it does not start with `{HEADER}`: it was written by another version"));
+    }
+    let mut definitions = Definitions::new();
+    let mut open: Option<(String, MetricDefinition)> = None;
+    for line in lines {
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        match (key, &mut open) {
+            ("metric", None) => {
+                open = Some((unescape(value)?, MetricDefinition::new("", Duration::from_secs(60))))
+            }
+            ("end", open) => definitions.extend(open.take()),
+            (key, Some((_, definition))) => set(definition, key, value)?,
+            (key, None) => return Err(format!("`{key}` stands outside a metric")),
+        }
+    }
+    Ok(definitions)
+}
+
+fn set(definition: &mut MetricDefinition, key: &str, value: &str) -> Result<(), String> {
+    let number = || value.parse::<u64>().map_err(|_| format!("`{key}` is not a number: {value}"));
+    match key {
+        "query" => definition.query = unescape(value)?,
+        "timezone" => definition.timezone = unescape(value)?,
+        "window_nanos" => definition.window = Duration::from_nanos(number()?),
+        "granule_nanos" => definition.granule = Duration::from_nanos(number()?),
+        "lateness_nanos" => definition.lateness = Duration::from_nanos(number()?),
+        "max_bytes" => definition.max_bytes = usize::try_from(number()?).unwrap_or(usize::MAX),
+        "time" if value == "event" => definition.time = TimeBasis::Event,
+        "time" if value == "ingest" => definition.time = TimeBasis::Ingest,
+        "argument" => {
+            let mut words = value.split(' ').map(unescape);
+            let name = words.next().unwrap_or(Ok(String::new()))?;
+            definition.arguments.insert(name, words.collect::<Result<_, _>>()?);
+        }
+        _ => return Err(format!("`{key} {value}` is not known")),
+    }
+    Ok(())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
+}
+
+fn escape_word(text: &str) -> String {
+    escape(text).replace(' ', "\\s")
+}
+
+fn unescape(text: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        out.push(match character {
+            '\\' => match characters.next() {
+                Some('\\') => '\\',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('s') => ' ',
+                other => return Err(format!("`\\{}` is no escape", other.unwrap_or(' '))),
+            },
+            character => character,
+        });
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Definitions {
+        let mut one = MetricDefinition::new("level=\"a\\\\b\"\r\n| count()  ", Duration::from_secs(3600));
+        one.arguments.insert("a b".to_owned(), vec!["x y".to_owned(), String::new(), "\\s\nz".to_owned()]);
+        one.time = TimeBasis::Ingest;
+        one.timezone = "Europe/Berlin".to_owned();
+        let two = MetricDefinition::new("*", Duration::from_millis(1_500));
+        Definitions::from([("one".to_owned(), one), ("t-w.o".to_owned(), two)])
+    }
+
+    #[test]
+    fn definitions_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics");
+        let mut problems = Vec::new();
+        assert_eq!(load_or_put_aside(&path, &mut problems).unwrap(), Definitions::new());
+        for definitions in [some(), Definitions::new()] {
+            save(&path, &definitions).unwrap();
+            assert_eq!(load_or_put_aside(&path, &mut problems).unwrap(), definitions);
+        }
+        assert_eq!(problems, Vec::<String>::new());
+        for number in 0..2 {
+            std::fs::write(&path, "weir-metrics 1\n").unwrap();
+            assert_eq!(load_or_put_aside(&path, &mut problems).unwrap(), Definitions::new());
+            assert!(!path.exists() && folder.path().join(format!("metrics.damaged-{number}")).exists());
+        }
+        assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn a_damaged_file_is_never_half_believed() {
+        let good = print(&some()).into_bytes();
+        assert_eq!(parse(&good).unwrap(), some());
+        for at in 0..good.len() {
+            assert!(parse(&good[..at]).is_err(), "cut at {at}");
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            assert!(parse(&bad).is_err(), "flipped at {at}");
+        }
+    }
+}

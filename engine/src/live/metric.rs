@@ -1,0 +1,355 @@
+//! One standing metric: its program, its ring, and the result it comes to.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_query::machine::{Context, Frame, Machine, StepError};
+use weir_query::program::Program;
+use weir_query::record::Selection;
+
+use super::backfill::Backfill;
+use super::ring::Ring;
+use super::subscription::Publisher;
+use super::watermark::Watermark;
+use super::window::Window;
+use super::{LiveResult, LiveStatus, MetricDefinition, MetricInfo, TimeBasis};
+use crate::event::EventBatch;
+use crate::scan::sink::{self, Layout};
+
+/// One standing metric.
+pub(super) struct Metric {
+    pub(super) name: String,
+    pub(super) definition: MetricDefinition,
+    pub(super) kept: bool,
+    pub(super) program: Arc<Program>,
+    pub(super) window: Window,
+    machine: Machine,
+    ring: Ring,
+    watermark: Watermark,
+    /// The first sequence that is neither in the ring nor being read by a backfill.
+    pub(super) next_sequence: u64,
+    pub(super) backfills: Vec<Backfill>,
+    late: u64,
+    dropped: u64,
+    future: u64,
+    lag_nanos: i64,
+    changed: bool,
+    revised: bool,
+    revision: u64,
+    result: Option<Arc<LiveResult>>,
+    computed: Option<Instant>,
+    published: u64,
+    pub(super) publishers: Vec<Publisher>,
+    problem: String,
+}
+
+impl Metric {
+    /// A metric with an empty ring. Its revisions start above `revision`, and above those of earlier runs, as they
+    /// start at the time and are fewer than one a millisecond.
+    pub(super) fn new(
+        name: &str,
+        definition: MetricDefinition,
+        program: Arc<Program>,
+        kept: bool,
+        revision: u64,
+        now_nanos: i64,
+    ) -> Metric {
+        let window = Window::new(&definition);
+        let context = context(&definition, &window, now_nanos);
+        Metric {
+            name: name.to_owned(),
+            kept,
+            machine: Machine::new(Arc::clone(&program), context),
+            ring: Ring::default(),
+            watermark: Watermark::new(definition.lateness, now_nanos),
+            next_sequence: 0,
+            backfills: Vec::new(),
+            late: 0,
+            dropped: 0,
+            future: 0,
+            lag_nanos: 0,
+            changed: true,
+            revised: false,
+            revision: revision.max(u64::try_from(now_nanos / 1_000_000).unwrap_or(0)),
+            result: None,
+            computed: None,
+            published: 0,
+            publishers: Vec::new(),
+            problem: String::new(),
+            definition,
+            program,
+            window,
+        }
+    }
+
+    /// What the program runs in at `now`.
+    pub(super) fn context(&self, now_nanos: i64) -> Context {
+        context(&self.definition, &self.window, now_nanos)
+    }
+
+    /// How a backfill lays its states out, and the range of event time it reads.
+    pub(super) fn layout(&self, now_nanos: i64) -> (Layout, Range<i64>) {
+        let granule_nanos = self.window.granule_nanos;
+        let kept = self.window.kept(now_nanos);
+        match self.definition.time {
+            TimeBasis::Event => (Layout::ByEventTime { granule_nanos }, self.window.nanos_of(&kept)),
+            TimeBasis::Ingest => {
+                let (first_bucket, last_bucket) = (kept.start, i64::MAX / granule_nanos - 1);
+                (Layout::ByIngestTime { granule_nanos, first_bucket, last_bucket }, i64::MIN..i64::MAX)
+            }
+        }
+    }
+
+    /// Steps over a batch: row steps once, then each bucket absorbs its rows.
+    pub(super) fn apply(&mut self, batch: &EventBatch, now_nanos: i64) {
+        let (rows, first) = (batch.len(), batch.base_sequence());
+        let end = first.saturating_add(rows as u64);
+        if rows == 0 || end <= self.next_sequence {
+            return;
+        }
+        let known = usize::try_from(self.next_sequence.saturating_sub(first)).unwrap_or(usize::MAX);
+        self.next_sequence = end;
+        let context = self.context(now_nanos);
+        if context.end_nanos != self.machine.context().end_nanos {
+            self.machine = Machine::new(Arc::clone(&self.program), context);
+        }
+        let within = match known {
+            0 => Selection::all(rows),
+            known => Selection::from_fn(rows, |row| row >= known),
+        };
+        match self.machine.select(batch, within) {
+            Ok(frame) => self.absorb(&frame, batch, now_nanos),
+            Err(fault) => {
+                self.dropped += (rows - known.min(rows)) as u64;
+                self.problem = fault.to_string();
+            }
+        }
+        self.lag_nanos = now_nanos.saturating_sub(batch.ingest_nanos()).max(0);
+    }
+
+    fn absorb(&mut self, frame: &Frame, batch: &EventBatch, now_nanos: i64) {
+        let rows = frame.order().len();
+        self.changed |= rows > 0;
+        match self.definition.time {
+            TimeBasis::Ingest => {
+                self.watermark.observe(batch.ingest_nanos(), now_nanos);
+                let bucket = self.window.bucket(batch.ingest_nanos());
+                self.put(bucket, frame, &Selection::all(rows), now_nanos);
+            }
+            TimeBasis::Event => {
+                if let Some(watermark) = self.watermark.at(now_nanos) {
+                    let late = frame.order().iter().filter(|key| key.nanos < watermark).count() as u64;
+                    self.late += late;
+                    self.revised |= late > 0;
+                }
+                let newest = (0..batch.len()).map(|row| batch.timestamp(row)).max().unwrap_or(i64::MIN);
+                self.watermark.observe(newest, now_nanos);
+                let granule_nanos = self.window.granule_nanos;
+                let split = sink::split(frame.order(), granule_nanos, |bucket, within| {
+                    self.put(bucket, frame, within, now_nanos);
+                    Ok::<(), StepError>(())
+                });
+                drop(split);
+            }
+        }
+    }
+
+    /// Puts the rows of `within` into `bucket`, or counts them as dropped when they have no place there.
+    fn put(&mut self, bucket: i64, frame: &Frame, within: &Selection, now_nanos: i64) {
+        let events = within.count() as u64;
+        if events == 0 {
+            return;
+        }
+        let kept = self.window.kept(now_nanos);
+        if bucket > self.window.bucket(now_nanos) {
+            self.future += events;
+        }
+        if !kept.contains(&bucket) {
+            self.dropped += events;
+            return;
+        }
+        if !self.make_room() {
+            return self.drop_in(bucket, events);
+        }
+        let machine = &mut self.machine;
+        let empty = machine.new_state();
+        let changed = self.ring.change(
+            bucket,
+            || empty,
+            |state| {
+                machine.absorb(frame, within, state)?;
+                Ok(events)
+            },
+        );
+        if let Err(fault) = changed {
+            self.problem = fault.to_string();
+            self.drop_in(bucket, events);
+        }
+    }
+
+    /// Merges what a backfill learnt of `bucket`.
+    pub(super) fn put_sum(&mut self, bucket: i64, sum: &sink::Sum, now_nanos: i64) {
+        if !self.window.kept(now_nanos).contains(&bucket) {
+            return;
+        }
+        self.changed = true;
+        if !self.make_room() {
+            return self.drop_in(bucket, sum.rows);
+        }
+        if self.definition.time == TimeBasis::Event {
+            self.watermark.observe(self.window.start_of(bucket), now_nanos);
+        }
+        let empty = self.machine.new_state();
+        let changed = self.ring.change(
+            bucket,
+            || empty,
+            |state| {
+                state.merge(&sum.state)?;
+                Ok(sum.rows)
+            },
+        );
+        if let Err(fault) = changed {
+            self.problem = fault.to_string();
+            self.drop_in(bucket, sum.rows);
+        }
+    }
+
+    fn make_room(&mut self) -> bool {
+        if self.ring.bytes() <= self.definition.max_bytes {
+            return true;
+        }
+        self.ring.forget_chunks();
+        self.ring.bytes() <= self.definition.max_bytes
+    }
+
+    fn drop_in(&mut self, bucket: i64, events: u64) {
+        self.dropped += events;
+        self.ring.count_dropped(bucket, events);
+        if self.problem.is_empty() {
+            let (bytes, limit) = (self.ring.bytes(), self.definition.max_bytes);
+            self.problem = format!("the metric's states of {bytes} bytes are over its bound of {limit}");
+        }
+    }
+
+    /// Says what is wrong with the metric.
+    pub(super) fn fault(&mut self, problem: String) {
+        self.problem = problem;
+        self.changed = true;
+    }
+
+    /// The result is to be computed again.
+    pub(super) fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// The result at `now` is not the one that was computed last.
+    pub(super) fn is_stale(&self, now_nanos: i64) -> bool {
+        let end = self.window.start_of(self.window.at(now_nanos).end);
+        self.changed || self.result.as_ref().is_none_or(|result| result.end_nanos != end)
+    }
+
+    /// When the result should be computed again, from now: zero when it is due.
+    pub(super) fn due_in(&self, now_nanos: i64, tick: Duration) -> Duration {
+        if self.is_stale(now_nanos) {
+            return self.computed.map_or(Duration::ZERO, |at| tick.saturating_sub(at.elapsed()));
+        }
+        let next = self.window.start_of(self.window.at(now_nanos).end);
+        Duration::from_nanos(u64::try_from(next.saturating_sub(now_nanos)).unwrap_or(0))
+    }
+
+    /// The result at `now`: computed, unless the last one is still right or less than a tick old.
+    pub(super) fn result(&mut self, now_nanos: i64, tick: Duration) -> Result<Arc<LiveResult>, StepError> {
+        if let Some(result) = &self.result
+            && !self.due_in(now_nanos, tick).is_zero()
+        {
+            return Ok(Arc::clone(result));
+        }
+        self.computed = Some(Instant::now());
+        let result = self.compute(now_nanos).inspect_err(|fault| self.problem = fault.to_string())?;
+        self.result = Some(Arc::clone(&result));
+        Ok(result)
+    }
+
+    fn compute(&mut self, now_nanos: i64) -> Result<Arc<LiveResult>, StepError> {
+        let buckets = self.window.at(now_nanos);
+        self.ring.forget_before(self.window.kept(now_nanos).start);
+        let mut machine = Machine::new(Arc::clone(&self.program), self.context(now_nanos));
+        let total = self.ring.total(buckets.clone(), buckets.end - 1, machine.new_state())?;
+        let mut table = machine.finish(&total.state)?;
+        if total.dropped == 0 && self.backfills.is_empty() && !self.ring.any_in(buckets.clone()) {
+            self.problem.clear();
+        }
+        if !self.problem.is_empty() {
+            table.warnings.push(self.problem.clone());
+        }
+        let watermark_nanos = self.watermark.at(now_nanos);
+        let backfilling = !self.backfills.is_empty();
+        let closed = self.window.start_of(buckets.end - 1);
+        let complete = !backfilling && total.dropped == 0 && self.problem.is_empty();
+        let status = match watermark_nanos {
+            _ if !complete => LiveStatus::Partial,
+            _ if std::mem::take(&mut self.revised) => LiveStatus::Revised,
+            Some(watermark) if watermark >= closed => LiveStatus::Final,
+            _ => LiveStatus::Partial,
+        };
+        self.changed = false;
+        self.revision += 1;
+        let nanos = self.window.nanos_of(&buckets);
+        Ok(Arc::new(LiveResult {
+            table,
+            revision: self.revision,
+            status,
+            start_nanos: nanos.start,
+            end_nanos: nanos.end,
+            watermark_nanos,
+            lag_nanos: self.lag_nanos,
+            up_to_sequence: self.next_sequence.saturating_sub(1),
+            events: total.events,
+            late: self.late,
+            dropped: self.dropped,
+            future: self.future,
+            backfilling,
+            state_bytes: self.ring.bytes(),
+        }))
+    }
+
+    /// Pushes the result to those who subscribed, when it is due and there are any. The time until it is to be
+    /// called again.
+    pub(super) fn publish(&mut self, now_nanos: i64, tick: Duration) -> Option<Duration> {
+        self.publishers.retain(|publisher| !publisher.is_left());
+        if self.publishers.is_empty() {
+            return None;
+        }
+        if let Ok(result) = self.result(now_nanos, tick)
+            && result.revision > self.published
+        {
+            self.published = result.revision;
+            self.publishers.retain(|publisher| publisher.publish(&result));
+        }
+        Some(self.due_in(now_nanos, tick))
+    }
+
+    pub(super) fn info(&self) -> MetricInfo {
+        MetricInfo {
+            name: self.name.clone(),
+            definition: self.definition.clone(),
+            kept: self.kept,
+            revision: self.revision,
+            state_bytes: self.ring.bytes(),
+            subscriptions: self.publishers.iter().filter(|publisher| !publisher.is_left()).count(),
+            problem: self.problem.clone(),
+        }
+    }
+}
+
+fn context(definition: &MetricDefinition, window: &Window, now_nanos: i64) -> Context {
+    let range = window.nanos_of(&window.at(now_nanos));
+    Context {
+        now_millis: now_nanos.div_euclid(1_000_000),
+        start_nanos: range.start,
+        end_nanos: range.end,
+        timezone: definition.timezone.clone(),
+        max_state_bytes: definition.max_bytes,
+    }
+}
