@@ -15,8 +15,19 @@
 //! The bytes are drawn in `engine/FORMAT.md`.
 
 pub(crate) mod bits;
+pub(crate) mod cursor;
+pub(crate) mod digits;
+pub(crate) mod encode;
 pub mod facts;
+pub(crate) mod hex;
 pub(crate) mod ints;
+pub(crate) mod moment;
+pub(crate) mod node;
+pub(crate) mod number;
+pub(crate) mod section;
+pub(crate) mod template;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 pub use facts::{BlockFacts, FieldFacts, TagFacts, ValueFacts};

@@ -1,0 +1,164 @@
+//! Texts of one length that differ only in hexadecimal digits: ids, hashes, UUIDs.
+//!
+//! The pattern is a text in which the places of digits are marked; a value is its digits, two a byte.
+
+use super::wire::{Corrupt, Reader, put_bytes};
+
+/// What all values of a column look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    literal: Vec<u8>,
+    /// Places of digits, ascending.
+    holes: Vec<u16>,
+    upper: bool,
+}
+
+/// Longest value that is looked at.
+const LENGTH_MAX: usize = 256;
+
+impl Pattern {
+    /// The pattern of all `texts`; `None` when they have none, or too few digits for it to pay.
+    pub(crate) fn of(texts: &[&[u8]]) -> Option<Pattern> {
+        let first = *texts.first()?;
+        if first.len() > LENGTH_MAX || first.len() < 4 {
+            return None;
+        }
+        let mut differs = [false; LENGTH_MAX];
+        for text in texts {
+            if text.len() != first.len() {
+                return None;
+            }
+            for ((differs, a), b) in differs.iter_mut().zip(*text).zip(first) {
+                *differs |= a != b;
+            }
+        }
+        let (mut lower, mut upper) = (false, false);
+        let mut holes = Vec::new();
+        for (place, _) in differs.iter().enumerate().filter(|(_, differs)| **differs) {
+            for text in texts {
+                match text.get(place)? {
+                    b'0'..=b'9' => {}
+                    b'a'..=b'f' => lower = true,
+                    b'A'..=b'F' => upper = true,
+                    _ => return None,
+                }
+            }
+            holes.push(place as u16);
+        }
+        // Fewer digits are better served by a dictionary or by numbers.
+        if lower && upper || holes.len() < 4 || !lower && !upper && holes.len() < 17 {
+            return None;
+        }
+        Some(Pattern { literal: first.to_vec(), holes, upper })
+    }
+
+    /// Bytes a value.
+    pub(crate) fn width(&self) -> usize {
+        self.holes.len().div_ceil(2)
+    }
+
+    /// Bytes of a value's text.
+    pub(crate) fn text_len(&self) -> usize {
+        self.literal.len()
+    }
+
+    /// Appends the digits of `text`, which is one of those the pattern was made of.
+    pub(crate) fn pack(&self, text: &[u8], out: &mut Vec<u8>) {
+        for pair in self.holes.chunks(2) {
+            let mut byte = 0;
+            for place in pair {
+                byte = byte << 4 | digit(text.get(usize::from(*place)).copied().unwrap_or(b'0'));
+            }
+            out.push(if pair.len() == 1 { byte << 4 } else { byte });
+        }
+    }
+
+    /// Appends the text of value `digits`.
+    pub(crate) fn append(&self, digits: &[u8], out: &mut Vec<u8>) {
+        let letters = if self.upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let start = out.len();
+        out.extend_from_slice(&self.literal);
+        let Some(text) = out.get_mut(start..) else { return };
+        for (pair, byte) in self.holes.chunks(2).zip(digits) {
+            for (place, value) in pair.iter().zip([byte >> 4, byte & 15]) {
+                if let (Some(slot), Some(letter)) =
+                    (text.get_mut(usize::from(*place)), letters.get(usize::from(value)))
+                {
+                    *slot = *letter;
+                }
+            }
+        }
+    }
+
+    /// Whether no value contains `byte`.
+    pub(crate) fn never_has(&self, byte: u8) -> bool {
+        !byte.is_ascii_hexdigit() && !self.literal.contains(&byte)
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.upper));
+        put_bytes(out, &self.literal);
+        out.push(self.holes.len() as u8);
+        out.extend(self.holes.iter().map(|place| *place as u8));
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Pattern, Corrupt> {
+        let upper = reader.byte()? == 1;
+        let literal = reader.bytes()?.to_vec();
+        let count = reader.byte()?;
+        let count = if count == 0 { LENGTH_MAX } else { usize::from(count) };
+        let holes: Vec<u16> = reader.take(count)?.iter().map(|place| u16::from(*place)).collect();
+        let ascending = holes.iter().zip(holes.iter().skip(1)).all(|(a, b)| a < b);
+        if literal.len() > LENGTH_MAX
+            || !ascending
+            || holes.last().is_some_and(|last| usize::from(*last) >= literal.len())
+        {
+            return Err(Corrupt("pattern of digits"));
+        }
+        Ok(Pattern { literal, holes, upper })
+    }
+}
+
+fn digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        b'A'..=b'F' => byte - b'A' + 10,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(texts: &[&str], works: bool) {
+        let bytes: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+        let pattern = Pattern::of(&bytes);
+        assert_eq!(pattern.is_some(), works, "{texts:?}");
+        let Some(pattern) = pattern else { return };
+        let mut written = Vec::new();
+        pattern.write(&mut written);
+        assert_eq!(Pattern::read(&mut Reader::new(&written)).as_ref(), Ok(&pattern));
+        for text in bytes {
+            let (mut digits, mut out) = (Vec::new(), Vec::new());
+            pattern.pack(text, &mut digits);
+            assert_eq!(digits.len(), pattern.width());
+            pattern.append(&digits, &mut out);
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        check(&["9f85ce58-5a6a-5f2b-a900-000000000400", "00000000-1111-2222-3333-abcdefabcdef"], true);
+        check(&["{ABCDEF01}", "{01234567}"], true);
+        check(&["req-abcde", "req-0ef12", "req-fffff"], true);
+        check(&["abCd1234", "01234567"], false);
+        check(&["abcd", "abcde"], false);
+        check(&["abcdefgh", "abcdefgi"], false);
+        check(&["", ""], false);
+        let long = ["a".repeat(256), "0".repeat(256)];
+        check(&[&long[0], &long[1]], true);
+    }
+}

@@ -1,0 +1,330 @@
+//! The columns of a block that is being read: a tree, as its directory says.
+//!
+//! ```text
+//! node := kind, count, then
+//!   0 constant    the value
+//!   1 dictionary  node of distinct values; section of codes
+//!   2 number      form; unit (0 = absolute, else relative to the rows' times); section of integers
+//!   3 hex         pattern; section of digits
+//!   4 text        section of lengths; chunks: how many values, section
+//!   5 skeletons   columns: count, nodes; skeletons: count, (pieces, columns); section of codes
+//! ```
+//!
+//! What is decoded is kept as long as the block is.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use super::hex::Pattern;
+use super::ints::Ints;
+use super::number::Form;
+use super::section::{Directory, Section};
+use super::wire::Corrupt;
+use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
+
+/// How deep nodes lie in one another at most: skeletons of templates of quoted strings, and their dictionaries.
+const DEPTH_MAX: usize = 8;
+/// Most columns of one node, and most skeletons.
+pub(crate) const COLUMNS_MAX: usize = 1 << 20;
+
+/// One column.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// How many values.
+    pub(crate) count: usize,
+    /// How they are kept.
+    pub(crate) kind: Kind,
+}
+
+/// How the values of a column are kept.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// All are this.
+    Constant(Box<[u8]>),
+    /// Codes of distinct values.
+    Dictionary {
+        /// The distinct values.
+        values: Box<Node>,
+        /// A code a value.
+        codes: Packed,
+        /// The distinct values, decoded.
+        texts: OnceLock<Arc<Texts>>,
+    },
+    /// Numbers in one form.
+    Number {
+        /// The form.
+        form: Form,
+        /// Nanoseconds a unit, where values are relative to the times of their rows; else 0.
+        unit: i64,
+        /// The numbers.
+        values: Packed,
+    },
+    /// Digits in a pattern.
+    Hex {
+        /// The pattern.
+        pattern: Pattern,
+        /// The digits.
+        digits: Section,
+        /// The digits, loaded.
+        bytes: OnceLock<Arc<Vec<u8>>>,
+    },
+    /// Text as it is.
+    Text {
+        /// Bytes a value.
+        lengths: Packed,
+        /// The values, end to end.
+        chunks: Vec<Chunk>,
+    },
+    /// Literal pieces with columns between them.
+    Skeletons(Box<Skeletons>),
+}
+
+/// A section of integers.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    count: usize,
+    section: Section,
+    ints: OnceLock<Arc<Ints>>,
+}
+
+/// Consecutive texts, compressed together.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The first value in it.
+    pub(crate) first: usize,
+    section: Section,
+    bytes: OnceLock<Arc<Vec<u8>>>,
+}
+
+/// Texts end to end.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    /// The bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// Where each ends.
+    pub(crate) ends: Vec<u32>,
+}
+
+impl Texts {
+    /// Text `index`.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(index)? as usize;
+        let start = match index.checked_sub(1) {
+            Some(before) => *self.ends.get(before)? as usize,
+            None => 0,
+        };
+        self.bytes.get(start..end)
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+}
+
+/// One skeleton: pieces with columns between them; there is one piece more than columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Skeleton {
+    /// The pieces, end to end.
+    pub(crate) literal: Vec<u8>,
+    /// Where the piece before each hole ends.
+    pub(crate) ends: Vec<u32>,
+    /// The column of each hole.
+    pub(crate) columns: Vec<u32>,
+}
+
+impl Skeleton {
+    /// The pieces in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(|end| *end as usize).chain([self.literal.len()]).map(move |end| {
+            let piece = self.literal.get(start..end).unwrap_or_default();
+            start = end;
+            piece
+        })
+    }
+}
+
+/// A column whose values are skeletons with values in their holes.
+#[derive(Debug)]
+pub(crate) struct Skeletons {
+    /// The skeletons.
+    pub(crate) skeletons: Vec<Skeleton>,
+    /// The columns their holes are filled from, each in order of the values.
+    pub(crate) columns: Vec<Node>,
+    codes: Packed,
+    ranks: OnceLock<Arc<Ranks>>,
+}
+
+/// Which skeleton each value has, and how many values had it before each granule of values.
+#[derive(Debug)]
+pub(crate) struct Ranks {
+    /// A skeleton a value.
+    pub(crate) codes: Vec<u32>,
+    /// `skeletons` counts a granule of values.
+    before: Vec<u32>,
+    skeletons: usize,
+}
+
+impl Node {
+    /// Reads the next node of a directory.
+    pub(crate) fn read(directory: &mut Directory<'_>) -> Result<Node, Corrupt> {
+        Node::read_at(directory, 0)
+    }
+
+    fn read_at(directory: &mut Directory<'_>, depth: usize) -> Result<Node, Corrupt> {
+        if depth > DEPTH_MAX {
+            return Err(Corrupt("columns too deep in one another"));
+        }
+        let kind = directory.reader.byte()?;
+        let count = directory.reader.count(BLOCK_ROWS_MAX)?;
+        let kind = match kind {
+            0 => Kind::Constant(directory.reader.bytes()?.into()),
+            1 => Kind::Dictionary {
+                values: Box::new(Node::read_at(directory, depth + 1)?),
+                codes: Packed::read(directory, count)?,
+                texts: OnceLock::new(),
+            },
+            2 => Kind::Number {
+                form: Form::read(&mut directory.reader)?,
+                unit: directory.reader.signed()?,
+                values: Packed::read(directory, count)?,
+            },
+            3 => {
+                let pattern = Pattern::read(&mut directory.reader)?;
+                let digits = directory.section()?;
+                if digits.len() != count * pattern.width() {
+                    return Err(Corrupt("digits of another length"));
+                }
+                Kind::Hex { pattern, digits, bytes: OnceLock::new() }
+            }
+            4 => {
+                let lengths = Packed::read(directory, count)?;
+                let mut chunks = Vec::new();
+                let mut first = 0;
+                for _ in 0..directory.reader.count_here()? {
+                    let values = directory.reader.count(count - first)?;
+                    chunks.push(Chunk { first, section: directory.section()?, bytes: OnceLock::new() });
+                    first += values;
+                }
+                Kind::Text { lengths, chunks }
+            }
+            5 => Kind::Skeletons(Box::new(Skeletons::read(directory, count, depth)?)),
+            _ => return Err(Corrupt("unknown kind of column")),
+        };
+        Ok(Node { count, kind })
+    }
+}
+
+impl Skeletons {
+    fn read(directory: &mut Directory<'_>, count: usize, depth: usize) -> Result<Skeletons, Corrupt> {
+        let columns = directory.reader.count_here()?;
+        let columns: Vec<Node> =
+            (0..columns).map(|_| Node::read_at(directory, depth + 1)).collect::<Result<_, _>>()?;
+        let mut skeletons = Vec::new();
+        for _ in 0..directory.reader.count_here()? {
+            let mut skeleton =
+                Skeleton { literal: directory.reader.bytes()?.to_vec(), ..Skeleton::default() };
+            let mut end = 0;
+            for _ in 0..directory.reader.count_here()? {
+                end += directory.reader.count(skeleton.literal.len() - end)?;
+                skeleton.ends.push(end as u32);
+                let column = directory.reader.count(columns.len().saturating_sub(1))?;
+                if columns.is_empty() {
+                    return Err(Corrupt("hole without a column"));
+                }
+                skeleton.columns.push(column as u32);
+            }
+            skeletons.push(skeleton);
+        }
+        Ok(Skeletons { skeletons, columns, codes: Packed::read(directory, count)?, ranks: OnceLock::new() })
+    }
+
+    /// Which skeleton each value has.
+    pub(crate) fn ranks(&self, body: &[u8]) -> Result<Arc<Ranks>, Corrupt> {
+        if let Some(ranks) = self.ranks.get() {
+            return Ok(Arc::clone(ranks));
+        }
+        let mut values = Vec::new();
+        let ints = self.codes.load(body)?;
+        ints.read(0..ints.len(), &mut values);
+        let known = self.skeletons.len();
+        let mut codes = Vec::with_capacity(values.len());
+        let mut counts = vec![0u32; known];
+        let mut before = Vec::with_capacity(values.len().div_ceil(GRANULE_ROWS) * known);
+        for granule in values.chunks(GRANULE_ROWS) {
+            before.extend_from_slice(&counts);
+            for code in granule {
+                let slot = usize::try_from(*code).ok().and_then(|code| counts.get_mut(code));
+                *slot.ok_or(Corrupt("unknown skeleton"))? += 1;
+                codes.push(*code as u32);
+            }
+        }
+        Ok(Arc::clone(self.ranks.get_or_init(|| Arc::new(Ranks { codes, before, skeletons: known }))))
+    }
+}
+
+impl Ranks {
+    /// How many values before `value` have each skeleton.
+    pub(crate) fn before(&self, value: usize) -> Vec<u32> {
+        let granule = value / GRANULE_ROWS;
+        let from = granule * self.skeletons;
+        let mut counts = self.before.get(from..from + self.skeletons).unwrap_or_default().to_vec();
+        counts.resize(self.skeletons, 0);
+        for code in self.codes.get(granule * GRANULE_ROWS..value).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(*code as usize) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    /// The skeletons of the values of `range`.
+    pub(crate) fn codes(&self, range: Range<usize>) -> &[u32] {
+        self.codes.get(range).unwrap_or_default()
+    }
+}
+
+impl Packed {
+    /// Reads the next section of a directory.
+    pub(crate) fn read(directory: &mut Directory<'_>, count: usize) -> Result<Packed, Corrupt> {
+        Ok(Packed { count, section: directory.section()?, ints: OnceLock::new() })
+    }
+
+    /// The integers.
+    pub(crate) fn load(&self, body: &[u8]) -> Result<Arc<Ints>, Corrupt> {
+        if let Some(ints) = self.ints.get() {
+            return Ok(Arc::clone(ints));
+        }
+        let ints = Arc::new(Ints::parse(&self.section.read(body)?, self.count)?);
+        Ok(Arc::clone(self.ints.get_or_init(|| ints)))
+    }
+
+    /// The integers of `range`.
+    pub(crate) fn values(&self, body: &[u8], range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
+        let mut values = Vec::new();
+        self.load(body)?.read(range, &mut values);
+        Ok(values)
+    }
+}
+
+impl Chunk {
+    /// Its bytes.
+    pub(crate) fn load(&self, body: &[u8]) -> Result<Arc<Vec<u8>>, Corrupt> {
+        load_bytes(&self.bytes, &self.section, body)
+    }
+}
+
+/// The bytes of `section`, kept in `cell`.
+pub(crate) fn load_bytes(
+    cell: &OnceLock<Arc<Vec<u8>>>,
+    section: &Section,
+    body: &[u8],
+) -> Result<Arc<Vec<u8>>, Corrupt> {
+    if let Some(bytes) = cell.get() {
+        return Ok(Arc::clone(bytes));
+    }
+    let bytes = Arc::new(section.read(body)?);
+    Ok(Arc::clone(cell.get_or_init(|| bytes)))
+}

@@ -1,0 +1,225 @@
+//! Texts that are numbers in one form, kept as integers.
+
+use super::digits;
+use super::moment::{self, Layout};
+use super::wire::{Corrupt, Reader};
+
+/// How every number of a column is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Plain decimal integers.
+    Plain,
+    /// Digits with zeros in front, all of this length.
+    Padded(u8),
+    /// Decimals in units of `10^-scale`, with at least `least` digits behind the point.
+    Decimal {
+        /// Most digits behind the point.
+        scale: u8,
+        /// Fewest: trailing zeros past these are left out.
+        least: u8,
+    },
+    /// Moments.
+    Moment(Layout),
+}
+
+impl Form {
+    /// The form that may fit `texts`, judged by them all where the form has free parts.
+    pub(crate) fn guess(texts: &[&[u8]]) -> Option<Form> {
+        let first = *texts.first()?;
+        if let Some(moment) = moment::parse(first) {
+            let (mut scale, mut least) = (moment.fraction.len(), moment.fraction.len());
+            for text in texts {
+                let digits = moment::parse(text)?.fraction.len();
+                (scale, least) = (scale.max(digits), least.min(digits));
+            }
+            let point = texts
+                .iter()
+                .filter_map(|text| moment::parse(text))
+                .find(|moment| !moment.fraction.is_empty())
+                .map_or(b'.', |moment| moment.point);
+            return Some(Form::Moment(Layout {
+                date: moment.date,
+                point,
+                scale: scale as u8,
+                least: least as u8,
+                suffix: moment.suffix.to_vec(),
+            }));
+        }
+        if !first.last()?.is_ascii_digit() {
+            return None;
+        }
+        let (mut scale, mut least, mut padded) = (0, usize::MAX, false);
+        for text in texts {
+            let after = memchr::memchr(b'.', text).map_or(0, |point| text.len() - point - 1);
+            (scale, least) = (scale.max(after), least.min(after));
+            padded |= matches!(text, [b'0', b'0'..=b'9', ..]);
+        }
+        match (scale, padded) {
+            (0, false) => Some(Form::Plain),
+            (0, true) if first.len() <= digits::MAX_DIGITS => Some(Form::Padded(first.len() as u8)),
+            (1..digits::MAX_DIGITS, _) => Some(Form::Decimal { scale: scale as u8, least: least as u8 }),
+            _ => None,
+        }
+    }
+
+    /// The number that `text` is, if this form writes it back the same.
+    #[inline]
+    pub(crate) fn parse(&self, text: &[u8]) -> Option<i64> {
+        match self {
+            Form::Plain => digits::parse_plain(text),
+            Form::Padded(width) => {
+                if text.len() == usize::from(*width) {
+                    digits::parse(text)
+                } else {
+                    None
+                }
+            }
+            Form::Decimal { scale, least } => parse_decimal(text, *scale, *least),
+            Form::Moment(layout) => layout.parse(text),
+        }
+    }
+
+    /// Appends the text of `value`.
+    #[inline]
+    pub(crate) fn append(&self, value: i64, out: &mut Vec<u8>) {
+        match self {
+            Form::Plain => digits::append_plain(value, out),
+            Form::Padded(width) => digits::append_padded(value.unsigned_abs(), usize::from(*width), out),
+            Form::Decimal { scale, least } => {
+                if value < 0 {
+                    out.push(b'-');
+                }
+                let unit = 10u64.pow(u32::from(*scale));
+                digits::append_padded(value.unsigned_abs() / unit, 1, out);
+                moment::append_fraction((value.unsigned_abs() % unit) as i64, b'.', *scale, *least, out);
+            }
+            Form::Moment(layout) => layout.append(value, out),
+        }
+    }
+
+    /// Whether no text of this form contains `byte`.
+    pub(crate) fn never_has(&self, byte: u8) -> bool {
+        match self {
+            Form::Plain => !byte.is_ascii_digit() && byte != b'-',
+            Form::Padded(_) => !byte.is_ascii_digit(),
+            Form::Decimal { .. } => !byte.is_ascii_digit() && byte != b'-' && byte != b'.',
+            Form::Moment(layout) => {
+                !byte.is_ascii_alphanumeric() && !b"-/: .,_".contains(&byte) && !layout.suffix.contains(&byte)
+            }
+        }
+    }
+
+    /// Bytes that a text has at most.
+    pub(crate) fn longest(&self) -> usize {
+        match self {
+            Form::Moment(layout) => 48 + layout.suffix.len(),
+            _ => 24,
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Form::Plain => out.push(0),
+            Form::Padded(width) => out.extend_from_slice(&[1, *width]),
+            Form::Decimal { scale, least } => out.extend_from_slice(&[2, *scale, *least]),
+            Form::Moment(layout) => {
+                out.push(3);
+                layout.write(out);
+            }
+        }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Form, Corrupt> {
+        match reader.byte()? {
+            0 => Ok(Form::Plain),
+            1 => match reader.byte()? {
+                width @ 1..=18 => Ok(Form::Padded(width)),
+                _ => Err(Corrupt("padded number too wide")),
+            },
+            2 => match reader.array()? {
+                [scale @ 1..=17, least] if least <= scale => Ok(Form::Decimal { scale, least }),
+                _ => Err(Corrupt("decimal scale out of range")),
+            },
+            3 => Layout::read(reader).map(Form::Moment),
+            _ => Err(Corrupt("unknown number form")),
+        }
+    }
+}
+
+fn parse_decimal(text: &[u8], scale: u8, least: u8) -> Option<i64> {
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let (whole, fraction) = match memchr::memchr(b'.', text) {
+        Some(0) => return None,
+        Some(point) => (text.get(..point)?, text.get(point + 1..)?),
+        None => (text, &[][..]),
+    };
+    let (scale, least) = (usize::from(scale), usize::from(least));
+    if fraction.is_empty() && whole.len() != text.len()
+        || fraction.len() > scale
+        || fraction.len() < least
+        || fraction.len() > least && fraction.last() == Some(&b'0')
+        || whole.len() > 1 && whole.first() == Some(&b'0')
+        || whole.len() + scale > digits::MAX_DIGITS
+    {
+        return None;
+    }
+    let mut value = digits::parse(whole)?;
+    for place in 0..scale {
+        let digit = fraction.get(place).map_or(0, |digit| digit.wrapping_sub(b'0'));
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    match (negative, value) {
+        (true, 0) => None,
+        (true, value) => Some(-value),
+        (false, value) => Some(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(texts: &[&str], expected: Option<&Form>) {
+        let bytes: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+        let form = Form::guess(&bytes).filter(|form| bytes.iter().all(|text| form.parse(text).is_some()));
+        assert_eq!(form.as_ref(), expected, "{texts:?}");
+        if let Some(form) = form {
+            for text in bytes {
+                let mut out = Vec::new();
+                form.append(form.parse(text).unwrap(), &mut out);
+                assert_eq!(out, text);
+            }
+        }
+    }
+
+    #[test]
+    fn forms() {
+        check(&["1", "-20", "0"], Some(&Form::Plain));
+        check(&["01", "20", "00"], Some(&Form::Padded(2)));
+        check(&["1.50", "-0.25", "10.00"], Some(&Form::Decimal { scale: 2, least: 2 }));
+        check(&["1.5", "2", "-0.125"], Some(&Form::Decimal { scale: 3, least: 0 }));
+        check(&["1.50", "2.255"], Some(&Form::Decimal { scale: 3, least: 2 }));
+        check(&["1.0", "2.25"], Some(&Form::Decimal { scale: 2, least: 1 }));
+        for texts in [
+            &["1", "x"][..],
+            &["1", "01"],
+            &["-0.0", "1.5"],
+            &["1.", "2"],
+            &[".5"],
+            &["1e5"],
+            &["1.2.3"],
+            &["--1"],
+            &["1234567890123456789"],
+            &[""],
+            &["0.1234567890123456789"],
+        ] {
+            check(texts, None);
+        }
+    }
+}

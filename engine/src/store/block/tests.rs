@@ -1,0 +1,101 @@
+//! Columns written and read back.
+
+use proptest::prelude::*;
+
+use super::cursor::Cursor;
+use super::encode;
+use super::node::{Kind, Node};
+use super::section::{Body, Directory};
+
+fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
+    let mut body = Body::new();
+    encode::column(&mut body, values, times);
+    let mut directory = Directory::new(&body.directory, body.bytes.len());
+    let node = Node::read(&mut directory).unwrap();
+    assert_eq!(directory.reader.left(), 0);
+    for range in [0..values.len(), values.len() / 3..values.len() / 2, values.len()..values.len()] {
+        let times = times.map(|times| &times[range.clone()]);
+        let mut cursor = Cursor::open(&node, &body.bytes, range.clone(), times).unwrap();
+        for (place, value) in values[range].iter().enumerate() {
+            if place % 7 == 3 {
+                cursor.skip().unwrap();
+                continue;
+            }
+            let mut out = Vec::new();
+            cursor.next(&mut out).unwrap();
+            assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(value));
+        }
+    }
+    match node.kind {
+        Kind::Constant(_) => "constant",
+        Kind::Dictionary { .. } => "dictionary",
+        Kind::Number { unit: 0, .. } => "number",
+        Kind::Number { .. } => "relative",
+        Kind::Hex { .. } => "hex",
+        Kind::Text { .. } => "text",
+        Kind::Skeletons(_) => "skeletons",
+    }
+}
+
+fn check_made(count: u64, make: impl Fn(u64, u64) -> String) -> &'static str {
+    let texts: Vec<String> =
+        (0..count).map(|i| make(i, i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20)).collect();
+    check(&texts.iter().map(String::as_bytes).collect::<Vec<_>>(), None)
+}
+
+#[test]
+fn each_kind_of_column_is_found_and_comes_back() {
+    for (kind, make) in [
+        ("constant", (|_, _| "same".into()) as fn(u64, u64) -> String),
+        ("dictionary", |_, r| ["api", "web", "db"][r as usize % 3].into()),
+        ("dictionary", |_, r| ["200", "404", "500"][r as usize % 3].into()),
+        ("number", |_, r| (r % 100_000).to_string()),
+        ("number", |_, r| format!("{}.{:03}", r % 900, r % 997)),
+        ("number", |i, r| format!("2026-11-20T13:{:02}:{:02}.{:03}Z", i / 60 % 60, i % 60, r % 1000)),
+        ("hex", |_, r| format!("{:016x}", r.wrapping_mul(r))),
+        ("skeletons", |i, r| format!("request {i} from 10.0.{}.{} took {}ms", r % 256, r % 199, r % 5000)),
+        ("text", |i, r| {
+            format!("{}", (i * r).to_string().chars().map(|c| (c as u8 + 60) as char).collect::<String>())
+        }),
+    ] {
+        assert_eq!(check_made(3000, make), kind);
+    }
+    check_made(0, |_, _| String::new());
+    check_made(1, |i, _| i.to_string());
+}
+
+#[test]
+fn times_of_rows_make_times_of_fields_vanish() {
+    let times: Vec<i64> = (0..3000).map(|i| 1_700_000_000_123_456_789 + i * 777_777_777).collect();
+    let texts: Vec<String> = times.iter().map(|time| (time / 1_000_000).to_string()).collect();
+    let values: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+    assert_eq!(check(&values, Some(&times)), "relative");
+}
+
+#[test]
+fn lines_of_real_files_come_back() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+    let Ok(folders) = std::fs::read_dir(root) else {
+        println!("absent, not tested: {root}");
+        return;
+    };
+    for folder in folders.flatten() {
+        for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            let bytes = std::fs::read(file.path()).unwrap();
+            let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').take(3000).collect();
+            check(&lines, None);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_values_come_back(values in prop::collection::vec(prop_oneof![
+        "[0-9]{1,4}", "-?[0-9]{1,3}\\.[0-9]{0,3}", "[a-f0-9]{8}", "[a-z ]{0,8}[0-9]{1,3}", ".{0,12}",
+    ], 0..60), repeat in 1usize..30) {
+        let values: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
+        let many: Vec<&[u8]> = values.iter().copied().cycle().take(values.len() * repeat).collect();
+        check(&many, None);
+    }
+}
