@@ -1,1 +1,3 @@
-//! The gram index of segments.
+//! The gram index of segments: which granules may hold a text.
+
+pub mod gram;

@@ -43,6 +43,12 @@ impl Selection {
         self.rows
     }
 
+    /// The rows as bits, 64 a word, the lowest first; bits past the last row are zero.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// How many rows are chosen.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -24,7 +24,7 @@ pub struct BlockFacts {
 /// One set of tags, in use in a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagFacts {
-    /// Names (without `#`) and values.
+    /// Names (with their `#`) and values, by name.
     pub tags: Vec<(String, String)>,
     /// How many rows have it.
     pub rows: u32,

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::cursor::Cursor;
-use super::encode;
-use super::node::{Kind, Node};
-use super::section::{Body, Directory};
+use super::super::cursor::Cursor;
+use super::super::encode;
+use super::super::node::{Kind, Node};
+use super::super::section::{Body, Directory};
 
 fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
     let mut body = Body::new();

@@ -1,0 +1,259 @@
+//! A stored block, open for reading.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use weir_query::record::{OrderKey, RowsError, Selection};
+
+use super::builder::{HEAD_BYTES, MAGIC};
+use super::bytes::Bytes;
+use super::cursor::Cursor;
+use super::gather::Tags;
+use super::node::Packed;
+use super::part::{Part, TextKind};
+use super::section::{Directory, SECTION_BYTES_MAX};
+use super::wire::{Corrupt, Reader};
+use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
+
+/// Most different tag sets of a block: no more than rows.
+const TAG_SETS_MAX: usize = BLOCK_ROWS_MAX;
+
+/// A stored block. Columns are decoded when asked for, and only where asked for; what is decoded of them that is
+/// not for one granule alone is kept as long as the block.
+#[derive(Debug)]
+pub struct Block {
+    bytes: Bytes,
+    /// Where the body starts.
+    body: usize,
+    rows: usize,
+    raw_bytes: u64,
+    time_unit: i64,
+    times: Packed,
+    sequences: Packed,
+    ingest: Packed,
+    arrival: Packed,
+    pub(super) tag_sets: Vec<Tags>,
+    tag_codes: Packed,
+    pub(super) raw: Part,
+    pub(super) attributes: Option<Part>,
+    keys: OnceLock<Arc<[OrderKey]>>,
+    all_times: OnceLock<Arc<Vec<i64>>>,
+}
+
+pub(crate) fn damaged(corrupt: Corrupt) -> RowsError {
+    RowsError::Damaged(corrupt.0.to_owned())
+}
+
+impl Block {
+    /// Takes a block apart.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a block. (Checksums are the segment's.)
+    pub(crate) fn parse(bytes: Bytes) -> Result<Block, Corrupt> {
+        let mut head = Reader::new(bytes.get(..HEAD_BYTES).ok_or(Corrupt("block without a head"))?);
+        if head.array()? != MAGIC {
+            return Err(Corrupt("block with another magic"));
+        }
+        let rows = head.u32()? as usize;
+        let raw_bytes = head.u64()?;
+        let (directory_len, stored_len) = (head.u32()? as usize, head.u32()? as usize);
+        if rows > BLOCK_ROWS_MAX || directory_len > SECTION_BYTES_MAX || directory_len / 40_000 > stored_len {
+            return Err(Corrupt("block over its limits"));
+        }
+        let body = HEAD_BYTES.saturating_add(stored_len);
+        let stored = bytes.get(HEAD_BYTES..body).ok_or(Corrupt("block shorter than its directory"))?;
+        let directory = zstd::bulk::decompress(stored, directory_len)
+            .map_err(|_| Corrupt("directory does not expand"))?;
+        let mut directory = Directory::new(&directory, bytes.len() - body);
+        let time_unit = directory.reader.signed()?;
+        if time_unit < 1 {
+            return Err(Corrupt("unit of time"));
+        }
+        let [times, sequences, ingest, arrival] = [
+            Packed::read(&mut directory, rows)?,
+            Packed::read(&mut directory, rows)?,
+            Packed::read(&mut directory, rows)?,
+            Packed::read(&mut directory, rows)?,
+        ];
+        let tag_sets = read_tags(&mut directory.reader)?;
+        let tag_codes = Packed::read(&mut directory, rows)?;
+        let raw = Part::read(&mut directory, rows)?;
+        let attributes = match directory.reader.byte()? {
+            0 => None,
+            _ => Some(Part::read(&mut directory, rows)?),
+        };
+        let (keys, all_times) = (OnceLock::new(), OnceLock::new());
+        let block = Block {
+            bytes,
+            body,
+            rows,
+            raw_bytes,
+            time_unit,
+            times,
+            sequences,
+            ingest,
+            arrival,
+            tag_sets,
+            tag_codes,
+            raw,
+            attributes,
+            keys,
+            all_times,
+        };
+        Ok(block)
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of raw text of all rows.
+    #[must_use]
+    pub fn raw_bytes(&self) -> u64 {
+        self.raw_bytes
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        self.bytes.get(self.body..).unwrap_or_default()
+    }
+
+    /// The times of all rows, ns.
+    pub(crate) fn times(&self) -> Result<Arc<Vec<i64>>, Corrupt> {
+        if let Some(times) = self.all_times.get() {
+            return Ok(Arc::clone(times));
+        }
+        let mut times = self.times.values(self.body(), 0..self.rows)?;
+        if self.time_unit > 1 {
+            times.iter_mut().for_each(|time| *time = time.wrapping_mul(self.time_unit));
+        }
+        Ok(Arc::clone(self.all_times.get_or_init(|| Arc::new(times))))
+    }
+
+    /// The place of every row in the order of events.
+    pub(crate) fn keys(&self) -> Result<Arc<[OrderKey]>, Corrupt> {
+        if let Some(keys) = self.keys.get() {
+            return Ok(Arc::clone(keys));
+        }
+        let sequences = self.sequences.values(self.body(), 0..self.rows)?;
+        let times = self.times()?;
+        let pairs = times.iter().zip(&sequences);
+        let keys =
+            pairs.map(|(nanos, sequence)| OrderKey { nanos: *nanos, sequence: *sequence as u64 }).collect();
+        Ok(Arc::clone(self.keys.get_or_init(|| keys)))
+    }
+
+    /// When each row of `range` came in, ns.
+    pub(crate) fn ingest(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
+        self.ingest.values(self.body(), range)
+    }
+
+    /// The sequences of `range`.
+    pub(crate) fn sequences(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
+        self.sequences.values(self.body(), range)
+    }
+
+    /// 1 for each row of `range` whose timestamp is the time of arrival.
+    pub(crate) fn arrival(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
+        self.arrival.values(self.body(), range)
+    }
+
+    /// The tag set of each row of `range`.
+    pub(crate) fn tag_codes(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
+        self.tag_codes.values(self.body(), range)
+    }
+
+    /// The granules in which `within` has a row, as ranges of rows.
+    pub(crate) fn granules(&self, within: &Selection) -> Vec<Range<usize>> {
+        let words = within.words().chunks(GRANULE_ROWS / 64).enumerate();
+        let touched = words.filter(|(_, words)| words.iter().any(|word| *word != 0));
+        let range =
+            |(granule, _): (usize, _)| granule * GRANULE_ROWS..((granule + 1) * GRANULE_ROWS).min(self.rows);
+        touched.map(range).filter(|range| !range.is_empty()).collect()
+    }
+
+    /// Opens the texts of `part` for the rows of `range`.
+    pub(super) fn open<'a>(&'a self, part: &'a Part, range: Range<usize>) -> Result<Cursor<'a>, Corrupt> {
+        let relative = part.skeletons()?.columns.iter().any(|column| column.is_relative());
+        let times = if relative { Some(self.times()?) } else { None };
+        let times = times.as_ref().and_then(|times| times.get(range.clone()));
+        Cursor::open(&part.node, self.body(), range, times)
+    }
+
+    /// Hands out the raw bytes of every row of `within`, ascending.
+    ///
+    /// # Errors
+    /// When the block is damaged.
+    pub fn for_each_raw(
+        &self,
+        within: &Selection,
+        each: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<(), RowsError> {
+        self.for_each_text(&self.raw, within, each).map_err(damaged)
+    }
+
+    /// Hands out the attributes of every row of `within` as written, ascending; empty where there are none.
+    ///
+    /// # Errors
+    /// When the block is damaged.
+    pub fn for_each_attributes(
+        &self,
+        within: &Selection,
+        each: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<(), RowsError> {
+        match &self.attributes {
+            Some(part) => self.for_each_text(part, within, each).map_err(damaged),
+            None => {
+                within.iter().for_each(|row| each(row, &[]));
+                Ok(())
+            }
+        }
+    }
+
+    fn for_each_text(
+        &self,
+        part: &Part,
+        within: &Selection,
+        each: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<(), Corrupt> {
+        let mut text = Vec::new();
+        for range in self.granules(within) {
+            let mut cursor = self.open(part, range.clone())?;
+            for row in range {
+                if within.contains(row) {
+                    text.clear();
+                    cursor.next(&mut text)?;
+                    each(row, &text);
+                } else {
+                    cursor.skip()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What kind of raw text each row of `range` has.
+    pub(crate) fn text_kinds(&self, range: Range<usize>) -> Result<Vec<TextKind>, Corrupt> {
+        let ranks = self.raw.skeletons()?.ranks(self.body())?;
+        let kind = |code: &u32| self.raw.kinds.get(*code as usize).copied().unwrap_or(TextKind::None);
+        Ok(ranks.codes(range).iter().map(kind).collect())
+    }
+
+    /// The raw texts hold bytes that are not UTF-8.
+    pub(super) fn has_bytes(&self) -> bool {
+        self.raw.kinds.contains(&TextKind::Bytes)
+    }
+}
+
+fn read_tags(reader: &mut Reader<'_>) -> Result<Vec<Tags>, Corrupt> {
+    let mut sets = Vec::new();
+    for _ in 0..reader.count(TAG_SETS_MAX)? {
+        let mut tags = Tags::new();
+        for _ in 0..reader.count_here()? {
+            tags.push((reader.text()?.to_owned(), reader.text()?.to_owned()));
+        }
+        sets.push(tags);
+    }
+    Ok(sets)
+}

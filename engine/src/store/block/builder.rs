@@ -1,0 +1,176 @@
+//! From batches to the bytes of a block.
+//!
+//! Rows are ordered by (timestamp, sequence) and cut into blocks; what each row is made of goes into columns; the
+//! columns are written; the block is read back and compared, row by row; then it is handed out. A block that would
+//! not come back the same is written again with its texts as they are.
+
+use std::sync::Arc;
+
+use weir_query::record::{OrderKey, Selection};
+
+use super::bytes::Bytes;
+use super::encode::{self, Kept};
+use super::gather::Gather;
+use super::part::PartInput;
+use super::section::{Body, Content};
+use super::wire::{put_bytes, put_signed, put_varint};
+use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, Block, BlockFacts, facts_of};
+use crate::event::EventBatch;
+use crate::index::gram::GramMap;
+
+/// First bytes of a block.
+pub(crate) const MAGIC: [u8; 4] = *b"WBK1";
+/// Bytes in front of the directory: magic, rows, raw bytes, length of the directory raw and stored.
+pub(crate) const HEAD_BYTES: usize = 4 + 4 + 8 + 4 + 4;
+/// Divisors of times, largest first: most clocks do not tick in nanoseconds.
+const TIME_UNITS: [i64; 3] = [1_000_000_000, 1_000_000, 1_000];
+
+/// A block as bytes, with all a segment needs to know about it.
+#[derive(Debug)]
+pub struct EncodedBlock {
+    /// The bytes of the block.
+    pub bytes: Vec<u8>,
+    /// What is known about its rows.
+    pub facts: BlockFacts,
+    /// The grams of every granule.
+    pub grams: Vec<GramMap>,
+}
+
+/// Orders the rows of `batches` by (timestamp, sequence), cuts them into blocks and encodes each, oldest first.
+/// Bounded memory: `each` gets one block at a time.
+///
+/// # Errors
+/// Whatever `each` answers; encoding itself cannot fail.
+pub fn encode_blocks<E>(
+    batches: &[Arc<EventBatch>],
+    mut each: impl FnMut(EncodedBlock) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rows: Vec<(OrderKey, u32, u32)> =
+        Vec::with_capacity(batches.iter().map(|batch| batch.len()).sum());
+    for (index, batch) in batches.iter().enumerate() {
+        rows.extend((0..batch.len()).map(|row| (batch.order_key(row), index as u32, row as u32)));
+    }
+    // A stable sort runs through what is in order already, as most is.
+    rows.sort();
+    let mut rest = rows.as_slice();
+    while !rest.is_empty() {
+        let raw_len = |(_, batch, row): &(OrderKey, u32, u32)| {
+            batches.get(*batch as usize).map_or(0, |batch| batch.raw(*row as usize).len())
+        };
+        let (own, others) = rest.split_at_checked(cut(rest.iter().map(raw_len))).unwrap_or((rest, &[]));
+        rest = others;
+        let mut gather = Gather::new();
+        for (key, batch, row) in own {
+            if let Some(events) = batches.get(*batch as usize) {
+                gather.push_event(*key, events, *batch as usize, *row as usize);
+            }
+        }
+        each(finish(gather))?;
+    }
+    Ok(())
+}
+
+/// How many of the rows with these raw lengths make one block; at least one.
+pub(crate) fn cut(lengths: impl Iterator<Item = usize>) -> usize {
+    let (mut rows, mut bytes) = (0, 0usize);
+    for len in lengths {
+        bytes = bytes.saturating_add(len);
+        if rows == BLOCK_ROWS_MAX || rows > 0 && bytes > BLOCK_RAW_BYTES_MAX {
+            break;
+        }
+        rows += 1;
+    }
+    rows.max(1)
+}
+
+/// Writes what was gathered.
+pub(crate) fn finish(gather: Gather<'_>) -> EncodedBlock {
+    let (bytes, kept) = write(&gather, false);
+    if comes_back(&gather, bytes.clone()) {
+        let facts = facts_of(&gather, &kept);
+        return EncodedBlock { bytes, facts, grams: gather.grams };
+    }
+    debug_assert!(!cfg!(test), "a block did not come back as it was");
+    tracing::warn!("a block did not come back as it was; its texts are kept as they are");
+    let (bytes, kept) = write(&gather, true);
+    let facts = facts_of(&gather, &kept);
+    EncodedBlock { bytes, facts, grams: gather.grams }
+}
+
+/// What became of the columns of the raw texts and of the attributes.
+pub(crate) type KeptParts<'a> = (Vec<Kept<'a>>, Vec<Kept<'a>>);
+
+fn write<'a>(gather: &Gather<'a>, plain: bool) -> (Vec<u8>, KeptParts<'a>) {
+    let mut body = Body::new();
+    write_times(&mut body, &gather.times);
+    encode::packed(&mut body, &gather.sequences);
+    encode::packed(&mut body, &gather.ingest);
+    encode::packed(&mut body, &gather.arrival);
+    put_varint(&mut body.directory, gather.tag_sets.len() as u64);
+    for tags in &gather.tag_sets {
+        put_varint(&mut body.directory, tags.len() as u64);
+        for (name, value) in tags {
+            put_bytes(&mut body.directory, name.as_bytes());
+            put_bytes(&mut body.directory, value.as_bytes());
+        }
+    }
+    encode::packed(&mut body, &gather.tag_codes);
+    let raw = gather.raw.write(&mut body, &gather.times, plain);
+    let attributes = write_attributes(&mut body, &gather.attributes, &gather.times, plain);
+    let directory_len = body.directory.len() as u32;
+    let directory = body.pack_directory();
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + directory.len() + body.bytes.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&(gather.times.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&gather.raw_bytes.to_le_bytes());
+    bytes.extend_from_slice(&directory_len.to_le_bytes());
+    bytes.extend_from_slice(&(directory.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&directory);
+    bytes.extend_from_slice(&body.bytes);
+    (bytes, (raw, attributes))
+}
+
+fn write_times(body: &mut Body, times: &[i64]) {
+    let unit = TIME_UNITS.into_iter().find(|unit| times.iter().all(|time| time % unit == 0)).unwrap_or(1);
+    put_signed(&mut body.directory, unit);
+    let scaled: Vec<i64> = times.iter().map(|time| time / unit).collect();
+    encode::packed(body, &scaled);
+}
+
+fn write_attributes<'a>(
+    body: &mut Body,
+    attributes: &PartInput<'a>,
+    times: &[i64],
+    plain: bool,
+) -> Vec<Kept<'a>> {
+    body.directory.push(u8::from(!attributes.is_empty()));
+    if attributes.is_empty() { Vec::new() } else { attributes.write(body, times, plain) }
+}
+
+/// Whether every row reads back as it was given.
+fn comes_back(gather: &Gather<'_>, bytes: Vec<u8>) -> bool {
+    let Ok(block) = Block::parse(Bytes::new(bytes)) else { return false };
+    let all = Selection::all(gather.times.len());
+    let mut same = block.rows() == gather.times.len();
+    let raw = block.for_each_raw(&all, &mut |row, raw| {
+        same &= gather.raws.get(row).is_some_and(|given| *given == raw);
+    });
+    let attributes = block.for_each_attributes(&all, &mut |row, text| {
+        same &= gather.attribute_texts.get(row).is_some_and(|given| *given == text);
+    });
+    let keys = block.keys().is_ok_and(|keys| {
+        keys.iter()
+            .zip(gather.times.iter().zip(&gather.sequences))
+            .all(|(key, (time, sequence))| key.nanos == *time && key.sequence as i64 == *sequence)
+    });
+    same && keys && raw.is_ok() && attributes.is_ok()
+}
+
+/// Compresses a directory or the facts of a segment.
+pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
+    let mut body = Body::new();
+    body.put(bytes, Content::Text);
+    let mut packed = body.directory;
+    packed.extend_from_slice(&body.bytes);
+    packed
+}

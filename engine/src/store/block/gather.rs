@@ -1,0 +1,215 @@
+//! The rows of a block to be, in order, taken apart into parts.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use weir_query::record::OrderKey;
+
+use super::GRANULE_ROWS;
+use super::part::{PartInput, TextKind};
+use crate::event::json::unescape_into;
+use crate::event::{EventBatch, Shape, TagSet};
+use crate::index::gram::GramMap;
+
+/// Tags of one set: names with their `#`, and values.
+pub(crate) type Tags = Vec<(String, String)>;
+
+/// Rows of a block to be.
+pub(crate) struct Gather<'a> {
+    pub(crate) times: Vec<i64>,
+    pub(crate) sequences: Vec<i64>,
+    pub(crate) ingest: Vec<i64>,
+    /// 1 where the timestamp is the time of arrival for want of another.
+    pub(crate) arrival: Vec<i64>,
+    pub(crate) tag_sets: Vec<Tags>,
+    pub(crate) tag_codes: Vec<i64>,
+    pub(crate) raw: PartInput<'a>,
+    pub(crate) attributes: PartInput<'a>,
+    pub(crate) raws: Vec<&'a [u8]>,
+    /// The attributes as written; empty where there are none.
+    pub(crate) attribute_texts: Vec<&'a [u8]>,
+    pub(crate) raw_bytes: u64,
+    pub(crate) grams: Vec<GramMap>,
+    /// Skeletons of the shapes of sources, by source and number.
+    shape_codes: HashMap<(usize, usize, bool), u32, foldhash::fast::FixedState>,
+    tag_set_codes: HashMap<(usize, usize), i64, foldhash::fast::FixedState>,
+    known_tags: HashMap<Tags, i64, foldhash::fast::FixedState>,
+    scratch: String,
+}
+
+/// The text of a row: with fields, or without.
+pub(crate) enum RawText<'t, 'a> {
+    /// A JSON object: its skeleton's number, and what stands in the holes.
+    Json(u32, &'t [&'a [u8]]),
+    /// Text or bytes without fields.
+    Whole(TextKind),
+}
+
+/// What a row has besides its texts.
+pub(crate) struct RowHead {
+    pub(crate) key: OrderKey,
+    pub(crate) ingest: i64,
+    pub(crate) arrival: bool,
+    pub(crate) tags: i64,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new() -> Gather<'a> {
+        Gather {
+            times: Vec::new(),
+            sequences: Vec::new(),
+            ingest: Vec::new(),
+            arrival: Vec::new(),
+            tag_sets: Vec::new(),
+            tag_codes: Vec::new(),
+            raw: PartInput::new(),
+            attributes: PartInput::new(),
+            raws: Vec::new(),
+            attribute_texts: Vec::new(),
+            raw_bytes: 0,
+            grams: Vec::new(),
+            shape_codes: HashMap::default(),
+            tag_set_codes: HashMap::default(),
+            known_tags: HashMap::default(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Adds an event of a batch; `source` numbers the batch.
+    pub(crate) fn push_event(&mut self, key: OrderKey, batch: &'a EventBatch, source: usize, row: usize) {
+        let tags = self.batch_tags(batch, source, row);
+        let arrival = batch.has_arrival_timestamp(row);
+        let head = RowHead { key, ingest: batch.ingest_nanos(), arrival, tags };
+        let attributes = batch.attributes(row).map(|part| {
+            let code = self.code_of(source, part.shape_index(), part.shape(), false);
+            (code, part.text().as_bytes(), move || part.tokens().map(str::as_bytes))
+        });
+        let raw = batch.raw(row);
+        match batch.json(row) {
+            Some(part) => {
+                let code = self.code_of(source, part.shape_index(), part.shape(), true);
+                let escapes = memchr::memchr(b'\\', raw).is_some();
+                self.push_head(&head, raw, attributes);
+                self.raw.push_json(code, part.tokens().map(str::as_bytes));
+                if escapes {
+                    self.note_escapes(code, part.tokens().map(str::as_bytes), true);
+                }
+            }
+            None => {
+                let kind = if batch.is_utf8(row) { TextKind::Text } else { TextKind::Bytes };
+                self.push_head(&head, raw, attributes);
+                self.raw.push_whole(raw, kind);
+            }
+        }
+    }
+
+    /// Adds a row of another block.
+    pub(crate) fn push_stored(
+        &mut self,
+        head: &RowHead,
+        raw: &'a [u8],
+        text: RawText<'_, 'a>,
+        attributes: Option<(u32, &'a [u8], &[&'a [u8]])>,
+    ) {
+        let attributes = attributes.map(|(code, text, tokens)| (code, text, || tokens.iter().copied()));
+        self.push_head(head, raw, attributes);
+        match text {
+            RawText::Json(code, tokens) => {
+                self.raw.push_json(code, tokens.iter().copied());
+                if memchr::memchr(b'\\', raw).is_some() {
+                    self.note_escapes(code, tokens.iter().copied(), true);
+                }
+            }
+            RawText::Whole(kind) => self.raw.push_whole(raw, kind),
+        }
+    }
+
+    /// The number of a set of tags.
+    pub(crate) fn tags(&mut self, tags: Tags) -> i64 {
+        let next = self.tag_sets.len() as i64;
+        *self.known_tags.entry(tags).or_insert_with_key(|tags| {
+            self.tag_sets.push(tags.clone());
+            next
+        })
+    }
+
+    fn batch_tags(&mut self, batch: &EventBatch, source: usize, row: usize) -> i64 {
+        let index = batch.tag_set_index(row).unwrap_or(usize::MAX);
+        if let Some(code) = self.tag_set_codes.get(&(source, index)) {
+            return *code;
+        }
+        let set = batch.tag_set(row).map_or_else(TagSet::none, Arc::clone);
+        let mut tags: Tags = set.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if let Some(repository) = batch.repository() {
+            tags.retain(|(name, _)| name != "#repo");
+            tags.push(("#repo".to_owned(), repository.to_string()));
+            tags.sort();
+        }
+        let code = self.tags(tags);
+        self.tag_set_codes.insert((source, index), code);
+        code
+    }
+
+    fn code_of(&mut self, source: usize, index: usize, shape: &Shape, raw: bool) -> u32 {
+        let part = if raw { &mut self.raw } else { &mut self.attributes };
+        *self.shape_codes.entry((source, index, raw)).or_insert_with(|| part.shape(shape))
+    }
+
+    fn push_head<I: Iterator<Item = &'a [u8]>>(
+        &mut self,
+        head: &RowHead,
+        raw: &'a [u8],
+        attributes: Option<(u32, &'a [u8], impl Fn() -> I)>,
+    ) {
+        if self.times.len().is_multiple_of(GRANULE_ROWS) {
+            self.grams.push(GramMap::default());
+        }
+        self.times.push(head.key.nanos);
+        self.sequences.push(head.key.sequence as i64);
+        self.ingest.push(head.ingest);
+        self.arrival.push(i64::from(head.arrival));
+        self.tag_codes.push(head.tags);
+        self.raws.push(raw);
+        self.raw_bytes += raw.len() as u64;
+        if let Some(grams) = self.grams.last_mut() {
+            match std::str::from_utf8(raw) {
+                Ok(_) => grams.add(raw),
+                Err(_) => grams.add(String::from_utf8_lossy(raw).as_bytes()),
+            }
+        }
+        match attributes {
+            Some((code, text, tokens)) => {
+                self.attributes.push_json(code, tokens());
+                self.attribute_texts.push(text);
+                if let Some(grams) = self.grams.last_mut() {
+                    tokens().for_each(|token| grams.add(token));
+                }
+                if memchr::memchr(b'\\', text).is_some() {
+                    self.note_escapes(code, tokens(), false);
+                }
+            }
+            None => {
+                self.attributes.push_none();
+                self.attribute_texts.push(&[]);
+            }
+        }
+    }
+
+    /// Looks for tokens with escapes: their columns are marked, and what they mean is searched for as well.
+    fn note_escapes(&mut self, code: u32, tokens: impl Iterator<Item = &'a [u8]>, raw: bool) {
+        let part = if raw { &mut self.raw } else { &mut self.attributes };
+        for (hole, token) in tokens.enumerate() {
+            if memchr::memchr(b'\\', token).is_none() {
+                continue;
+            }
+            part.mark_escaped(code, hole);
+            self.scratch.clear();
+            let token = std::str::from_utf8(token).unwrap_or_default();
+            if unescape_into(token, &mut self.scratch).is_ok()
+                && let Some(grams) = self.grams.last_mut()
+            {
+                grams.add(self.scratch.as_bytes());
+            }
+        }
+    }
+}

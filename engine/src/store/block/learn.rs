@@ -1,0 +1,198 @@
+//! What a block's facts are, learned while it is written.
+
+use std::collections::BTreeMap;
+
+use super::GRANULE_ROWS;
+use super::builder::KeptParts;
+use super::column::unescaped;
+use super::encode::Kept;
+use super::facts::{BlockFacts, FieldFacts, TagFacts, ValueFacts};
+use super::gather::Gather;
+use super::part::PartInput;
+
+/// Most fields listed in the facts of a block; what is not listed is not pruned by.
+const FIELDS_MAX: usize = 4_096;
+/// Most values a field may have to have them listed.
+const VALUES_MAX: usize = 64;
+/// Longest value listed, in bytes.
+const VALUE_BYTES_MAX: usize = 64;
+
+/// No number: least above greatest.
+const NO_NUMBERS: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
+
+/// One column of one part.
+struct Place<'g, 'a> {
+    part: &'g PartInput<'a>,
+    kept: &'g Kept<'a>,
+    column: u32,
+    escaped: bool,
+    repeated: bool,
+}
+
+pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts {
+    let range = |values: &[i64]| {
+        (values.iter().min().copied().unwrap_or(0), values.iter().max().copied().unwrap_or(0))
+    };
+    let granule_times = gather
+        .times
+        .chunks(GRANULE_ROWS)
+        .map(|times| (times.first().copied().unwrap_or(0), times.last().copied().unwrap_or(0)))
+        .collect();
+    let sequences = gather.sequences.iter().map(|sequence| *sequence as u64);
+    let mut facts = BlockFacts {
+        rows: gather.times.len() as u32,
+        raw_bytes: gather.raw_bytes,
+        granule_times,
+        sequences: (sequences.clone().min().unwrap_or(0), sequences.max().unwrap_or(0)),
+        ingest: range(&gather.ingest),
+        tags: tags(gather),
+        fields: Vec::new(),
+        more_fields: false,
+    };
+    let mut places: BTreeMap<&str, Vec<Place<'_, '_>>> = BTreeMap::new();
+    for (part, kept) in [(&gather.raw, &kept.0), (&gather.attributes, &kept.1)] {
+        for (index, (place, kept)) in part.places.iter().zip(kept).enumerate() {
+            if place.repeat >= u32::MAX - 1 {
+                continue;
+            }
+            let escaped = part.escaped.get(index) == Some(&true);
+            places.entry(&place.path).or_default().push(Place {
+                part,
+                kept,
+                column: index as u32,
+                escaped,
+                repeated: place.repeat > 0,
+            });
+        }
+    }
+    facts.more_fields = places.len() > FIELDS_MAX;
+    facts.fields = places.iter().take(FIELDS_MAX).map(|(name, places)| field(gather, name, places)).collect();
+    facts
+}
+
+fn tags(gather: &Gather<'_>) -> Vec<TagFacts> {
+    let fresh = |tags: &super::gather::Tags| TagFacts { tags: tags.clone(), rows: 0, granules: 0 };
+    let mut facts: Vec<TagFacts> = gather.tag_sets.iter().map(fresh).collect();
+    for (granule, codes) in gather.tag_codes.chunks(GRANULE_ROWS).enumerate() {
+        for code in codes {
+            if let Some(set) = facts.get_mut(*code as usize) {
+                set.rows += 1;
+                set.granules |= 1 << granule;
+            }
+        }
+    }
+    facts
+}
+
+fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {
+    let mut facts =
+        FieldFacts { name: name.to_owned(), rows: 0, granules: 0, range: Some(NO_NUMBERS), values: None };
+    let holds = |part: &PartInput<'_>, column: u32| -> Vec<bool> {
+        part.skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect()
+    };
+    let tables: Vec<(&[u32], Vec<bool>)> =
+        places.iter().map(|place| (place.part.codes.as_slice(), holds(place.part, place.column))).collect();
+    let has = |row: usize| {
+        let code = |codes: &[u32]| codes.get(row).map_or(usize::MAX, |code| *code as usize);
+        tables.iter().any(|(codes, holds)| holds.get(code(codes)) == Some(&true))
+    };
+    let rows = gather.times.len();
+    let everywhere = places.iter().any(|place| {
+        // A skeleton holds a column at most once, so as many values as rows is one for each.
+        place.part.columns.get(place.column as usize).is_some_and(|values| values.len() == rows)
+    });
+    let granules = rows.div_ceil(GRANULE_ROWS);
+    if everywhere {
+        facts.rows = rows as u32;
+        facts.granules = u64::MAX >> (64 - granules.clamp(1, 64));
+    } else {
+        for row in (0..rows).filter(|row| has(*row)) {
+            facts.rows += 1;
+            facts.granules |= 1 << (row / GRANULE_ROWS);
+        }
+    }
+    for place in places {
+        facts.range = match (facts.range, numbers(place)) {
+            (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+            _ => None,
+        };
+    }
+    if let [place] = places
+        && !place.repeated
+        && let Some((_, holds)) = tables.first()
+    {
+        facts.values = values(place, holds, facts.rows, facts.granules);
+    }
+    facts
+}
+
+/// Least and greatest number of a column; `None` when some value may be a number in a way not understood here.
+fn numbers(place: &Place<'_, '_>) -> Option<(f64, f64)> {
+    let of = |value: &[u8]| number(value);
+    match place.kept {
+        Kept::Numbers(least, greatest) => Some((*least, *greatest)),
+        Kept::Constant(value) => of(value),
+        Kept::Dictionary(values, _) => values.iter().try_fold(NO_NUMBERS, |range, value| {
+            let (least, greatest) = of(value)?;
+            Some((range.0.min(least), range.1.max(greatest)))
+        }),
+        Kept::Other => None,
+    }
+}
+
+/// The range of one value: a plain decimal is itself, a text that cannot be any number has none.
+fn number(value: &[u8]) -> Option<(f64, f64)> {
+    let digits = value.strip_prefix(b"-").unwrap_or(value);
+    let decimal = digits.first().is_some_and(u8::is_ascii_digit)
+        && digits.last().is_some_and(u8::is_ascii_digit)
+        && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && digits.iter().filter(|byte| **byte == b'.').count() <= 1;
+    if decimal {
+        let number: f64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+        return Some((number, number));
+    }
+    let words = value.to_ascii_lowercase();
+    let digitless = !value.iter().any(u8::is_ascii_digit) && value.is_ascii();
+    let named = [&b"inf"[..], b"nan"].iter().any(|name| memchr::memmem::find(&words, name).is_some());
+    (digitless && !named).then_some(NO_NUMBERS)
+}
+
+/// Every value of a column with its rows, when they are few and short.
+fn values(place: &Place<'_, '_>, holds: &[bool], rows: u32, granules: u64) -> Option<Vec<ValueFacts>> {
+    let text = |value: &[u8]| {
+        let short = value.len() <= VALUE_BYTES_MAX;
+        unescaped(value, place.escaped).ok().filter(|_| short)
+    };
+    match place.kept {
+        Kept::Constant(value) => Some(vec![ValueFacts { value: text(value)?, rows, granules }]),
+        Kept::Dictionary(distinct, codes) if distinct.len() <= VALUES_MAX => {
+            let fresh = |value: &&[u8]| Some(ValueFacts { value: text(value)?, rows: 0, granules: 0 });
+            let mut facts: Vec<ValueFacts> = distinct.iter().map(fresh).collect::<Option<_>>()?;
+            let mut codes = codes.iter();
+            for (row, _) in place
+                .part
+                .codes
+                .iter()
+                .enumerate()
+                .filter(|(_, code)| holds.get(**code as usize) == Some(&true))
+            {
+                if let Some(value) = codes.next().and_then(|code| facts.get_mut(*code as usize)) {
+                    value.rows += 1;
+                    value.granules |= 1 << (row / GRANULE_ROWS);
+                }
+            }
+            // Escapes may write one value in two ways.
+            facts.sort_by(|a, b| a.value.cmp(&b.value));
+            facts.dedup_by(|later, first| {
+                let same = later.value == first.value;
+                if same {
+                    first.rows += later.rows;
+                    first.granules |= later.granules;
+                }
+                same
+            });
+            Some(facts)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,168 @@
+//! Searching the rows of a block for a text, on what is stored as far as that is safe.
+
+use weir_query::compile::TextMatcher;
+use weir_query::record::Selection;
+
+use super::block::Block;
+use super::column::unescaped;
+use super::node::Kind;
+use super::part::{Part, TextKind};
+use super::wire::Corrupt;
+
+impl Block {
+    /// The rows of `within` whose raw text matches, or one of whose values does.
+    pub(super) fn search_rows(
+        &self,
+        matcher: &TextMatcher,
+        within: &Selection,
+    ) -> Result<Selection, Corrupt> {
+        let mut found = self.search_raw(matcher, within)?;
+        self.search_values(&self.raw, matcher, within, &mut found, false)?;
+        if let Some(part) = &self.attributes {
+            self.search_values(part, matcher, within, &mut found, true)?;
+        }
+        Ok(found)
+    }
+
+    fn search_raw(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, Corrupt> {
+        let mut found = Selection::none(self.rows());
+        let mut texts = Vec::new();
+        let mut starts: Vec<(usize, usize)> = Vec::new();
+        for range in self.granules(within) {
+            texts.clear();
+            starts.clear();
+            let kinds = if self.has_bytes() { self.text_kinds(range.clone())? } else { Vec::new() };
+            let mut cursor = self.open(&self.raw, range.clone())?;
+            for (place, row) in range.enumerate() {
+                if !within.contains(row) {
+                    cursor.skip()?;
+                    continue;
+                }
+                let start = texts.len();
+                cursor.next(&mut texts)?;
+                if kinds.get(place) == Some(&TextKind::Bytes) {
+                    let lossy = String::from_utf8_lossy(texts.get(start..).unwrap_or_default()).into_owned();
+                    texts.truncate(start);
+                    texts.extend_from_slice(lossy.as_bytes());
+                }
+                starts.push((start, row));
+            }
+            let text = std::str::from_utf8(&texts).map_err(|_| Corrupt("text is not utf-8"))?;
+            match matcher.as_contains().filter(|literal| !literal.is_empty()) {
+                Some(literal) => mark_contains(text, literal, &starts, &mut found),
+                None => {
+                    for (index, (start, row)) in starts.iter().enumerate() {
+                        let end = starts.get(index + 1).map_or(text.len(), |next| next.0);
+                        if text.get(*start..end).is_some_and(|text| matcher.is_match(text)) {
+                            found.insert(*row);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds the rows one of whose values matches where the raw text need not: values with escapes, and all values
+    /// of attributes (`every`).
+    fn search_values(
+        &self,
+        part: &Part,
+        matcher: &TextMatcher,
+        within: &Selection,
+        found: &mut Selection,
+        every: bool,
+    ) -> Result<(), Corrupt> {
+        // What matches a part of a text that contains it need not be looked for twice.
+        let contains = matcher.as_contains().is_some();
+        let wanted = |escaped: bool| every || escaped || !contains;
+        if !part.escaped.iter().any(|escaped| wanted(*escaped)) {
+            return Ok(());
+        }
+        let skeletons = part.skeletons()?;
+        let mut value = Vec::new();
+        for range in self.granules(within) {
+            let ranks = skeletons.ranks(self.body())?;
+            let before = ranks.before(range.start);
+            let codes = ranks.codes(range.clone());
+            for (index, node) in skeletons.columns.iter().enumerate() {
+                let escaped = part.escaped.get(index) == Some(&true);
+                if !wanted(escaped) || part.places.get(index).is_none_or(|place| place.repeat >= u32::MAX - 1)
+                {
+                    continue;
+                }
+                let column = index as u32;
+                let holds: Vec<bool> =
+                    skeletons.skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect();
+                let has = |code: &u32| holds.get(*code as usize) == Some(&true);
+                let count = codes.iter().filter(|code| has(code)).count();
+                if count == 0 {
+                    continue;
+                }
+                let start: usize = before
+                    .iter()
+                    .zip(&holds)
+                    .filter(|(_, holds)| **holds)
+                    .map(|(count, _)| *count as usize)
+                    .sum();
+                let mut rows = range.clone().zip(codes).filter(|(_, code)| has(code)).map(|(row, _)| row);
+                if let Kind::Dictionary { codes, .. } = &node.kind {
+                    let texts = node.dictionary(self.body())?;
+                    let mut hits: Vec<Option<bool>> = vec![None; texts.len()];
+                    for (row, code) in rows.zip(codes.values(self.body(), start..start + count)?) {
+                        if !within.contains(row) || found.contains(row) {
+                            continue;
+                        }
+                        let Some(hit) = hits.get_mut(code as usize) else { continue };
+                        let text = texts.get(code as usize).unwrap_or_default();
+                        let hit = match hit {
+                            Some(hit) => *hit,
+                            None => *hit.insert(matcher.is_match(&unescaped(text, escaped)?)),
+                        };
+                        if hit {
+                            found.insert(row);
+                        }
+                    }
+                    continue;
+                }
+                let times = if node.is_relative() { Some(self.times()?) } else { None };
+                let times = times.as_ref().and_then(|times| times.get(range.clone()));
+                let own = times.map(|times| skeletons.times_of(column, codes, times));
+                let mut cursor =
+                    super::cursor::Cursor::open(node, self.body(), start..start + count, own.as_deref())?;
+                for row in &mut rows {
+                    if !within.contains(row) || found.contains(row) {
+                        cursor.skip()?;
+                        continue;
+                    }
+                    value.clear();
+                    cursor.next(&mut value)?;
+                    if matcher.is_match(&unescaped(&value, escaped)?) {
+                        found.insert(row);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One search over texts that lie one behind the other; a hit counts when it lies within one of them.
+fn mark_contains(text: &str, literal: &str, starts: &[(usize, usize)], found: &mut Selection) {
+    let finder = memchr::memmem::Finder::new(literal);
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(hit) = bytes.get(at..).and_then(|rest| finder.find(rest)) {
+        let hit = at + hit;
+        let index = starts.partition_point(|(start, _)| *start <= hit).saturating_sub(1);
+        let end = starts.get(index + 1).map_or(bytes.len(), |next| next.0);
+        if hit + literal.len() <= end {
+            if let Some((_, row)) = starts.get(index) {
+                found.insert(*row);
+            }
+            at = end;
+        } else {
+            at = hit + 1;
+        }
+    }
+}

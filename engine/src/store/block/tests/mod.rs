@@ -1,0 +1,4 @@
+//! Tests of blocks.
+
+mod columns;
+mod rows;

@@ -1,0 +1,222 @@
+//! Blocks against the batches they were made of: the batch is the slow, obvious twin.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use weir_query::compile::TextMatcher;
+use weir_query::record::{Rows, Selection};
+use weir_query::value::ValueRef;
+
+use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
+use crate::store::block::bytes::Bytes;
+use crate::store::block::{Block, encode_blocks};
+
+/// One event of a test: raw bytes, whether as JSON, attributes.
+type Event = (Vec<u8>, bool, Option<String>);
+
+fn batch(events: &[Event], base: u64) -> Arc<EventBatch> {
+    let mut builder =
+        EventBatchBuilder::new(EventLimits::default()).with_reference(1_700_000_000_000_000_000);
+    let tags = [
+        TagSet::none(),
+        Arc::new(TagSet::new([("app", "web")])),
+        Arc::new(TagSet::new([("app", "db"), ("x", "1")])),
+    ];
+    for (row, (raw, json, attributes)) in events.iter().enumerate() {
+        let tags = &tags[row / 3 % 3];
+        if *json {
+            builder.push_json(raw, None, tags, attributes.as_deref()).unwrap();
+        } else {
+            builder.push_text(raw, None, tags, attributes.as_deref()).unwrap();
+        }
+    }
+    Arc::new(builder.finish(1_700_000_000_000_000_123).with_sequence(base))
+}
+
+pub(crate) fn blocks(batches: &[Arc<EventBatch>]) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let Ok(()) = encode_blocks(batches, |block| {
+        blocks.push(Block::parse(Bytes::new(block.bytes)).unwrap());
+        Ok::<_, Infallible>(())
+    });
+    blocks
+}
+
+fn text(value: Option<ValueRef<'_>>) -> Option<String> {
+    Some(match value? {
+        ValueRef::Text(text) => text.to_owned(),
+        ValueRef::Int(value) => value.to_string(),
+        ValueRef::Float(value) => value.to_string(),
+    })
+}
+
+/// Checks raw texts, order, names, every column and some searches.
+fn check(events: &[Event], literals: &[&str]) {
+    let batch = batch(events, 1000);
+    let blocks = blocks(&[Arc::clone(&batch)]);
+    assert_eq!(blocks.iter().map(Block::rows).sum::<usize>(), events.len());
+    for block in &blocks {
+        let order = block.order().unwrap();
+        assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
+        let rows: Vec<usize> = order.iter().map(|key| (key.sequence - 1000) as usize).collect();
+        let all = Selection::all(block.rows());
+        block.for_each_raw(&all, &mut |row, raw| assert_eq!(raw, batch.raw(rows[row]))).unwrap();
+        let some = Selection::from_fn(block.rows(), |row| row % 5 == 1 || row > 1500 && row < 1510);
+        let of_batch = |within: &Selection| {
+            let mut chosen = Selection::none(batch.len());
+            within.iter().for_each(|row| chosen.insert(rows[row]));
+            chosen
+        };
+        for within in [&all, &some] {
+            for name in batch.names() {
+                let ours = block.column(&name, within).unwrap();
+                let theirs = batch.column(&name, &of_batch(within)).unwrap();
+                assert_eq!(ours.len(), block.rows());
+                for row in within.iter() {
+                    assert_eq!(
+                        text(ours.get(row)),
+                        text(theirs.get(rows[row])),
+                        "field {name:?} of row {row}"
+                    );
+                }
+            }
+            assert!(matches!(
+                block.column("no such", within).unwrap(),
+                weir_query::record::Column::Missing { .. }
+            ));
+            let matchers = literals.iter().map(|literal| TextMatcher::contains(literal));
+            for matcher in matchers.chain(literals.iter().map(|literal| TextMatcher::equals(literal))) {
+                let found = block.search(&matcher, within).unwrap();
+                let expected = batch.search(&matcher, &of_batch(within)).unwrap();
+                assert_eq!(of_batch(&found), expected, "{matcher:?}");
+                for name in batch.names().iter().take(12) {
+                    if let Some(found) = block.matching(name, &matcher, within).unwrap() {
+                        let column = batch.column(name, &of_batch(within)).unwrap();
+                        let mut expected = within.clone();
+                        expected.retain(|row| {
+                            text(column.get(rows[row])).is_some_and(|text| matcher.is_match(&text))
+                        });
+                        assert_eq!(found, expected, "{name} {matcher:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn json(line: impl Into<String>) -> Event {
+    (line.into().into_bytes(), true, None)
+}
+
+#[test]
+fn application_events() {
+    let events: Vec<Event> = (0..3000u64)
+        .map(|i| {
+            let r = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+            json(format!(
+                r#"{{"timestamp":"2026-11-20T13:{:02}:{:02}.{:03}Z","service":"svc-{}","status":{},"took":{}.{},"trace":"{:016x}","message":"user{} did \"thing {}\" in {}ms","ok":{}}}"#,
+                i / 60 % 60, i % 60, r % 1000, r % 7, [200, 404, 500][r as usize % 3], r % 90, r % 10, r * r,
+                r % 500, r % 11, r % 1000, if r % 5 == 0 { "null" } else { "\"yes\"" },
+            ))
+        })
+        .collect();
+    check(
+        &events,
+        &[
+            "svc-3",
+            "thing",
+            "thing 7\" in",
+            "\"status\":500",
+            "e\":\"svc-1\",\"s",
+            "user1",
+            "absent",
+            "yes",
+            "null",
+            "Z",
+        ],
+    );
+}
+
+#[test]
+fn odd_events() {
+    let mut events: Vec<Event> = Vec::new();
+    for i in 0..40 {
+        for line in [
+            r#"{"a":1,"a":"x","a":2}"#,
+            r#"{"a":{"b":[1,{"c":-0}],"d":{}},"e":[]}"#,
+            "{ \"a\" : 1.50 }",
+            r#"{"":"empty"}"#,
+            r#"{"é\u00e9":"\ud83d\ude00 \n tab\t"}"#,
+            r#"{"n":12345678901234567890,"m":1e5}"#,
+            "not json",
+            "{}",
+            "",
+            r#"{"#,
+        ] {
+            events.push(json(line));
+        }
+        events.push((b"\xff\xfe binary \x00 caf\xe9".to_vec(), false, None));
+        events.push((format!("plain text number {i} from 10.0.0.{i}").into_bytes(), false, None));
+        events.push((
+            b"{\"a\":\"raw\"}".to_vec(),
+            true,
+            Some(format!(r#"{{"a":"attribute {i}","x":"q\"{i}"}}"#)),
+        ));
+        events.push((
+            b"text".to_vec(),
+            false,
+            Some(r#"{"b":{"c":null},"#.to_owned() + r##""#app":"field"}"##),
+        ));
+    }
+    check(
+        &events,
+        &[
+            "attribute 1",
+            "q\"3",
+            "q\\\"3",
+            "\n tab",
+            "\u{1f600}",
+            "é",
+            "\u{fffd}",
+            "binary \0",
+            "\"a\":1,",
+            "null",
+            "a",
+            "",
+        ],
+    );
+}
+
+#[test]
+fn real_files() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+    let Ok(folders) = std::fs::read_dir(root) else {
+        println!("absent, not tested: {root}");
+        return;
+    };
+    for folder in folders.flatten() {
+        for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            let bytes = std::fs::read(file.path()).unwrap();
+            let lines = bytes.split(|byte| *byte == b'\n').take(1200);
+            let is_json = file.path().extension().is_some_and(|kind| kind == "ndjson");
+            let events: Vec<Event> = lines.map(|line| (line.to_vec(), is_json, None)).collect();
+            println!("{:?}", file.path());
+            check(&events, &["error", "\"", "2023-01-29T", "the"]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_events(lines in prop::collection::vec(prop_oneof![
+        3 => r#"\{("[a-c]":("[a-z0-9 ]{0,6}"|[0-9]{1,3}|null),){0,4}"z":"([a-z]|\\n|\\u0041){0,4}"\}"#.prop_map(|line| (line.into_bytes(), true, None)),
+        1 => "[a-z0-9 =\"]{0,20}".prop_map(|line| (line.into_bytes(), false, None)),
+        1 => prop::collection::vec(any::<u8>(), 0..12).prop_map(|line| (line, false, None)),
+        1 => "[a-z]{0,4}".prop_map(|line| (line.clone().into_bytes(), false, Some(format!(r#"{{"a":"{line}\t","k":[1,2]}}"#)))),
+    ], 1..40), repeat in 1usize..40, literal in "[a-z0-9\":,\\t]{1,4}") {
+        let many: Vec<Event> = lines.iter().cloned().cycle().take(lines.len() * repeat).collect();
+        check(&many, &[&literal]);
+    }
+}
