@@ -1,0 +1,12 @@
+//! Result tables as bytes: NDJSON, JSON, CSV, text. Never sees HTTP.
+//!
+//! Every value is a JSON string, except `@timestamp`, an integer: that is what Humio's clients expect, and the
+//! language's own view of values. Missing fields are left out.
+
+mod csv;
+mod encoder;
+mod json;
+mod text;
+
+pub use encoder::{Form, RowEncoder};
+pub use json::{write_events, write_string};

@@ -1,0 +1,11 @@
+//! From a query request to something that runs: times, zones, arguments, the program and its scan.
+
+mod cost;
+mod prepared;
+mod stages;
+mod time;
+
+pub use cost::Cost;
+pub use prepared::{Prepared, Purpose};
+pub use stages::filter_part;
+pub use time::{TimeError, parse_relative_nanos, parse_time};
