@@ -1,24 +1,34 @@
 //! What every request shares: the engine, the limits, the counters.
 
 mod gate;
+mod lives;
 mod slots;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
+use weir_engine::live::Live;
+use weir_engine::scan::ScanPool;
 use weir_engine::{Engine, Repository};
 
 pub use gate::{Gate, Ticket};
 pub use slots::{SlotError, Slots};
+pub use streams::{OpenStream, Streams};
 
 use crate::auth::Tokens;
 use crate::error::ApiError;
+use crate::jobs::JobTable;
 use crate::observe::{Counters, EngineMetrics};
 use crate::settings::Settings;
 
+use lives::Lives;
+
 /// The repository that always exists.
 pub const DEFAULT_REPOSITORY: &str = "default";
+/// Where definitions of standing metrics are kept, in the data directory.
+const LIVE_FOLDER: &str = "live";
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone)]
@@ -33,6 +43,11 @@ struct Shared {
     counters: Counters,
     gate: Gate,
     decoding: Slots,
+    answering: Slots,
+    pool: ScanPool,
+    lives: Lives,
+    jobs: JobTable,
+    streams: Streams,
     started: Instant,
     stop: CancellationToken,
 }
@@ -43,21 +58,34 @@ impl App {
     /// # Errors
     /// When the default repository cannot be made.
     pub fn new(settings: Settings, engine: Arc<Engine>, stop: CancellationToken) -> Result<App, ApiError> {
-        engine.create_repository(DEFAULT_REPOSITORY)?;
+        if engine.repository(DEFAULT_REPOSITORY).is_none() {
+            engine.create_repository(DEFAULT_REPOSITORY)?;
+        }
         let counters = Counters::new();
         counters.add_source(Box::new(EngineMetrics::new(Arc::clone(&engine))));
+        let pool = ScanPool::new(settings.query.scan_threads);
         let waiting = settings.connections.max_connections;
         let shared = Shared {
             tokens: Tokens::new(&settings.tokens),
             gate: Gate::new(settings.ingest.max_in_flight_bytes, counters.ingest_held_bytes.clone()),
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
+            answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
+            lives: Lives::new(settings.data.join(LIVE_FOLDER), pool.clone()),
+            pool,
+            jobs: JobTable::new(&settings.query, counters.jobs.clone()),
+            streams: Streams::new(settings.standing.max_streams, counters.streams.clone()),
             settings,
             engine,
             counters,
             started: Instant::now(),
             stop,
         };
-        Ok(App { shared: Arc::new(shared) })
+        let app = App { shared: Arc::new(shared) };
+        // Standing metrics go on from where they were, before anyone asks.
+        for repository in app.engine().repositories() {
+            app.live(&repository)?;
+        }
+        Ok(app)
     }
 
     /// The configuration.
@@ -94,6 +122,43 @@ impl App {
     #[must_use]
     pub fn decoding(&self) -> &Slots {
         &self.shared.decoding
+    }
+
+    /// Turns for compiling queries, finishing and encoding their results.
+    #[must_use]
+    pub fn answering(&self) -> &Slots {
+        &self.shared.answering
+    }
+
+    /// The threads of scans.
+    #[must_use]
+    pub fn pool(&self) -> &ScanPool {
+        &self.shared.pool
+    }
+
+    /// Query jobs.
+    #[must_use]
+    pub fn jobs(&self) -> &JobTable {
+        &self.shared.jobs
+    }
+
+    /// Places for answers that stay open.
+    #[must_use]
+    pub fn streams(&self) -> &Streams {
+        &self.shared.streams
+    }
+
+    /// The live queries of a repository.
+    ///
+    /// # Errors
+    /// When their definitions cannot be read.
+    pub fn live(&self, repository: &Arc<Repository>) -> Result<Arc<Live>, ApiError> {
+        Ok(self.shared.lives.of(repository)?)
+    }
+
+    /// Ends all live queries; standing metrics stay defined.
+    pub fn close(&self) {
+        self.shared.lives.close();
     }
 
     /// When it started.

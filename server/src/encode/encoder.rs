@@ -134,7 +134,8 @@ mod tests {
             table(&[("@timestamp", Value::Int(17)), ("n", Value::Int(4)), ("@rawstring", text("a\tb"))]),
             table(&[("@timestamp", text("x")), ("f", Value::Float(1.5))]),
         ];
-        let (one, two) = (r#"{"@timestamp":17,"n":"4","@rawstring":"a\tb"}"#, r#"{"@timestamp":"x","f":"1.5"}"#);
+        let (one, two) =
+            (r#"{"@timestamp":17,"n":"4","@rawstring":"a\tb"}"#, r#"{"@timestamp":"x","f":"1.5"}"#);
         check(Form::Ndjson, &tables, &format!("{one}\n{two}\n"));
         check(Form::Json, &tables, &format!("[{one},\n{two}]\n"));
         check(Form::Csv, &tables, "@timestamp,n,@rawstring,f\r\n17,4,a\tb,\r\nx,,,1.5\r\n");

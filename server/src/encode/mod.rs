@@ -5,8 +5,10 @@
 
 mod csv;
 mod encoder;
+mod job;
 mod json;
 mod text;
 
 pub use encoder::{Form, RowEncoder};
+pub use job::{JobFrame, encode_job};
 pub use json::{write_events, write_string};

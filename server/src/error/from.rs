@@ -1,10 +1,14 @@
 //! From the errors of the rooms below to statuses.
 
 use axum::http::StatusCode;
+use weir_engine::live::LiveError;
+use weir_engine::scan::ScanError;
 use weir_engine::{AppendError, EngineError, StoreError};
 use weir_query::error::Diagnostics;
+use weir_query::machine::StepError;
 
 use super::{ApiError, render};
+use crate::app::SlotError;
 
 /// When a failed log may be tried again: only a restart helps, so not soon.
 const POISONED_RETRY_MILLIS: u64 = 30_000;
@@ -12,6 +16,8 @@ const POISONED_RETRY_MILLIS: u64 = 30_000;
 const DISK_FULL_RETRY_MILLIS: u64 = 10_000;
 /// When a stopping server may be tried again: another one has to start first.
 const CLOSED_RETRY_MILLIS: u64 = 2_000;
+/// When a place may be free that others hold.
+const FULL_RETRY_MILLIS: u64 = 1_000;
 
 impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> ApiError {
@@ -73,4 +79,58 @@ impl ApiError {
 fn internal(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(%error, "request failed");
     ApiError::internal()
+}
+
+impl From<ScanError> for ApiError {
+    fn from(error: ScanError) -> ApiError {
+        let message = error.to_string();
+        match error {
+            ScanError::Busy { retry_after_millis, .. } => ApiError::busy(message, retry_after_millis),
+            ScanError::NoThreads(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no-threads", message)
+                .retry_after(CLOSED_RETRY_MILLIS),
+            ScanError::Finish(step) => step.into(),
+            _ => internal(&error),
+        }
+    }
+}
+
+impl From<StepError> for ApiError {
+    fn from(error: StepError) -> ApiError {
+        let message = error.to_string();
+        match error {
+            StepError::StateTooLarge { .. } => {
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "query-too-large", message)
+                    .hint("narrow the filter or the time range, or group by fewer values")
+            }
+            _ => internal(&error),
+        }
+    }
+}
+
+impl From<LiveError> for ApiError {
+    fn from(error: LiveError) -> ApiError {
+        let message = error.to_string();
+        match error {
+            LiveError::Query(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", message),
+            LiveError::Name { .. } => ApiError::new(StatusCode::BAD_REQUEST, "invalid-name", message),
+            LiveError::Duration { .. } | LiveError::TooManyBuckets { .. } => {
+                ApiError::new(StatusCode::BAD_REQUEST, "out-of-bounds", message)
+            }
+            LiveError::TooMany { .. } => ApiError::busy(message, FULL_RETRY_MILLIS),
+            LiveError::Unknown(_) => ApiError::new(StatusCode::NOT_FOUND, "no-such-metric", message),
+            LiveError::Stopped(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)
+                .retry_after(CLOSED_RETRY_MILLIS),
+            LiveError::Finish(step) => step.into(),
+            _ => internal(&error),
+        }
+    }
+}
+
+impl From<SlotError> for ApiError {
+    fn from(error: SlotError) -> ApiError {
+        match error {
+            SlotError::Full => ApiError::busy(error.to_string(), FULL_RETRY_MILLIS),
+            SlotError::Lost => internal(&error),
+        }
+    }
 }

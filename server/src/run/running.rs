@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
@@ -13,10 +14,14 @@ use crate::connection::{Server, Stopped};
 use crate::routes::router;
 use crate::settings::{Settings, Storage};
 
+/// How often forgotten jobs are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// A server that accepts connections.
 pub struct Running {
     address: SocketAddr,
     engine: Arc<Engine>,
+    app: App,
     stop: CancellationToken,
     serving: JoinHandle<Stopped>,
 }
@@ -38,10 +43,13 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = server.local_addr()?;
-    let app = App::new(settings, Arc::clone(&engine), stop.clone())
-        .map_err(|error| anyhow::anyhow!("cannot make the default repository: {}", error.message))?;
+    let (for_app, token) = (Arc::clone(&engine), stop.clone());
+    let app = tokio::task::spawn_blocking(move || App::new(settings, for_app, token))
+        .await?
+        .map_err(|error| anyhow::anyhow!("cannot open the repositories: {}", error.message))?;
     let serving = tokio::spawn(server.run(router(&app), stop.clone()));
-    Ok(Running { address, engine, stop, serving })
+    tokio::spawn(forget_jobs(app.clone()));
+    Ok(Running { address, engine, app, stop, serving })
 }
 
 impl Running {
@@ -60,11 +68,26 @@ impl Running {
             Ok(Stopped { cut }) => tracing::warn!(cut, "connections were cut after the grace time"),
             Err(error) => tracing::error!(%error, "the accept loop failed"),
         }
-        let engine = self.engine;
-        if let Err(error) = tokio::task::spawn_blocking(move || engine.shutdown()).await {
+        let (engine, app) = (self.engine, self.app);
+        let close = move || {
+            app.close();
+            engine.shutdown();
+        };
+        if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "the engine did not shut down cleanly");
         }
         tracing::info!("stopped");
+    }
+}
+
+/// Ends query jobs that nobody asks about.
+async fn forget_jobs(app: App) {
+    let mut tick = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            () = app.stop().cancelled() => return,
+            _ = tick.tick() => app.jobs().sweep(Instant::now()),
+        }
     }
 }
 

@@ -137,7 +137,8 @@ fn zone(request: &QueryRequest) -> Result<TimeZone, ApiError> {
         return offset_minutes(name).and_then(fixed).ok_or_else(wrong);
     }
     let minutes = request.time_zone_offset_minutes.unwrap_or(0);
-    fixed(minutes).ok_or_else(|| ApiError::bad_request(format!("timeZoneOffsetMinutes: {minutes} is no offset")))
+    fixed(minutes)
+        .ok_or_else(|| ApiError::bad_request(format!("timeZoneOffsetMinutes: {minutes} is no offset")))
 }
 
 fn fixed(minutes: i32) -> Option<TimeZone> {

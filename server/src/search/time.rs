@@ -11,7 +11,9 @@ const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// A time that means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no time: expected epoch milliseconds, RFC 3339, `now`, or a distance back such as `24h`")]
+#[error(
+    "{text:?} is no time: expected epoch milliseconds, RFC 3339, `now`, or a distance back such as `24h`"
+)]
 pub struct TimeError {
     text: String,
 }
@@ -115,9 +117,7 @@ fn earliest(now: &Zoned) -> Option<Zoned> {
 }
 
 fn start_of(at: &Zoned, step: Step) -> Option<Zoned> {
-    let floor = |unit| {
-        at.round(jiff::ZonedRound::new().smallest(unit).mode(jiff::RoundMode::Floor)).ok()
-    };
+    let floor = |unit| at.round(jiff::ZonedRound::new().smallest(unit).mode(jiff::RoundMode::Floor)).ok();
     let day = at.start_of_day().ok()?;
     match step {
         Step::Milli => floor(Unit::Millisecond),
@@ -143,9 +143,8 @@ mod tests {
         let zone = TimeZone::get(zone).unwrap();
         let now: Timestamp = "2026-11-20T13:14:15.678Z".parse().unwrap();
         let now = i64::try_from(now.as_nanosecond()).unwrap();
-        let got = parse_time(text, now, &zone).map(|nanos| {
-            Timestamp::from_nanosecond(i128::from(nanos)).unwrap().to_string()
-        });
+        let got = parse_time(text, now, &zone)
+            .map(|nanos| Timestamp::from_nanosecond(i128::from(nanos)).unwrap().to_string());
         assert_eq!(got.unwrap_or_else(|error| error.to_string()), expected, "{text}");
     }
 

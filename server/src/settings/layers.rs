@@ -143,7 +143,8 @@ mod tests {
     fn later_layers_win() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("weir.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\n[query]\nmax_jobs = 1\nmax_running = 7\n").unwrap();
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\n[query]\nmax_jobs = 1\nanswer_threads = 7\n")
+            .unwrap();
         let layers = Layers {
             file: Some(file),
             environment: pairs(&[
@@ -158,7 +159,7 @@ mod tests {
         let settings = layers.load().unwrap();
         assert_eq!(settings.listen, "127.0.0.1:2");
         assert_eq!(settings.query.max_jobs, 3_000);
-        assert_eq!(settings.query.max_running, 7);
+        assert_eq!(settings.query.answer_threads, 7);
         assert_eq!(settings.allowed_hosts, ["a.example", "b.example"]);
     }
 

@@ -84,9 +84,9 @@ impl Default for Ingest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Query {
-    /// Scans at once; more wait their turn.
-    pub max_running: usize,
-    /// Queries that wait for their turn; one more is answered 429.
+    /// Queries compiled, finished and encoded at once; scans have threads of their own.
+    pub answer_threads: usize,
+    /// Requests that wait for one of those turns; one more is answered 429.
     pub max_waiting: usize,
     /// A scan that takes longer ends with what it has, marked partial.
     pub timeout_millis: u64,
@@ -109,7 +109,7 @@ pub struct Query {
 impl Default for Query {
     fn default() -> Query {
         Query {
-            max_running: (cores() * 2).max(4),
+            answer_threads: cores().max(2),
             max_waiting: 256,
             timeout_millis: 180_000,
             max_state_bytes: 256 << 20,

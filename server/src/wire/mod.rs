@@ -1,7 +1,11 @@
 //! What goes over the wire: types that serde reads and writes, and nothing else.
 
+mod job;
 mod operation;
+mod query;
 mod repository;
 
+pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};
 pub use operation::{HealthItem, HealthReport, Status};
+pub use query::{Argument, Around, QueryRequest, TimeText};
 pub use repository::RepositoryFacts;

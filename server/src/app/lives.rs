@@ -1,0 +1,54 @@
+//! The live queries of every repository, opened once each.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use weir_engine::Repository;
+use weir_engine::live::{Live, LiveError, LiveOptions};
+use weir_engine::scan::{ScanPool, Source};
+
+/// The live queries of every repository.
+pub(super) struct Lives {
+    open: Mutex<HashMap<String, Arc<Live>>>,
+    folder: PathBuf,
+    pool: ScanPool,
+}
+
+impl Lives {
+    /// None open yet; definitions are kept in `folder`.
+    pub(super) fn new(folder: PathBuf, pool: ScanPool) -> Lives {
+        Lives { open: Mutex::default(), folder, pool }
+    }
+
+    /// The live queries of `repository`; opens them at the first call.
+    ///
+    /// # Errors
+    /// When the definitions cannot be read.
+    pub(super) fn of(&self, repository: &Arc<Repository>) -> Result<Arc<Live>, LiveError> {
+        let mut open = self.open.lock();
+        if let Some(live) = open.get(&**repository.name()) {
+            return Ok(Arc::clone(live));
+        }
+        std::fs::create_dir_all(&self.folder).map_err(|error| LiveError::Write(error.to_string()))?;
+        // Names never become paths: a repository's file is named by the hash of its name.
+        let hash = xxhash_rust::xxh3::xxh3_128(repository.name().as_bytes());
+        let file = self.folder.join(format!("{hash:032x}.metrics"));
+        let (past, coming) = (Arc::clone(repository), Arc::clone(repository));
+        let history = Arc::new(move || past.snapshot() as Arc<dyn Source>);
+        let follow = Arc::new(move || coming.follow().1);
+        let options =
+            LiveOptions { pool: Some(self.pool.clone()), ..LiveOptions::new(history, follow, Some(file)) };
+        let live = Live::open(options)?;
+        open.insert(repository.name().to_string(), Arc::clone(&live));
+        Ok(live)
+    }
+
+    /// Ends all of them. Metrics stay defined on disk.
+    pub(super) fn close(&self) {
+        for (_, live) in self.open.lock().drain() {
+            live.close();
+        }
+    }
+}

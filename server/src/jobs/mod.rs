@@ -1,0 +1,11 @@
+//! Query jobs: created, asked about until done, forgotten when nobody asks.
+
+mod around;
+mod job;
+mod kinds;
+mod table;
+mod view;
+
+pub use job::{Echo, Job};
+pub use table::JobTable;
+pub use view::JobView;
