@@ -7,8 +7,10 @@ mod csv;
 mod encoder;
 mod job;
 mod json;
+mod metric;
 mod text;
 
 pub use encoder::{Form, RowEncoder};
 pub use job::{JobFrame, encode_job};
 pub use json::{write_events, write_string};
+pub use metric::encode_metric;

@@ -7,7 +7,7 @@ use weir_engine::{AppendError, EngineError, StoreError};
 use weir_query::error::Diagnostics;
 use weir_query::machine::StepError;
 
-use super::{ApiError, render};
+use super::ApiError;
 use crate::app::SlotError;
 
 /// When a failed log may be tried again: only a restart helps, so not soon.
@@ -16,6 +16,8 @@ const POISONED_RETRY_MILLIS: u64 = 30_000;
 const DISK_FULL_RETRY_MILLIS: u64 = 10_000;
 /// When a stopping server may be tried again: another one has to start first.
 const CLOSED_RETRY_MILLIS: u64 = 2_000;
+/// Faults of a query that are shown; one with more has other problems.
+const MAX_FAULTS: usize = 10;
 /// When a place may be free that others hold.
 const FULL_RETRY_MILLIS: u64 = 1_000;
 
@@ -68,7 +70,8 @@ impl ApiError {
     #[must_use]
     pub fn query(text: &str, faults: &Diagnostics) -> ApiError {
         let first = faults.list.first();
-        let mut error = ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", render(text, faults));
+        let shown = Diagnostics { list: faults.list.iter().take(MAX_FAULTS).cloned().collect() };
+        let mut error = ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", shown.render(text, false));
         error.hint = first.and_then(|fault| fault.hint.clone());
         error.span = first.map(|fault| fault.span);
         error

@@ -5,7 +5,6 @@
 
 mod from;
 mod plain;
-mod render;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +12,6 @@ use serde::Serialize;
 use weir_query::span::Span;
 
 pub use plain::plain_errors;
-pub use render::render;
 
 /// A failed request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,5 +7,6 @@ mod table;
 mod view;
 
 pub use job::{Echo, Job};
+pub use kinds::Ground;
 pub use table::JobTable;
 pub use view::JobView;

@@ -7,22 +7,30 @@
 //! `dataspaces` is an alias of `repositories` everywhere, as in Humio.
 
 mod body;
+mod event_stream;
+mod fields;
 mod guard;
+mod metrics;
 mod operation;
+mod query;
+mod query_jobs;
+mod query_live;
+mod query_stream;
 mod repositories;
+mod time;
 mod unknown;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Response;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::auth::Scope;
-use crate::error::ApiError;
+use crate::error::{ApiError, plain_errors};
 
 /// The whole server as a service; needs no socket.
 pub fn router(app: &App) -> Router {
@@ -31,6 +39,7 @@ pub fn router(app: &App) -> Router {
         .merge(open_routes())
         .merge(scoped(app, Scope::Query, reading_routes()))
         .merge(scoped(app, Scope::Admin, changing_routes()))
+        .merge(metric_routes(app))
         .fallback(unknown::route)
         .method_not_allowed_fallback(unknown::method)
         .layer(CatchPanicLayer::custom(move |panic: Box<dyn std::any::Any + Send>| {
@@ -53,11 +62,31 @@ fn reading_routes() -> Router<App> {
         .route("/metrics", get(operation::prometheus))
         .route("/api/v1/health-json", get(operation::health_json));
     let router = both(router, "", get(repositories::list));
-    both(router, "/{repo}", get(repositories::show))
+    let router = both(router, "/{repo}", get(repositories::show));
+    let router = both(router, "/{repo}/fields", get(fields::list));
+    let router = both(router, "/{repo}/metrics", get(metrics::list));
+    let router = both(router, "/{repo}/metrics/{name}/events", get(metrics::push));
+    router.merge(query_routes().layer(from_fn(plain_errors)))
+}
+
+/// What Humio has, with errors as Humio has them.
+fn query_routes() -> Router<App> {
+    let router = both(Router::new(), "/{repo}/query", post(query::stream));
+    let router = both(router, "/{repo}/queryjobs", post(query_jobs::create));
+    let router = both(router, "/{repo}/queryjobs/{id}", get(query_jobs::poll).delete(query_jobs::end));
+    both(router, "/{repo}/queryjobs/{id}/events", get(query_jobs::push))
 }
 
 fn changing_routes() -> Router<App> {
-    both(Router::new(), "/{repo}", axum::routing::put(repositories::create))
+    both(Router::new(), "/{repo}", put(repositories::create))
+}
+
+/// Reading a metric and changing it want different scopes at one address.
+fn metric_routes(app: &App) -> Router<App> {
+    let reading = both(Router::new(), "/{repo}/metrics/{name}", get(metrics::read));
+    let changing =
+        both(Router::new(), "/{repo}/metrics/{name}", put(metrics::define).delete(metrics::delete));
+    scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))
 }
 
 /// A route below a repository, under both its names.

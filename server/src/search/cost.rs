@@ -95,5 +95,6 @@ fn end_word(end: ScanEnd) -> &'static str {
         ScanEnd::Cancelled => "cancelled",
         ScanEnd::TimeBudget => "time-budget",
         ScanEnd::MemoryBudget => "memory-budget",
+        ScanEnd::Failed => "failed",
     }
 }

@@ -1,11 +1,15 @@
 //! What goes over the wire: types that serde reads and writes, and nothing else.
 
+mod field;
 mod job;
+mod metric;
 mod operation;
 mod query;
 mod repository;
 
+pub use field::FieldFacts;
 pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};
+pub use metric::{DurationText, MetricFacts, MetricRequest, MetricState, TimeWord};
 pub use operation::{HealthItem, HealthReport, Status};
 pub use query::{Argument, Around, QueryRequest, TimeText};
 pub use repository::RepositoryFacts;

@@ -1,0 +1,156 @@
+//! A live query over `…/query`: what matches from now on, as it arrives; with a start, what is there first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{Notify, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use weir_engine::Repository;
+use weir_engine::live::{Follow, Followed};
+use weir_engine::scan::{NextRows, Scan, ScanHandle, ScanOptions};
+use weir_query::machine::Context;
+
+use crate::app::{App, OpenStream};
+use crate::encode::{Form, RowEncoder};
+use crate::error::ApiError;
+use crate::search::Prepared;
+
+/// Pieces that wait for the client.
+const MAX_WAITING_PIECES: usize = 4;
+
+type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
+
+/// Starts to follow.
+pub(super) fn follow(
+    app: &App,
+    repository: &Arc<Repository>,
+    prepared: &Arc<Prepared>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    if prepared.is_aggregate() {
+        let message = "a live query of an aggregate cannot be streamed";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "live-aggregate", message)
+            .hint("create a live query job, or a standing metric"));
+    }
+    let place = app.streams().open()?;
+    let live = app.live(repository)?;
+    // Follow first, scan a snapshot, skip through its cut: nothing is missed, nothing comes twice.
+    let context = Context { start_nanos: i64::MIN, end_nanos: i64::MAX, ..prepared.context.clone() };
+    let tail = live.follow(Arc::clone(&prepared.program), context)?;
+    let history = match prepared.has_start {
+        false => None,
+        true => {
+            let snapshot = repository.snapshot();
+            tail.skip_through(snapshot.up_to_sequence);
+            let options =
+                ScanOptions { stream: true, ..prepared.scan_options(&app.settings().query, app.pool()) };
+            Some(Scan::start(snapshot, Arc::clone(&prepared.program), options)?)
+        }
+    };
+    let (sender, receiver) = mpsc::channel(MAX_WAITING_PIECES);
+    tokio::spawn(run(app.clone(), place, history, tail, RowEncoder::new(form), sender));
+    Ok(Body::from_stream(ReceiverStream::new(receiver)).into_response())
+}
+
+async fn run(
+    app: App,
+    place: OpenStream,
+    history: Option<ScanHandle>,
+    tail: Follow,
+    encoder: RowEncoder,
+    sender: Sender,
+) {
+    let _place = place;
+    let outcome = tokio::select! {
+        outcome = send_all(&app, history, tail, encoder, &sender) => outcome,
+        () = sender.closed() => return,
+        () = app.stop().cancelled() => Ok(()),
+    };
+    if let Err(error) = outcome {
+        let _ = sender.send(Err(std::io::Error::other(error.message))).await;
+    }
+}
+
+async fn send_all(
+    app: &App,
+    history: Option<ScanHandle>,
+    tail: Follow,
+    encoder: RowEncoder,
+    sender: &Sender,
+) -> Result<(), ApiError> {
+    let mut encoder = encoder;
+    if let Some(scan) = history {
+        encoder = send_history(app, scan, encoder, sender).await?;
+    }
+    let changed = Arc::new(Notify::new());
+    let waker = Arc::clone(&changed);
+    tail.set_waker(move || waker.notify_one());
+    let mut tail = tail;
+    loop {
+        let step = move || {
+            let mut bytes = Vec::new();
+            let mut open = true;
+            match tail.try_receive() {
+                Followed::Rows { table, rows, dropped } => {
+                    if dropped > 0 {
+                        tracing::warn!(dropped, "a live query's client is too slow");
+                    }
+                    encoder.rows(&table, &rows, &mut bytes);
+                }
+                Followed::Waiting => {}
+                Followed::Closed { .. } => {
+                    encoder.finish(&mut bytes);
+                    open = false;
+                }
+            }
+            (tail, encoder, bytes, open)
+        };
+        let (rest, same, bytes, open) = app.answering().run(step).await?;
+        (tail, encoder) = (rest, same);
+        let waited = bytes.is_empty();
+        if !waited && sender.send(Ok(bytes.into())).await.is_err() || !open {
+            return Ok(());
+        }
+        if waited {
+            changed.notified().await;
+        }
+    }
+}
+
+/// Sends what is there already, newest first as everywhere.
+async fn send_history(
+    app: &App,
+    scan: ScanHandle,
+    encoder: RowEncoder,
+    sender: &Sender,
+) -> Result<RowEncoder, ApiError> {
+    let changed = Arc::new(Notify::new());
+    let waker = Arc::clone(&changed);
+    scan.set_waker(move || waker.notify_one());
+    let (mut scan, mut encoder) = (scan, encoder);
+    loop {
+        let step = move || {
+            let mut bytes = Vec::new();
+            let next = scan.next_rows(Duration::ZERO);
+            if let Ok(NextRows::Rows(matches)) = &next {
+                encoder.rows(&matches.table, &matches.rows, &mut bytes);
+            }
+            (scan, encoder, bytes, next)
+        };
+        let (rest, same, bytes, next) = app.answering().run(step).await?;
+        (scan, encoder) = (rest, same);
+        match next? {
+            NextRows::Done => return Ok(encoder),
+            NextRows::Waiting => changed.notified().await,
+            NextRows::Rows(_) if bytes.is_empty() => {}
+            NextRows::Rows(_) => {
+                if sender.send(Ok(bytes.into())).await.is_err() {
+                    return Ok(encoder);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Standing metrics, as they are defined and shown.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use weir_engine::live::{LiveResult, MetricDefinition, MetricInfo, TimeBasis};
+
+use super::query::Argument;
+
+/// The window where none is given.
+const DEFAULT_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Body of `PUT …/metrics/{name}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricRequest {
+    /// CQL.
+    #[serde(alias = "queryString")]
+    pub query: String,
+    /// How far back it reaches: `5m`, or milliseconds.
+    pub window: Option<DurationText>,
+    /// The step in which it slides.
+    pub granule: Option<DurationText>,
+    /// `event` (default) or `ingest`.
+    pub time: Option<TimeWord>,
+    /// How long after its bucket closed an event may come.
+    pub lateness: Option<DurationText>,
+    /// Values of `?param`.
+    pub arguments: Option<BTreeMap<String, Argument>>,
+    /// The zone for time functions.
+    pub timezone: Option<String>,
+}
+
+/// A duration: milliseconds or text such as `90s`, `5m`, `1 hour`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum DurationText {
+    /// Milliseconds.
+    Millis(u64),
+    /// Number and unit.
+    Text(String),
+}
+
+/// Which clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeWord {
+    /// The time in the event.
+    Event,
+    /// The time of arrival.
+    Ingest,
+}
+
+impl MetricRequest {
+    /// The definition it means; what is left out follows from the window.
+    ///
+    /// # Errors
+    /// The key that means nothing, as a sentence.
+    pub fn definition(&self) -> Result<MetricDefinition, String> {
+        let read = |name: &str, given: &Option<DurationText>| match given {
+            None => Ok(None),
+            Some(DurationText::Millis(millis)) => Ok(Some(Duration::from_millis(*millis))),
+            Some(DurationText::Text(text)) => parse_duration(text).map(Some).ok_or_else(|| {
+                format!("{name}: {text:?} is no duration; expected such as `90s`, `5m`, `1h`")
+            }),
+        };
+        let window = read("window", &self.window)?.unwrap_or(DEFAULT_WINDOW);
+        let mut definition = MetricDefinition::new(&self.query, window);
+        if let Some(granule) = read("granule", &self.granule)? {
+            definition.granule = granule;
+            definition.lateness = granule;
+        }
+        if let Some(lateness) = read("lateness", &self.lateness)? {
+            definition.lateness = lateness;
+        }
+        if self.time == Some(TimeWord::Ingest) {
+            definition.time = TimeBasis::Ingest;
+        }
+        let arguments = self.arguments.iter().flatten();
+        definition.arguments = arguments.map(|(name, value)| (name.clone(), value.texts())).collect();
+        definition.timezone = self.timezone.clone().unwrap_or_default();
+        Ok(definition)
+    }
+}
+
+/// A number with an optional fraction and a unit.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let scale = match unit.trim().to_ascii_lowercase().as_str() {
+        "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "w" | "week" | "weeks" => 604_800.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()
+}
+
+/// A standing metric and how it does.
+#[derive(Clone, Debug, Serialize)]
+pub struct MetricFacts {
+    /// Its name.
+    pub name: String,
+    /// CQL.
+    pub query: String,
+    /// How far back it reaches, ms.
+    pub window_millis: u64,
+    /// The step in which it slides, ms.
+    pub granule_millis: u64,
+    /// How long after its bucket closed an event may come, ms.
+    pub lateness_millis: u64,
+    /// Which clock counts.
+    pub time: TimeWord,
+    /// Of the latest result.
+    pub revision: u64,
+    /// Bytes its states hold.
+    pub state_bytes: usize,
+    /// Readers that have it pushed.
+    pub subscriptions: usize,
+    /// What is wrong with it; empty: nothing.
+    pub problem: String,
+}
+
+impl From<MetricInfo> for MetricFacts {
+    fn from(info: MetricInfo) -> MetricFacts {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let definition = info.definition;
+        MetricFacts {
+            name: info.name,
+            query: definition.query,
+            window_millis: millis(definition.window),
+            granule_millis: millis(definition.granule),
+            lateness_millis: millis(definition.lateness),
+            time: match definition.time {
+                TimeBasis::Event => TimeWord::Event,
+                TimeBasis::Ingest => TimeWord::Ingest,
+            },
+            revision: info.revision,
+            state_bytes: info.state_bytes,
+            subscriptions: info.subscriptions,
+            problem: info.problem,
+        }
+    }
+}
+
+/// What `GET …/metrics/{name}` says besides the rows.
+#[derive(Clone, Debug, Serialize)]
+pub struct MetricState {
+    /// Grows with every result.
+    pub revision: u64,
+    /// `partial`, `final` or `revised`.
+    pub status: &'static str,
+    /// No event before this time is expected any more, ms; null: no event yet.
+    pub watermark: Option<i64>,
+    /// Start of the window, ms.
+    pub start: i64,
+    /// End of the window, ms.
+    pub end: i64,
+    /// Events in the window.
+    pub events: u64,
+    /// Events that came late.
+    pub late: u64,
+    /// Events that came too late for the ring, or did not fit.
+    pub dropped: u64,
+    /// Events from the future.
+    pub future: u64,
+    /// History is still being read.
+    pub backfilling: bool,
+    /// From arrival to here, ms.
+    pub lag_millis: i64,
+    /// Names of columns in the order to be shown.
+    pub field_order: Vec<String>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+impl MetricState {
+    /// Of a result.
+    #[must_use]
+    pub fn of(result: &LiveResult) -> MetricState {
+        let millis = |nanos: i64| nanos.div_euclid(1_000_000);
+        MetricState {
+            revision: result.revision,
+            status: result.status.as_str(),
+            watermark: result.watermark_nanos.map(millis),
+            start: millis(result.start_nanos),
+            end: millis(result.end_nanos),
+            events: result.events,
+            late: result.late,
+            dropped: result.dropped,
+            future: result.future,
+            backfilling: result.backfilling,
+            lag_millis: millis(result.lag_nanos),
+            field_order: result.table.columns.iter().map(|(name, _)| name.to_string()).collect(),
+            warnings: result.table.warnings.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_read() {
+        let read = |text: &str| serde_json::from_str::<MetricRequest>(text).unwrap().definition();
+        let metric =
+            read(r#"{"query":"count()","window":"5m","granule":1000,"time":"ingest","lateness":"1.5 s"}"#)
+                .unwrap();
+        assert_eq!(metric.window, Duration::from_secs(300));
+        assert_eq!(metric.granule, Duration::from_secs(1));
+        assert_eq!(metric.lateness, Duration::from_millis(1500));
+        assert_eq!(metric.time, TimeBasis::Ingest);
+        assert_eq!(read(r#"{"query":"count()"}"#).unwrap().window, DEFAULT_WINDOW);
+        assert!(read(r#"{"query":"x","window":"soon"}"#).unwrap_err().starts_with("window"));
+        assert!(read(r#"{"query":"x","window":"-5m"}"#).is_err());
+        assert!(serde_json::from_str::<MetricRequest>(r#"{"query":"x","widow":"5m"}"#).is_err());
+    }
+}
