@@ -38,15 +38,13 @@ pub(crate) struct Lexer<'t> {
     text: &'t str,
     at: usize,
     comments: Vec<Comment>,
-    /// Where the last comment ended: going back over comments does not collect them again.
-    commented_to: usize,
     /// A comment that does not end; reported once by the parser.
     unended: Option<Span>,
 }
 
 impl<'t> Lexer<'t> {
     pub(crate) fn new(text: &'t str) -> Lexer<'t> {
-        Lexer { text, at: 0, comments: Vec::new(), commented_to: 0, unended: None }
+        Lexer { text, at: 0, comments: Vec::new(), unended: None }
     }
 
     /// Bytes from the start of the text.
@@ -54,9 +52,16 @@ impl<'t> Lexer<'t> {
         self.at
     }
 
-    /// Goes to a position reached before, or to the end.
+    /// Goes to a position reached before, or to the end. Going back forgets the comments behind the position: read
+    /// differently, they may be no comments.
     pub(crate) fn go(&mut self, at: usize) {
         self.at = at.min(self.text.len());
+        while self.comments.last().is_some_and(|comment| comment.span.start as usize >= self.at) {
+            self.comments.pop();
+        }
+        if self.unended.is_some_and(|span| span.start as usize >= self.at) {
+            self.unended = None;
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -152,10 +157,6 @@ impl<'t> Lexer<'t> {
     fn keep_comment(&mut self, text: String, block: bool, span: Span) {
         let Span { start, end } = span;
         self.at = end as usize;
-        if (start as usize) < self.commented_to {
-            return;
-        }
-        self.commented_to = end as usize;
         let last = self.comments.last();
         let between = self.slice(Span { start: last.map_or(0, |comment| comment.span.end), end: start });
         let alone = match between.rsplit_once('\n') {
