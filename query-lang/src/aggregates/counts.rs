@@ -1,0 +1,114 @@
+//! `count()`, `count(field)` and `count(field, distinct=true)`.
+
+use super::distinct::Distinct;
+use super::read::each_hash;
+use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
+use super::spec::CountSpec;
+use super::Input;
+use crate::record::ColumnBuilder;
+
+/// Counts, a slot each.
+#[derive(Clone, Debug)]
+pub(super) struct Counts {
+    spec: CountSpec,
+    counts: Vec<u64>,
+}
+
+impl Counts {
+    pub(super) fn new(spec: &CountSpec) -> Counts {
+        Counts { spec: spec.clone(), counts: Vec::new() }
+    }
+
+    pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
+        grow(&mut self.counts, slots.count);
+        let chosen = match &self.spec.field {
+            Some(field) => &input.column(field).present(input.within),
+            None => input.within,
+        };
+        if slots.is_one() {
+            if let Some(count) = self.counts.first_mut() {
+                *count += chosen.count() as u64;
+            }
+            return;
+        }
+        for row in chosen.iter() {
+            if let Some(count) = self.counts.get_mut(slots.of(row) as usize) {
+                *count += 1;
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Counts, map: &[u32], count: usize) {
+        merge_slots(&mut self.counts, &other.counts, map, count, |mine, theirs| *mine += theirs);
+    }
+
+    pub(super) fn gather(&mut self, keep: &[u32]) {
+        gather(&mut self.counts, keep);
+    }
+
+    pub(super) fn output(&self, count: usize) -> SlotTable {
+        let at = |slot: usize| self.counts.get(slot).copied().unwrap_or(0);
+        count_table(&self.spec, count, at)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u64>()
+    }
+}
+
+/// A table of one count a slot.
+pub(super) fn count_table(spec: &CountSpec, count: usize, at: impl Fn(usize) -> u64) -> SlotTable {
+    let mut column = ColumnBuilder::with_capacity(count);
+    for slot in 0..count {
+        column.int(i64::try_from(at(slot)).unwrap_or(i64::MAX));
+    }
+    let columns = vec![(spec.output.clone(), column.finish())];
+    SlotTable { slots: all_slots(count), columns, order: Vec::new() }
+}
+
+/// Every slot once.
+pub(super) fn all_slots(count: usize) -> Vec<u32> {
+    (0..u32::try_from(count).unwrap_or(u32::MAX)).collect()
+}
+
+/// Counts of distinct values, a slot each.
+#[derive(Clone, Debug)]
+pub(super) struct DistinctCounts {
+    spec: CountSpec,
+    sets: Vec<Distinct>,
+}
+
+impl DistinctCounts {
+    pub(super) fn new(spec: &CountSpec) -> DistinctCounts {
+        DistinctCounts { spec: spec.clone(), sets: Vec::new() }
+    }
+
+    pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
+        grow(&mut self.sets, slots.count);
+        let Some(field) = &self.spec.field else { return };
+        each_hash(&input.column(field), input.within, |row, hash| {
+            if let Some(set) = self.sets.get_mut(slots.of(row) as usize) {
+                set.insert(hash);
+            }
+        });
+    }
+
+    pub(super) fn merge(&mut self, other: &DistinctCounts, map: &[u32], count: usize) {
+        merge_slots(&mut self.sets, &other.sets, map, count, Distinct::merge);
+    }
+
+    pub(super) fn gather(&mut self, keep: &[u32]) {
+        gather(&mut self.sets, keep);
+    }
+
+    pub(super) fn output(&self, count: usize, warnings: &mut Vec<String>) -> SlotTable {
+        if self.sets.iter().any(|set| !set.is_exact()) {
+            warnings.push(format!("{}: distinct counts are estimated (standard error 0.8 %)", self.spec.output));
+        }
+        count_table(&self.spec, count, |slot| self.sets.get(slot).map_or(0, Distinct::count))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.sets.iter().map(|set| size_of::<Distinct>() + set.heap_bytes()).sum()
+    }
+}

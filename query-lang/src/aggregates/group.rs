@@ -1,0 +1,165 @@
+//! `groupBy`: a slot of the function inside for each key.
+
+use super::body::{Body, Run};
+use super::counts::count_table;
+use super::keys::KeyTable;
+use super::slots::{NO_SLOT, SlotTable, Slots};
+use super::spec::{AggregateSpec, CountSpec, GROUP_LIMIT_MAX, GroupBySpec};
+use super::{Input, Pipelines};
+use crate::machine::{Context, StepError};
+use crate::record::ColumnBuilder;
+
+/// Groups held at least, however small the limit, so that the greatest can be told from the others.
+const CAPACITY_MIN: usize = 262_144;
+
+/// Groups, a function's state each.
+#[derive(Clone, Debug)]
+pub(super) struct Groups {
+    limit: usize,
+    keys: KeyTable,
+    function: Function,
+    scratch: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Function {
+    /// `count()`: the table of keys counts by itself.
+    Count(CountSpec),
+    Other(Box<Body>),
+}
+
+impl Groups {
+    pub(super) fn new(spec: &GroupBySpec, context: &Context, source: super::Source) -> Groups {
+        let function = match &*spec.function {
+            AggregateSpec::Count(count) if count.field.is_none() && !count.distinct => Function::Count(count.clone()),
+            other => Function::Other(Box::new(Body::new(other, context, source))),
+        };
+        let limit = spec.limit.clamp(1, GROUP_LIMIT_MAX);
+        Groups { limit, keys: KeyTable::new(&spec.keys, limit.max(CAPACITY_MIN)), function, scratch: Vec::new() }
+    }
+
+    pub(super) fn step(
+        &mut self,
+        input: &Input<'_>,
+        slots: &Slots<'_>,
+        pipelines: &mut dyn Pipelines,
+    ) -> Result<(), StepError> {
+        self.keys.step(input, slots, &mut self.scratch);
+        if let Function::Other(body) = &mut self.function {
+            body.step(input, &Slots::each(&self.scratch, self.keys.groups().len()), pipelines)?;
+        }
+        self.evict();
+        Ok(())
+    }
+
+    pub(super) fn merge(&mut self, other: &Groups, map: &[u32]) {
+        let groups = self.keys.merge(&other.keys, map);
+        if let (Function::Other(mine), Function::Other(theirs)) = (&mut self.function, &other.function) {
+            mine.merge(theirs, &groups, self.keys.groups().len());
+        }
+        self.evict();
+    }
+
+    pub(super) fn gather(&mut self, keep: &[u32]) {
+        let groups = self.keys.follow(keep);
+        if let Function::Other(body) = &mut self.function {
+            body.gather(&groups);
+        }
+    }
+
+    pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
+        let shown = self.shown(count, run);
+        let inner = match &self.function {
+            Function::Count(spec) => {
+                count_table(spec, self.keys.groups().len(), |group| self.keys.groups().get(group).map_or(0, |g| g.rows))
+            }
+            Function::Other(body) => body.output(self.keys.groups().len(), run)?,
+        };
+        Ok(with_keys(&self.keys, &shown, &inner))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let function = match &self.function {
+            Function::Count(_) => 0,
+            Function::Other(body) => body.bytes(),
+        };
+        self.keys.bytes() + function
+    }
+
+    fn evict(&mut self) {
+        if let Some(keep) = self.keys.evict()
+            && let Function::Other(body) = &mut self.function
+        {
+            body.gather(&keep);
+        }
+    }
+
+    /// The groups of the result: of each slot those with the most rows, listed by key.
+    fn shown(&self, count: usize, run: &mut Run<'_>) -> Vec<u32> {
+        let groups = self.keys.groups();
+        let mut shown = match self.keys.kept() {
+            Some((keep, _)) => keep,
+            None => super::counts::all_slots(groups.len()),
+        };
+        let of = |group: &u32| groups.get(*group as usize);
+        shown.retain(|group| of(group).is_some_and(|group| (group.parent as usize) < count));
+        let parent = |group: &u32| of(group).map_or(NO_SLOT, |group| group.parent);
+        let rows = |group: &u32| of(group).map_or(0, |group| group.rows);
+        let by_key = |a: &u32, b: &u32| self.keys.compare(*a as usize, *b as usize);
+        let all = shown.len();
+        if all > self.limit {
+            shown.sort_unstable_by(|a, b| {
+                parent(a).cmp(&parent(b)).then_with(|| rows(b).cmp(&rows(a))).then_with(|| by_key(a, b))
+            });
+            let (mut last, mut taken) = (NO_SLOT, 0);
+            shown.retain(|group| {
+                taken = if parent(group) == last { taken + 1 } else { 1 };
+                last = parent(group);
+                taken <= self.limit
+            });
+        }
+        if self.keys.overflowed() || shown.len() < all {
+            let kept: u64 = shown.iter().map(rows).sum();
+            let more = if self.keys.overflowed() || all < groups.len() { "more than " } else { "" };
+            run.warnings.push(format!(
+                "groupBy of {}: {} of {more}{all} groups shown, with exact values; {} of {} rows are in other groups",
+                self.keys.names().join(", "),
+                shown.len(),
+                self.keys.rows().saturating_sub(kept),
+                self.keys.rows(),
+            ));
+        }
+        shown.sort_unstable_by(|a, b| parent(a).cmp(&parent(b)).then_with(|| by_key(a, b)));
+        shown
+    }
+}
+
+/// The rows of `inner`, whose slots are the groups of `keys`, with the keys before them, for the groups `shown` in
+/// that order. A group without a row has one with its key only.
+pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> SlotTable {
+    let starts = inner.starts(keys.groups().len());
+    let mut picks = Vec::with_capacity(inner.rows());
+    let mut slots = Vec::with_capacity(inner.rows());
+    let mut columns: Vec<ColumnBuilder> = keys.names().iter().map(|_| ColumnBuilder::with_capacity(inner.rows())).collect();
+    for group in shown {
+        let at = *group as usize;
+        let parent = keys.groups().get(at).map_or(NO_SLOT, |group| group.parent);
+        let mut add = |pick: u32| {
+            picks.push(pick);
+            slots.push(parent);
+            for (column, text) in columns.iter_mut().zip(keys.texts(at)) {
+                column.text(text);
+            }
+        };
+        match (starts.get(at), starts.get(at + 1)) {
+            (Some(start), Some(end)) if start < end => (*start..*end).for_each(add),
+            _ => add(NO_SLOT),
+        }
+    }
+    let mut table = inner.gather(&picks, slots);
+    let mut named: Vec<_> = keys.names().iter().cloned().zip(columns.into_iter().map(ColumnBuilder::finish)).collect();
+    // A function that writes a field named as a key has the last word.
+    named.retain(|(name, _)| table.columns.iter().all(|(other, _)| other != name));
+    named.append(&mut table.columns);
+    SlotTable { columns: named, ..table }
+}

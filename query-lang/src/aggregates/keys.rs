@@ -1,0 +1,415 @@
+//! Group keys: from the texts of one or more fields to a group number.
+//!
+//! Columns that are dictionary-coded or constant are grouped by code: the texts of a key are hashed and compared
+//! once a batch for each distinct combination of codes. Other columns are hashed row by row. Neither allocates for
+//! a row; a new group appends its texts to one arena.
+//!
+//! A table keeps at most twice its capacity of groups. Over it, the groups whose keys have the smallest hashes
+//! stay: which those are depends only on the keys there are, never on the order they came in, and a group that
+//! stays has lost no row, because no key with so small a hash was ever turned away (the bottom-k sample of Cohen
+//! and Kaplan, 2007). Rows of other groups are only counted.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashTable};
+
+use super::Input;
+use super::read::hash_text;
+use super::slots::{NO_SLOT, Slots};
+use crate::record::{Column, Dictionary, Selection};
+use crate::value::order::natural;
+
+/// Combinations of codes up to which a plain array finds the group of one.
+const DENSE_MAX: u64 = 1 << 16;
+
+/// The groups seen, by parent slot and key.
+#[derive(Clone, Debug)]
+pub(super) struct KeyTable {
+    names: Vec<Arc<str>>,
+    capacity: usize,
+    index: HashTable<u32>,
+    groups: Vec<Group>,
+    /// The texts of all keys, end to end.
+    arena: String,
+    /// For each group, where each of its texts ends; it starts where the one before ends.
+    ends: Vec<u32>,
+    /// Keys with a greater hash are turned away.
+    threshold: u64,
+    /// Rows that have a key, those of groups turned away included.
+    rows: u64,
+}
+
+/// One group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// The slot it is in.
+    pub(super) parent: u32,
+    /// Rows in it.
+    pub(super) rows: u64,
+    start: u32,
+    hash: u64,
+}
+
+impl KeyTable {
+    /// No groups, by the fields `names`.
+    pub(super) fn new(names: &[Arc<str>], capacity: usize) -> KeyTable {
+        KeyTable {
+            names: names.to_vec(),
+            capacity: capacity.max(1),
+            index: HashTable::new(),
+            groups: Vec::new(),
+            arena: String::new(),
+            ends: Vec::new(),
+            threshold: u64::MAX,
+            rows: 0,
+        }
+    }
+
+    /// The groups, by number.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The key fields.
+    pub(super) fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// Rows that have a key, those of groups turned away included.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Groups were turned away.
+    pub(super) fn overflowed(&self) -> bool {
+        self.threshold != u64::MAX
+    }
+
+    /// The texts of the key of group `group`.
+    pub(super) fn texts(&self, group: usize) -> impl Iterator<Item = &str> {
+        let arity = self.names.len();
+        let mut at = self.groups.get(group).map_or(0, |group| group.start as usize);
+        let ends = self.ends.get(group * arity..(group + 1) * arity).unwrap_or_default();
+        ends.iter().map(move |end| {
+            let text = self.arena.get(at..*end as usize).unwrap_or_default();
+            at = *end as usize;
+            text
+        })
+    }
+
+    /// The keys of two groups in the order results list them: numbers first, then text.
+    pub(super) fn compare(&self, a: usize, b: usize) -> std::cmp::Ordering {
+        self.texts(a)
+            .zip(self.texts(b))
+            .map(|(a, b)| natural(a, b))
+            .find(|order| order.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.index.allocation_size()
+            + self.groups.capacity() * size_of::<Group>()
+            + self.arena.capacity()
+            + self.ends.capacity() * size_of::<u32>()
+    }
+
+    /// Counts the rows of `input` into their groups, and says the group of each row in `groups`.
+    pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>, groups: &mut Vec<u32>) {
+        groups.clear();
+        groups.resize(input.rows(), NO_SLOT);
+        let columns: Vec<Column> = self.names.iter().map(|name| input.column(name)).collect();
+        let mut within = input.within.clone();
+        for column in &columns {
+            within = column.present(&within);
+        }
+        let coded: Option<Vec<Coded<'_>>> = columns.iter().map(Coded::new).collect();
+        match coded {
+            Some(coded) => self.step_coded(&coded, &within, slots, groups),
+            None => self.step_hashed(&columns, &within, slots, groups),
+        }
+    }
+
+    fn step_coded(&mut self, columns: &[Coded<'_>], within: &Selection, slots: &Slots<'_>, groups: &mut [u32]) {
+        let combinations = columns.iter().try_fold(slots.count as u64, |all, column| all.checked_mul(column.size()));
+        let Some(combinations) = combinations else {
+            return self.step_combined(within, slots, groups, columns);
+        };
+        let mut known = match combinations {
+            ..=DENSE_MAX => Known::Dense(vec![UNKNOWN; combinations as usize]),
+            _ => Known::Sparse(HashMap::new()),
+        };
+        let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
+        for row in within.iter() {
+            let parent = slots.of(row);
+            if parent == NO_SLOT {
+                continue;
+            }
+            let mut packed = u64::from(parent);
+            for column in columns {
+                packed = packed * column.size() + u64::from(column.code(row));
+            }
+            let group = known.get(packed);
+            let group = if group == UNKNOWN {
+                texts.clear();
+                texts.extend(columns.iter().map(|column| column.text(column.code(row))));
+                let found = self.find(parent, hash_key(&texts), &texts);
+                known.set(packed, found);
+                found
+            } else {
+                group
+            };
+            self.count(row, group, groups);
+        }
+    }
+
+    /// For more combinations of codes than there are 64-bit numbers.
+    fn step_combined(&mut self, within: &Selection, slots: &Slots<'_>, groups: &mut [u32], columns: &[Coded<'_>]) {
+        let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
+        for row in within.iter().filter(|row| slots.of(*row) != NO_SLOT) {
+            texts.clear();
+            texts.extend(columns.iter().map(|column| column.text(column.code(row))));
+            let group = self.find(slots.of(row), hash_key(&texts), &texts);
+            self.count(row, group, groups);
+        }
+    }
+
+    fn step_hashed(&mut self, columns: &[Column], within: &Selection, slots: &Slots<'_>, groups: &mut [u32]) {
+        let mut scratch: Vec<String> = vec![String::new(); columns.len()];
+        if let [Column::Text(column)] = columns {
+            let arena = column.arena.as_str();
+            for row in within.iter().filter(|row| slots.of(*row) != NO_SLOT) {
+                if let Some(text) = column.spans.get(row).and_then(|span| span.of(arena)) {
+                    let group = self.find(slots.of(row), hash_text(text), &[text]);
+                    self.count(row, group, groups);
+                }
+            }
+            return;
+        }
+        for row in within.iter().filter(|row| slots.of(*row) != NO_SLOT) {
+            for (column, scratch) in columns.iter().zip(&mut scratch) {
+                scratch.clear();
+                if let Some(value) = column.get(row) {
+                    value.write_text(scratch);
+                }
+            }
+            let group = self.find(slots.of(row), hash_key(&scratch), &scratch);
+            self.count(row, group, groups);
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, row: usize, group: u32, groups: &mut [u32]) {
+        self.rows += 1;
+        if let Some(slot) = groups.get_mut(row) {
+            *slot = group;
+        }
+        if let Some(group) = self.groups.get_mut(group as usize) {
+            group.rows += 1;
+        }
+    }
+
+    /// The group with this key, made if there is none; [`NO_SLOT`] if it is turned away.
+    fn find(&mut self, parent: u32, hash: u64, texts: &[impl AsRef<str>]) -> u32 {
+        if hash > self.threshold {
+            return NO_SLOT;
+        }
+        let place = place_hash(parent, hash);
+        let found = self.index.find(place, |group| {
+            let same = self.groups.get(*group as usize).is_some_and(|have| have.parent == parent && have.hash == hash);
+            same && self.texts(*group as usize).eq(texts.iter().map(AsRef::as_ref))
+        });
+        if let Some(group) = found {
+            return *group;
+        }
+        let length: usize = texts.iter().map(|text| text.as_ref().len()).sum();
+        let (Ok(group), Ok(_)) = (u32::try_from(self.groups.len()), u32::try_from(self.arena.len() + length)) else {
+            return NO_SLOT;
+        };
+        // Checked above: all ends fit 32 bits.
+        let start = self.arena.len() as u32;
+        for text in texts {
+            self.arena.push_str(text.as_ref());
+            self.ends.push(self.arena.len() as u32);
+        }
+        self.groups.push(Group { parent, rows: 0, start, hash });
+        let groups = &self.groups;
+        self.index.insert_unique(place, group, |group| {
+            groups.get(*group as usize).map_or(0, |group| place_hash(group.parent, group.hash))
+        });
+        group
+    }
+
+    /// Adds the groups of `other`, and says which of its groups became which.
+    pub(super) fn merge(&mut self, other: &KeyTable, parents: &[u32]) -> Vec<u32> {
+        self.rows += other.rows;
+        self.threshold = self.threshold.min(other.threshold);
+        let mut texts: Vec<&str> = Vec::with_capacity(self.names.len());
+        let mut map = Vec::with_capacity(other.groups.len());
+        for (number, group) in other.groups.iter().enumerate() {
+            texts.clear();
+            texts.extend(other.texts(number));
+            let to = match parents.get(group.parent as usize) {
+                Some(parent) if *parent != NO_SLOT => self.find(*parent, group.hash, &texts),
+                _ => NO_SLOT,
+            };
+            if let Some(mine) = self.groups.get_mut(to as usize) {
+                mine.rows += group.rows;
+            }
+            map.push(to);
+        }
+        map
+    }
+
+    /// Turns groups away when there are more than twice the capacity: the numbers of those that stay, in their new
+    /// order; none when all stay.
+    pub(super) fn evict(&mut self) -> Option<Vec<u32>> {
+        (self.groups.len() > self.capacity.saturating_mul(2)).then(|| self.cut()).flatten()
+    }
+
+    /// The numbers of the groups within capacity, ascending, and the threshold that keeps them; none when all are.
+    pub(super) fn kept(&self) -> Option<(Vec<u32>, u64)> {
+        // Groups that slipped in before the threshold fell are over it too.
+        let mut hashes: Vec<u64> = self.groups.iter().map(|group| group.hash).collect();
+        let threshold = match self.capacity.checked_sub(1).filter(|at| *at + 1 < hashes.len()) {
+            Some(at) => *hashes.select_nth_unstable(at).1,
+            None => self.threshold,
+        };
+        let threshold = threshold.min(self.threshold);
+        let keep: Vec<u32> = (0_u32..)
+            .zip(&self.groups)
+            .filter(|(_, group)| group.hash <= threshold)
+            .map(|(number, _)| number)
+            .collect();
+        (keep.len() < self.groups.len()).then_some((keep, threshold))
+    }
+
+    fn cut(&mut self) -> Option<Vec<u32>> {
+        let (keep, threshold) = self.kept()?;
+        self.threshold = threshold;
+        self.gather(&keep);
+        Some(keep)
+    }
+
+    /// Keeps the groups of `keep`, in that order.
+    fn gather(&mut self, keep: &[u32]) {
+        let mut kept = KeyTable::new(&self.names, self.capacity);
+        kept.threshold = self.threshold;
+        kept.rows = self.rows;
+        let mut texts: Vec<&str> = Vec::with_capacity(self.names.len());
+        for number in keep {
+            let Some(group) = self.groups.get(*number as usize) else { continue };
+            texts.clear();
+            texts.extend(self.texts(*number as usize));
+            let to = kept.find(group.parent, group.hash, &texts);
+            if let Some(copy) = kept.groups.get_mut(to as usize) {
+                copy.rows = group.rows;
+            }
+        }
+        *self = kept;
+    }
+
+    /// Follows parent slots that were kept: the numbers of the groups that stay.
+    pub(super) fn follow(&mut self, kept_parents: &[u32]) -> Vec<u32> {
+        let mut to: HashMap<u32, u32, foldhash::fast::FixedState> = HashMap::default();
+        for (new, old) in (0_u32..).zip(kept_parents) {
+            to.insert(*old, new);
+        }
+        let keep: Vec<u32> = (0_u32..)
+            .zip(&self.groups)
+            .filter(|(_, group)| to.contains_key(&group.parent))
+            .map(|(number, _)| number)
+            .collect();
+        self.index.clear();
+        for group in &mut self.groups {
+            group.parent = to.get(&group.parent).copied().unwrap_or(NO_SLOT);
+        }
+        self.gather(&keep);
+        keep
+    }
+}
+
+/// A code combination not looked up yet.
+const UNKNOWN: u32 = u32::MAX - 1;
+
+enum Known {
+    Dense(Vec<u32>),
+    Sparse(HashMap<u64, u32, foldhash::fast::FixedState>),
+}
+
+impl Known {
+    #[inline]
+    fn get(&self, packed: u64) -> u32 {
+        match self {
+            Known::Dense(groups) => groups.get(packed as usize).copied().unwrap_or(UNKNOWN),
+            Known::Sparse(groups) => groups.get(&packed).copied().unwrap_or(UNKNOWN),
+        }
+    }
+
+    fn set(&mut self, packed: u64, group: u32) {
+        match self {
+            Known::Dense(groups) => {
+                if let Some(slot) = groups.get_mut(packed as usize) {
+                    *slot = group;
+                }
+            }
+            Known::Sparse(groups) => {
+                groups.insert(packed, group);
+            }
+        }
+    }
+}
+
+/// A column with a small number a row.
+enum Coded<'a> {
+    Dictionary(&'a [u32], &'a Dictionary),
+    Constant(String),
+}
+
+impl<'a> Coded<'a> {
+    fn new(column: &'a Column) -> Option<Coded<'a>> {
+        match column {
+            Column::Dictionary { codes, dictionary } => Some(Coded::Dictionary(codes, dictionary)),
+            Column::Constant { value, .. } => Some(Coded::Constant(value.borrow().text().into_owned())),
+            Column::Missing { .. } => Some(Coded::Constant(String::new())),
+            _ => None,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Coded::Dictionary(_, dictionary) => dictionary.len() as u64,
+            Coded::Constant(_) => 1,
+        }
+    }
+
+    #[inline]
+    fn code(&self, row: usize) -> u32 {
+        match self {
+            Coded::Dictionary(codes, _) => codes.get(row).copied().unwrap_or(0),
+            Coded::Constant(_) => 0,
+        }
+    }
+
+    fn text(&self, code: u32) -> &str {
+        match self {
+            Coded::Dictionary(_, dictionary) => dictionary.text(code).unwrap_or_default(),
+            Coded::Constant(text) => text,
+        }
+    }
+}
+
+/// The hash of a key, the same on every machine.
+fn hash_key(texts: &[impl AsRef<str>]) -> u64 {
+    match texts {
+        [only] => hash_text(only.as_ref()),
+        _ => texts.iter().fold(0, |hash: u64, text| {
+            (hash.rotate_left(23) ^ hash_text(text.as_ref())).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        }),
+    }
+}
+
+/// Where in the index a key of slot `parent` is looked for.
+fn place_hash(parent: u32, hash: u64) -> u64 {
+    hash ^ u64::from(parent).wrapping_mul(0xff51_afd7_ed55_8ccd)
+}

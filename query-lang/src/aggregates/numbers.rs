@@ -1,0 +1,249 @@
+//! `sum`, `avg`, `min`, `max`, `range`, `stdDev` and `variance`: exact until the result is rounded, once.
+//!
+//! Variance is taken from exact moments, `(n * sum(x^2) - sum(x)^2) / n^2` in integers of any length, which does
+//! not cancel as the same formula in doubles does, needs no running mean and merges by addition. Only numbers too
+//! long to be squared in 128 bits enter as doubles, their squares split exactly into two.
+
+use super::Input;
+use super::read::each_number;
+use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
+use super::spec::{NumberKind, NumberSpec};
+use crate::record::ColumnBuilder;
+use crate::value::{ExactSum, Number};
+
+/// What is kept of the numbers of a slot.
+#[derive(Clone, Debug)]
+pub(super) struct Numbers {
+    spec: NumberSpec,
+    kept: Kept,
+}
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Means(Vec<Mean>),
+    Extremes(Vec<Option<Extremes>>),
+    Moments(Vec<Moments>),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Mean {
+    count: u64,
+    sum: ExactSum,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Extremes {
+    least: Number,
+    greatest: Number,
+}
+
+impl Extremes {
+    fn join(mine: &mut Option<Extremes>, other: Extremes) {
+        match mine {
+            None => *mine = Some(other),
+            Some(mine) => {
+                mine.least = mine.least.min(other.least);
+                mine.greatest = mine.greatest.max(other.greatest);
+            }
+        }
+    }
+}
+
+impl Numbers {
+    pub(super) fn new(spec: &NumberSpec) -> Numbers {
+        let kept = match spec.kind {
+            NumberKind::Sum | NumberKind::Avg => Kept::Means(Vec::new()),
+            NumberKind::Min | NumberKind::Max | NumberKind::Range => Kept::Extremes(Vec::new()),
+            NumberKind::StdDev | NumberKind::Variance => Kept::Moments(Vec::new()),
+        };
+        Numbers { spec: spec.clone(), kept }
+    }
+
+    pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
+        let column = input.column(&self.spec.field);
+        match &mut self.kept {
+            Kept::Means(states) => {
+                grow(states, slots.count);
+                each_number(&column, input.within, |row, number| {
+                    if let Some(mean) = states.get_mut(slots.of(row) as usize) {
+                        mean.count += 1;
+                        mean.sum.add(number);
+                    }
+                });
+            }
+            Kept::Extremes(states) => {
+                grow(states, slots.count);
+                each_number(&column, input.within, |row, number| {
+                    if let Some(state) = states.get_mut(slots.of(row) as usize) {
+                        Extremes::join(state, Extremes { least: number, greatest: number });
+                    }
+                });
+            }
+            Kept::Moments(states) => {
+                grow(states, slots.count);
+                each_number(&column, input.within, |row, number| {
+                    if let Some(state) = states.get_mut(slots.of(row) as usize) {
+                        state.add(number);
+                    }
+                });
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Numbers, map: &[u32], count: usize) {
+        match (&mut self.kept, &other.kept) {
+            (Kept::Means(mine), Kept::Means(theirs)) => merge_slots(mine, theirs, map, count, |mine, theirs| {
+                mine.count += theirs.count;
+                mine.sum.merge(&theirs.sum);
+            }),
+            (Kept::Extremes(mine), Kept::Extremes(theirs)) => {
+                merge_slots(mine, theirs, map, count, |mine, theirs| {
+                    if let Some(theirs) = theirs {
+                        Extremes::join(mine, *theirs);
+                    }
+                });
+            }
+            (Kept::Moments(mine), Kept::Moments(theirs)) => merge_slots(mine, theirs, map, count, Moments::merge),
+            // States of one aggregate keep the same things.
+            _ => {}
+        }
+    }
+
+    pub(super) fn gather(&mut self, keep: &[u32]) {
+        match &mut self.kept {
+            Kept::Means(states) => gather(states, keep),
+            Kept::Extremes(states) => gather(states, keep),
+            Kept::Moments(states) => gather(states, keep),
+        }
+    }
+
+    /// The result of `slot`; none where the slot has no row in the table.
+    pub(super) fn number(&self, slot: usize) -> Option<Number> {
+        match (&self.kept, self.spec.kind) {
+            (Kept::Means(states), NumberKind::Sum) => {
+                states.get(slot).map_or(Some(Number::Int(0)), |mean| mean.sum.number())
+            }
+            (Kept::Means(states), _) => states.get(slot).and_then(|mean| mean.sum.mean(mean.count)),
+            (Kept::Extremes(states), kind) => {
+                let extremes = states.get(slot).copied().flatten()?;
+                match kind {
+                    NumberKind::Min => Some(extremes.least),
+                    NumberKind::Max => Some(extremes.greatest),
+                    _ => extremes.greatest.subtract(extremes.least),
+                }
+            }
+            (Kept::Moments(states), kind) => {
+                let variance = states.get(slot)?.variance()?;
+                Number::from_f64(if kind == NumberKind::Variance { variance } else { variance.sqrt() })
+            }
+        }
+    }
+
+    pub(super) fn output(&self, count: usize) -> SlotTable {
+        let mut column = ColumnBuilder::with_capacity(count);
+        let mut slots = Vec::with_capacity(count);
+        for slot in 0..count {
+            let Some(number) = self.number(slot) else { continue };
+            column.push(Some(number.to_value().borrow()));
+            slots.push(u32::try_from(slot).unwrap_or(u32::MAX));
+        }
+        SlotTable { slots, columns: vec![(self.spec.output.clone(), column.finish())], order: Vec::new() }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match &self.kept {
+            Kept::Means(states) => states.iter().map(|mean| size_of::<Mean>() + mean.sum.heap_bytes()).sum(),
+            Kept::Extremes(states) => states.capacity() * size_of::<Option<Extremes>>(),
+            Kept::Moments(states) => states.iter().map(|state| size_of::<Moments>() + state.heap_bytes()).sum(),
+        }
+    }
+}
+
+/// Count, sum and sum of squares, exact.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moments {
+    count: u64,
+    sum: ExactSum,
+    squares: ExactSum,
+    /// A square was beyond the doubles: there is no variance to tell.
+    beyond: bool,
+}
+
+impl Moments {
+    pub(super) fn add(&mut self, number: Number) {
+        self.count += 1;
+        self.beyond |= !add_product(&mut self.squares, number, number);
+        add_factor(&mut self.sum, number);
+    }
+
+    pub(super) fn merge(&mut self, other: &Moments) {
+        self.count += other.count;
+        self.sum.merge(&other.sum);
+        self.squares.merge(&other.squares);
+        self.beyond |= other.beyond;
+    }
+
+    /// The variance of the population; none of no numbers.
+    pub(super) fn variance(&self) -> Option<f64> {
+        if self.count == 0 || self.beyond {
+            return None;
+        }
+        let sum = self.sum.total();
+        let scaled = self.squares.total().multiply(&crate::value::big::Big::new(i128::from(self.count), 0));
+        Some(scaled.subtract(&sum.multiply(&sum)).quotient(self.count, self.count))
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.sum.heap_bytes() + self.squares.heap_bytes()
+    }
+}
+
+/// Short enough that the product of two fits 128 bits.
+fn short(number: Number) -> Option<(i64, u8)> {
+    let (digits, scale) = number.decimal()?;
+    Some((i64::try_from(digits).ok()?, scale))
+}
+
+/// Adds `number` as it enters products: exact when short, else as a double.
+pub(super) fn add_factor(sum: &mut ExactSum, number: Number) {
+    match short(number) {
+        Some(_) => sum.add(number),
+        None => sum.add_double(number.to_f64()),
+    }
+}
+
+/// Adds `a * b`; false when it is beyond the doubles.
+pub(super) fn add_product(sum: &mut ExactSum, a: Number, b: Number) -> bool {
+    if let (Some((x, places)), Some((y, more))) = (short(a), short(b)) {
+        sum.add_decimal(i128::from(x) * i128::from(y), places + more);
+        return true;
+    }
+    let (x, y) = (a.to_f64(), b.to_f64());
+    let product = x * y;
+    sum.add_double(product);
+    sum.add_double(x.mul_add(y, -product));
+    product.is_finite()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variance(texts: &[&str]) -> Option<f64> {
+        let mut moments = Moments::default();
+        texts.iter().for_each(|text| moments.add(Number::parse(text).unwrap()));
+        moments.variance()
+    }
+
+    #[test]
+    fn variance_does_not_cancel() {
+        assert_eq!(variance(&[]), None);
+        assert_eq!(variance(&["5"]), Some(0.0));
+        assert_eq!(variance(&["1", "2", "3", "4"]), Some(1.25));
+        assert_eq!(variance(&["1000000000001", "1000000000002", "1000000000003", "1000000000004"]), Some(1.25));
+        assert_eq!(variance(&["100000000.1", "100000000.3"]), Some(0.01));
+        assert_eq!(variance(&["1e200", "1"]), None, "the square is beyond the doubles");
+        let wide = variance(&["12345678901234567890123", "12345678901234567890123"]);
+        assert_eq!(wide, Some(0.0));
+    }
+}
