@@ -28,3 +28,4 @@ pub mod result;
 pub mod span;
 pub mod suggest;
 pub mod value;
+pub mod windows;

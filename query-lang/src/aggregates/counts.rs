@@ -1,10 +1,10 @@
 //! `count()`, `count(field)` and `count(field, distinct=true)`.
 
+use super::Input;
 use super::distinct::Distinct;
 use super::read::each_hash;
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::CountSpec;
-use super::Input;
 use crate::record::ColumnBuilder;
 
 /// Counts, a slot each.
@@ -103,7 +103,8 @@ impl DistinctCounts {
 
     pub(super) fn output(&self, count: usize, warnings: &mut Vec<String>) -> SlotTable {
         if self.sets.iter().any(|set| !set.is_exact()) {
-            warnings.push(format!("{}: distinct counts are estimated (standard error 0.8 %)", self.spec.output));
+            warnings
+                .push(format!("{}: distinct counts are estimated (standard error 0.8 %)", self.spec.output));
         }
         count_table(&self.spec, count, |slot| self.sets.get(slot).map_or(0, Distinct::count))
     }

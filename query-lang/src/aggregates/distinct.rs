@@ -177,7 +177,9 @@ mod tests {
 
     #[test]
     fn merging_is_the_union_in_any_order() {
-        for (left, right) in [(0..1000, 500..1500), (0..2000, 1000..3000), (0..50_000, 20_000..20_100), (0..0, 0..9000)] {
+        for (left, right) in
+            [(0..1000, 500..1500), (0..2000, 1000..3000), (0..50_000, 20_000..20_100), (0..0, 0..9000)]
+        {
             let whole = {
                 let mut set = of(left.clone());
                 right.clone().for_each(|value| set.insert(hash_text(&format!("user-{value}"))));

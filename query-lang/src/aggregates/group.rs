@@ -31,11 +31,18 @@ enum Function {
 impl Groups {
     pub(super) fn new(spec: &GroupBySpec, context: &Context, source: super::Source) -> Groups {
         let function = match &*spec.function {
-            AggregateSpec::Count(count) if count.field.is_none() && !count.distinct => Function::Count(count.clone()),
+            AggregateSpec::Count(count) if count.field.is_none() && !count.distinct => {
+                Function::Count(count.clone())
+            }
             other => Function::Other(Box::new(Body::new(other, context, source))),
         };
         let limit = spec.limit.clamp(1, GROUP_LIMIT_MAX);
-        Groups { limit, keys: KeyTable::new(&spec.keys, limit.max(CAPACITY_MIN)), function, scratch: Vec::new() }
+        Groups {
+            limit,
+            keys: KeyTable::new(&spec.keys, limit.max(CAPACITY_MIN)),
+            function,
+            scratch: Vec::new(),
+        }
     }
 
     pub(super) fn step(
@@ -70,9 +77,9 @@ impl Groups {
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
         let shown = self.shown(count, run);
         let inner = match &self.function {
-            Function::Count(spec) => {
-                count_table(spec, self.keys.groups().len(), |group| self.keys.groups().get(group).map_or(0, |g| g.rows))
-            }
+            Function::Count(spec) => count_table(spec, self.keys.groups().len(), |group| {
+                self.keys.groups().get(group).map_or(0, |g| g.rows)
+            }),
             Function::Other(body) => body.output(self.keys.groups().len(), run)?,
         };
         Ok(with_keys(&self.keys, &shown, &inner))
@@ -140,7 +147,8 @@ pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> Sl
     let starts = inner.starts(keys.groups().len());
     let mut picks = Vec::with_capacity(inner.rows());
     let mut slots = Vec::with_capacity(inner.rows());
-    let mut columns: Vec<ColumnBuilder> = keys.names().iter().map(|_| ColumnBuilder::with_capacity(inner.rows())).collect();
+    let mut columns: Vec<ColumnBuilder> =
+        keys.names().iter().map(|_| ColumnBuilder::with_capacity(inner.rows())).collect();
     for group in shown {
         let at = *group as usize;
         let parent = keys.groups().get(at).map_or(NO_SLOT, |group| group.parent);
@@ -157,7 +165,8 @@ pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> Sl
         }
     }
     let mut table = inner.gather(&picks, slots);
-    let mut named: Vec<_> = keys.names().iter().cloned().zip(columns.into_iter().map(ColumnBuilder::finish)).collect();
+    let mut named: Vec<_> =
+        keys.names().iter().cloned().zip(columns.into_iter().map(ColumnBuilder::finish)).collect();
     // A function that writes a field named as a key has the last word.
     named.retain(|(name, _)| table.columns.iter().all(|(other, _)| other != name));
     named.append(&mut table.columns);

@@ -130,14 +130,21 @@ impl KeyTable {
         }
     }
 
-    fn step_coded(&mut self, columns: &[Coded<'_>], within: &Selection, slots: &Slots<'_>, groups: &mut [u32]) {
-        let combinations = columns.iter().try_fold(slots.count as u64, |all, column| all.checked_mul(column.size()));
+    fn step_coded(
+        &mut self,
+        columns: &[Coded<'_>],
+        within: &Selection,
+        slots: &Slots<'_>,
+        groups: &mut [u32],
+    ) {
+        let combinations =
+            columns.iter().try_fold(slots.count as u64, |all, column| all.checked_mul(column.size()));
         let Some(combinations) = combinations else {
             return self.step_combined(within, slots, groups, columns);
         };
         let mut known = match combinations {
             ..=DENSE_MAX => Known::Dense(vec![UNKNOWN; combinations as usize]),
-            _ => Known::Sparse(HashMap::new()),
+            _ => Known::Sparse(HashMap::default()),
         };
         let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
         for row in within.iter() {
@@ -164,7 +171,13 @@ impl KeyTable {
     }
 
     /// For more combinations of codes than there are 64-bit numbers.
-    fn step_combined(&mut self, within: &Selection, slots: &Slots<'_>, groups: &mut [u32], columns: &[Coded<'_>]) {
+    fn step_combined(
+        &mut self,
+        within: &Selection,
+        slots: &Slots<'_>,
+        groups: &mut [u32],
+        columns: &[Coded<'_>],
+    ) {
         let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
         for row in within.iter().filter(|row| slots.of(*row) != NO_SLOT) {
             texts.clear();
@@ -216,14 +229,18 @@ impl KeyTable {
         }
         let place = place_hash(parent, hash);
         let found = self.index.find(place, |group| {
-            let same = self.groups.get(*group as usize).is_some_and(|have| have.parent == parent && have.hash == hash);
+            let same = self
+                .groups
+                .get(*group as usize)
+                .is_some_and(|have| have.parent == parent && have.hash == hash);
             same && self.texts(*group as usize).eq(texts.iter().map(AsRef::as_ref))
         });
         if let Some(group) = found {
             return *group;
         }
         let length: usize = texts.iter().map(|text| text.as_ref().len()).sum();
-        let (Ok(group), Ok(_)) = (u32::try_from(self.groups.len()), u32::try_from(self.arena.len() + length)) else {
+        let (Ok(group), Ok(_)) = (u32::try_from(self.groups.len()), u32::try_from(self.arena.len() + length))
+        else {
             return NO_SLOT;
         };
         // Checked above: all ends fit 32 bits.

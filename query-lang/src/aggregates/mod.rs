@@ -8,14 +8,38 @@
 //! order, gives the same table; nothing depends on the numbering of slots, on hash seeds or on the order of rows
 //! except through their [`OrderKey`].
 
+mod body;
+pub mod buckets;
+mod chain;
+mod collect;
+mod counts;
+pub mod distinct;
+mod fieldstats;
+mod group;
+mod keys;
+mod last;
+mod linreg;
+mod numbers;
+pub mod percentile;
+mod product;
+mod read;
+mod rows;
+mod slots;
 pub mod spec;
+#[cfg(test)]
+mod tests;
+mod top;
 
 use std::sync::Arc;
 
 pub use spec::{AggregateSpec, Needs, PipelineId, Stage};
 
-use crate::machine::StepError;
+use body::{Body, Run};
+use slots::Slots;
+
+use crate::machine::{Context, StepError};
 use crate::record::{Column, OrderKey, Selection};
+use crate::result::ResultTable;
 
 /// The field that says when an event happened, milliseconds.
 pub const TIMESTAMP: &str = "@timestamp";
@@ -80,5 +104,69 @@ impl Pipelines for NoPipelines {
             within: input.within.clone(),
             parents: None,
         })
+    }
+}
+
+/// What the rows of an aggregate are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Events: their fields have no order of their own, and rows kept keep their places.
+    Events,
+    /// Rows of an earlier aggregate's table: their columns are in order, and a row's place is its number.
+    Table,
+}
+
+/// What one aggregate has learnt from rows so far.
+#[derive(Clone, Debug)]
+pub struct AggregateState {
+    context: Arc<Context>,
+    body: Body,
+}
+
+impl AggregateState {
+    /// Nothing learnt. States that are to be merged are made from the same `spec` and `context`.
+    #[must_use]
+    pub fn new(spec: &AggregateSpec, context: &Arc<Context>, source: Source) -> AggregateState {
+        AggregateState { context: Arc::clone(context), body: Body::new(spec, context, source) }
+    }
+
+    /// Learns from the rows of `input`. Limits are for the caller to keep, by [`AggregateState::bytes`].
+    ///
+    /// # Errors
+    /// When a composite argument's row steps fail.
+    pub fn step(&mut self, input: &Input<'_>, pipelines: &mut dyn Pipelines) -> Result<(), StepError> {
+        self.body.step(input, &Slots::ONE, pipelines)
+    }
+
+    /// Adds what `other` learnt. Associative and commutative.
+    pub fn merge(&mut self, other: &AggregateState) {
+        self.body.merge(&other.body, &[0], 1);
+    }
+
+    /// The table of what was learnt. The state stays as it is.
+    ///
+    /// # Errors
+    /// When a composite argument's row steps fail.
+    pub fn result(&self, pipelines: &mut dyn Pipelines) -> Result<ResultTable, StepError> {
+        let (mut warnings, mut notes) = (Vec::new(), Vec::new());
+        let mut run = Run { pipelines, context: &self.context, warnings: &mut warnings, notes: &mut notes };
+        let table = self.body.output(1, &mut run)?;
+        warnings.sort_unstable();
+        warnings.dedup();
+        Ok(ResultTable { rows: table.rows(), columns: table.columns, order: table.order, warnings, notes })
+    }
+
+    /// Bytes of memory held, an upper estimate.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<AggregateState>() + self.body.bytes()
+    }
+
+    /// No row at or beyond this place can change the result: at or below it for aggregates that want the newest
+    /// rows, at or above it for those that want the oldest. `None` while any row may. Where rows are sorted by
+    /// `@timestamp`, it holds as long as no row step writes that field.
+    #[must_use]
+    pub fn horizon(&self) -> Option<OrderKey> {
+        self.body.horizon()
     }
 }

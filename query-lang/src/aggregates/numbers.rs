@@ -92,10 +92,12 @@ impl Numbers {
 
     pub(super) fn merge(&mut self, other: &Numbers, map: &[u32], count: usize) {
         match (&mut self.kept, &other.kept) {
-            (Kept::Means(mine), Kept::Means(theirs)) => merge_slots(mine, theirs, map, count, |mine, theirs| {
-                mine.count += theirs.count;
-                mine.sum.merge(&theirs.sum);
-            }),
+            (Kept::Means(mine), Kept::Means(theirs)) => {
+                merge_slots(mine, theirs, map, count, |mine, theirs| {
+                    mine.count += theirs.count;
+                    mine.sum.merge(&theirs.sum);
+                })
+            }
             (Kept::Extremes(mine), Kept::Extremes(theirs)) => {
                 merge_slots(mine, theirs, map, count, |mine, theirs| {
                     if let Some(theirs) = theirs {
@@ -103,7 +105,9 @@ impl Numbers {
                     }
                 });
             }
-            (Kept::Moments(mine), Kept::Moments(theirs)) => merge_slots(mine, theirs, map, count, Moments::merge),
+            (Kept::Moments(mine), Kept::Moments(theirs)) => {
+                merge_slots(mine, theirs, map, count, Moments::merge)
+            }
             // States of one aggregate keep the same things.
             _ => {}
         }
@@ -154,7 +158,9 @@ impl Numbers {
         match &self.kept {
             Kept::Means(states) => states.iter().map(|mean| size_of::<Mean>() + mean.sum.heap_bytes()).sum(),
             Kept::Extremes(states) => states.capacity() * size_of::<Option<Extremes>>(),
-            Kept::Moments(states) => states.iter().map(|state| size_of::<Moments>() + state.heap_bytes()).sum(),
+            Kept::Moments(states) => {
+                states.iter().map(|state| size_of::<Moments>() + state.heap_bytes()).sum()
+            }
         }
     }
 }
@@ -240,7 +246,10 @@ mod tests {
         assert_eq!(variance(&[]), None);
         assert_eq!(variance(&["5"]), Some(0.0));
         assert_eq!(variance(&["1", "2", "3", "4"]), Some(1.25));
-        assert_eq!(variance(&["1000000000001", "1000000000002", "1000000000003", "1000000000004"]), Some(1.25));
+        assert_eq!(
+            variance(&["1000000000001", "1000000000002", "1000000000003", "1000000000004"]),
+            Some(1.25)
+        );
         assert_eq!(variance(&["100000000.1", "100000000.3"]), Some(0.01));
         assert_eq!(variance(&["1e200", "1"]), None, "the square is beyond the doubles");
         let wide = variance(&["12345678901234567890123", "12345678901234567890123"]);

@@ -218,7 +218,8 @@ impl Percentiles {
     }
 
     pub(super) fn output(&self, count: usize) -> SlotTable {
-        let mut columns: Vec<ColumnBuilder> = self.spec.outputs.iter().map(|_| ColumnBuilder::default()).collect();
+        let mut columns: Vec<ColumnBuilder> =
+            self.spec.outputs.iter().map(|_| ColumnBuilder::default()).collect();
         let mut slots = Vec::new();
         for (slot, sketch) in (0_u32..).zip(self.sketches.iter().take(count)) {
             if sketch.count == 0 {

@@ -31,7 +31,8 @@ pub(super) fn each_number(column: &Column, within: &Selection, mut f: impl FnMut
         Column::Dictionary { codes, dictionary } => {
             let mut known = ByCode::new(dictionary);
             for row in within.iter() {
-                let number = codes.get(row).and_then(|code| known.get(*code, |text| text.and_then(Number::parse)));
+                let number =
+                    codes.get(row).and_then(|code| known.get(*code, |text| text.and_then(Number::parse)));
                 if let Some(number) = number {
                     f(row, number);
                 }

@@ -74,7 +74,10 @@ pub(super) fn merge_slots<T: Default>(
 
 /// Keeps the states of `keep`, in that order.
 pub(super) fn gather<T: Default>(states: &mut Vec<T>, keep: &[u32]) {
-    *states = keep.iter().map(|slot| states.get_mut(*slot as usize).map(std::mem::take).unwrap_or_default()).collect();
+    *states = keep
+        .iter()
+        .map(|slot| states.get_mut(*slot as usize).map(std::mem::take).unwrap_or_default())
+        .collect();
 }
 
 /// A table whose every row belongs to a slot.
@@ -110,9 +113,20 @@ impl SlotTable {
         starts
     }
 
-    /// The table whose row `i` is this table's row `picks[i]`, in slot `slots[i]`.
+    /// The table whose row `i` is this table's row `picks[i]`, in slot `slots[i]`; [`NO_SLOT`] picks a row without
+    /// fields.
     pub(super) fn gather(&self, picks: &[u32], slots: Vec<u32>) -> SlotTable {
-        let column = |(name, column): &(Arc<str>, Column)| (Arc::clone(name), column.gather(picks));
+        let gaps = picks.iter().any(|pick| *pick as usize >= self.rows());
+        let pick = |row: usize| {
+            picks.get(row).map(|pick| (0, *pick as usize)).filter(|(_, pick)| *pick < self.rows())
+        };
+        let column = |(name, column): &(Arc<str>, Column)| {
+            let picked = match gaps {
+                true => Column::weave(std::slice::from_ref(column), picks.len(), pick),
+                false => column.gather(picks),
+            };
+            (Arc::clone(name), picked)
+        };
         let order = match self.order.is_empty() {
             true => Vec::new(),
             false => {

@@ -1,0 +1,191 @@
+//! The states of one aggregate over its slots, whichever aggregate it is.
+
+use super::buckets::BucketStates;
+use super::chain::Chain;
+use super::collect::Collect;
+use super::counts::{Counts, DistinctCounts};
+use super::fieldstats::FieldStats;
+use super::group::Groups;
+use super::last::{SelectFrom, SelectLast};
+use super::linreg::LinReg;
+use super::numbers::Numbers;
+use super::percentile::Percentiles;
+use super::product::Product;
+use super::rows::RowStore;
+use super::slots::{SlotTable, Slots};
+use super::spec::AggregateSpec;
+use super::top::Top;
+use super::{Input, Pipelines, Source};
+use crate::machine::{Context, StepError};
+use crate::record::OrderKey;
+
+/// States, one for each slot.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Counts(Counts),
+    Distinct(DistinctCounts),
+    Numbers(Numbers),
+    Percentiles(Percentiles),
+    LinReg(LinReg),
+    Groups(Box<Groups>),
+    Top(Box<Top>),
+    Buckets(Box<BucketStates>),
+    Collect(Collect),
+    SelectLast(SelectLast),
+    SelectFrom(SelectFrom),
+    Rows(Box<RowStore>),
+    FieldStats(FieldStats),
+    Product(Product),
+    Chain(Chain),
+}
+
+/// What writing a table needs besides the states.
+pub(super) struct Run<'a> {
+    pub(super) pipelines: &'a mut dyn Pipelines,
+    pub(super) context: &'a Context,
+    pub(super) warnings: &'a mut Vec<String>,
+    pub(super) notes: &'a mut Vec<(String, String)>,
+}
+
+impl Body {
+    pub(super) fn new(spec: &AggregateSpec, context: &Context, source: Source) -> Body {
+        match spec {
+            AggregateSpec::Count(spec) if spec.distinct => Body::Distinct(DistinctCounts::new(spec)),
+            AggregateSpec::Count(spec) => Body::Counts(Counts::new(spec)),
+            AggregateSpec::Number(spec) => Body::Numbers(Numbers::new(spec)),
+            AggregateSpec::Percentile(spec) => Body::Percentiles(Percentiles::new(spec)),
+            AggregateSpec::LinReg(spec) => Body::LinReg(LinReg::new(spec)),
+            AggregateSpec::GroupBy(spec) => Body::Groups(Box::new(Groups::new(spec, context, source))),
+            AggregateSpec::Top(spec) => Body::Top(Box::new(Top::new(spec))),
+            AggregateSpec::Bucket(spec) => Body::Buckets(Box::new(BucketStates::new(spec, context, source))),
+            AggregateSpec::Collect(spec) => Body::Collect(Collect::new(spec)),
+            AggregateSpec::SelectLast(fields) => Body::SelectLast(SelectLast::new(fields)),
+            AggregateSpec::SelectFrom(spec) => Body::SelectFrom(SelectFrom::new(spec)),
+            AggregateSpec::Rows(spec) => Body::Rows(Box::new(RowStore::new(spec, source))),
+            AggregateSpec::FieldStats { limit } => Body::FieldStats(FieldStats::new(*limit)),
+            AggregateSpec::Product(list) => Body::Product(Product::new(list, context, source)),
+            AggregateSpec::Chain(stages) => Body::Chain(Chain::new(stages, context, source)),
+        }
+    }
+
+    /// Puts each row of `input` into the state of its slot.
+    pub(super) fn step(
+        &mut self,
+        input: &Input<'_>,
+        slots: &Slots<'_>,
+        pipelines: &mut dyn Pipelines,
+    ) -> Result<(), StepError> {
+        match self {
+            Body::Counts(states) => states.step(input, slots),
+            Body::Distinct(states) => states.step(input, slots),
+            Body::Numbers(states) => states.step(input, slots),
+            Body::Percentiles(states) => states.step(input, slots),
+            Body::LinReg(states) => states.step(input, slots),
+            Body::Groups(states) => states.step(input, slots, pipelines)?,
+            Body::Top(states) => states.step(input, slots),
+            Body::Buckets(states) => states.step(input, slots, pipelines)?,
+            Body::Collect(states) => states.step(input, slots),
+            Body::SelectLast(states) => states.step(input, slots),
+            Body::SelectFrom(states) => states.step(input, slots),
+            Body::Rows(states) => states.step(input, slots),
+            Body::FieldStats(states) => states.step(input, slots),
+            Body::Product(states) => states.step(input, slots, pipelines)?,
+            Body::Chain(states) => states.step(input, slots, pipelines)?,
+        }
+        Ok(())
+    }
+
+    /// Adds each state of `other` to the one `map` sends it to, of `count` there are.
+    pub(super) fn merge(&mut self, other: &Body, map: &[u32], count: usize) {
+        match (self, other) {
+            (Body::Counts(mine), Body::Counts(theirs)) => mine.merge(theirs, map, count),
+            (Body::Distinct(mine), Body::Distinct(theirs)) => mine.merge(theirs, map, count),
+            (Body::Numbers(mine), Body::Numbers(theirs)) => mine.merge(theirs, map, count),
+            (Body::Percentiles(mine), Body::Percentiles(theirs)) => mine.merge(theirs, map, count),
+            (Body::LinReg(mine), Body::LinReg(theirs)) => mine.merge(theirs, map, count),
+            (Body::Groups(mine), Body::Groups(theirs)) => mine.merge(theirs, map),
+            (Body::Top(mine), Body::Top(theirs)) => mine.merge(theirs, map),
+            (Body::Buckets(mine), Body::Buckets(theirs)) => mine.merge(theirs, map),
+            (Body::Collect(mine), Body::Collect(theirs)) => mine.merge(theirs, map, count),
+            (Body::SelectLast(mine), Body::SelectLast(theirs)) => mine.merge(theirs, map, count),
+            (Body::SelectFrom(mine), Body::SelectFrom(theirs)) => mine.merge(theirs, map, count),
+            (Body::Rows(mine), Body::Rows(theirs)) => mine.merge(theirs, map, count),
+            (Body::FieldStats(mine), Body::FieldStats(theirs)) => mine.merge(theirs, map, count),
+            (Body::Product(mine), Body::Product(theirs)) => mine.merge(theirs, map, count),
+            (Body::Chain(mine), Body::Chain(theirs)) => mine.merge(theirs, map, count),
+            // States of different aggregates never meet: both come from one program.
+            _ => {}
+        }
+    }
+
+    /// Keeps the states of `keep`, in that order.
+    pub(super) fn gather(&mut self, keep: &[u32]) {
+        match self {
+            Body::Counts(states) => states.gather(keep),
+            Body::Distinct(states) => states.gather(keep),
+            Body::Numbers(states) => states.gather(keep),
+            Body::Percentiles(states) => states.gather(keep),
+            Body::LinReg(states) => states.gather(keep),
+            Body::Groups(states) => states.gather(keep),
+            Body::Top(states) => states.gather(keep),
+            Body::Buckets(states) => states.gather(keep),
+            Body::Collect(states) => states.gather(keep),
+            Body::SelectLast(states) => states.gather(keep),
+            Body::SelectFrom(states) => states.gather(keep),
+            Body::Rows(states) => states.gather(keep),
+            Body::FieldStats(states) => states.gather(keep),
+            Body::Product(states) => states.gather(keep),
+            Body::Chain(states) => states.gather(keep),
+        }
+    }
+
+    /// The table of slots `0..count`.
+    pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
+        Ok(match self {
+            Body::Counts(states) => states.output(count),
+            Body::Distinct(states) => states.output(count, run.warnings),
+            Body::Numbers(states) => states.output(count),
+            Body::Percentiles(states) => states.output(count),
+            Body::LinReg(states) => states.output(count),
+            Body::Groups(states) => states.output(count, run)?,
+            Body::Top(states) => states.output(count, run),
+            Body::Buckets(states) => states.output(count, run)?,
+            Body::Collect(states) => states.output(count, run.warnings),
+            Body::SelectLast(states) => states.output(count),
+            Body::SelectFrom(states) => states.output(count),
+            Body::Rows(states) => states.output(count),
+            Body::FieldStats(states) => states.output(count),
+            Body::Product(states) => states.output(count, run)?,
+            Body::Chain(states) => states.output(count, run)?,
+        })
+    }
+
+    /// Bytes held, an upper estimate.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Body::Counts(states) => states.bytes(),
+            Body::Distinct(states) => states.bytes(),
+            Body::Numbers(states) => states.bytes(),
+            Body::Percentiles(states) => states.bytes(),
+            Body::LinReg(states) => states.bytes(),
+            Body::Groups(states) => states.bytes(),
+            Body::Top(states) => states.bytes(),
+            Body::Buckets(states) => states.bytes(),
+            Body::Collect(states) => states.bytes(),
+            Body::SelectLast(states) => states.bytes(),
+            Body::SelectFrom(states) => states.bytes(),
+            Body::Rows(states) => states.bytes(),
+            Body::FieldStats(states) => states.bytes(),
+            Body::Product(states) => states.bytes(),
+            Body::Chain(states) => states.bytes(),
+        }
+    }
+
+    /// The place that bounds which rows may still change the result.
+    pub(super) fn horizon(&self) -> Option<OrderKey> {
+        match self {
+            Body::Rows(states) => states.horizon(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Laws of aggregates: what the table says, and that no split and no order of merging changes it.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::spec::*;
+use super::*;
+use crate::record::ColumnBuilder;
+use crate::value::{SortType, ValueRef};
+
+type Row = Vec<Option<String>>;
+
+const FIELDS: [&str; 4] = ["k", "g", "n", "@timestamp"];
+
+fn context() -> Arc<Context> {
+    Arc::new(Context { start_nanos: 0, end_nanos: 600_000_000_000, ..Context::default() })
+}
+
+/// Columns of `rows` as text, or with a dictionary for the keys.
+fn columns(rows: &[(OrderKey, Row)], coded: bool) -> Vec<(Arc<str>, Column)> {
+    let column = |at: usize| {
+        let mut builder = ColumnBuilder::default();
+        rows.iter().for_each(|(_, row)| builder.push(row[at].as_deref().map(ValueRef::Text)));
+        builder.finish()
+    };
+    let code = |column: Column| {
+        let mut texts: Vec<String> = Vec::new();
+        let mut builder = ColumnBuilder::default();
+        let codes = (0..column.len()).map(|row| match column.get(row) {
+            None => crate::record::Dictionary::MISSING,
+            Some(value) => {
+                let text = value.text().into_owned();
+                let at = texts.iter().position(|have| *have == text).unwrap_or_else(|| {
+                    texts.push(text);
+                    texts.len() - 1
+                });
+                at as u32
+            }
+        });
+        let codes: Arc<[u32]> = codes.collect();
+        texts.iter().for_each(|text| builder.text(text));
+        Column::Dictionary { codes, dictionary: Arc::new(builder.finish_dictionary()) }
+    };
+    FIELDS
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (Arc::from(*name), if coded && at < 3 { code(column(at)) } else { column(at) }))
+        .collect()
+}
+
+fn step(state: &mut AggregateState, rows: &[(OrderKey, Row)], coded: bool) {
+    let order: Vec<OrderKey> = rows.iter().map(|(place, _)| *place).collect();
+    let columns = columns(rows, coded);
+    let within = Selection::all(rows.len());
+    state.step(&Input { order: &order, columns: &columns, within: &within }, &mut NoPipelines).unwrap();
+}
+
+fn show(state: &AggregateState) -> String {
+    let table = state.result(&mut NoPipelines).unwrap();
+    let mut out =
+        format!("{}\n", table.columns.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(","));
+    for row in 0..table.rows {
+        let cells: Vec<String> = table
+            .columns
+            .iter()
+            .map(|(_, column)| column.get(row).map_or("-".to_owned(), |value| value.text().into_owned()))
+            .collect();
+        out.push_str(&cells.join(","));
+        out.push('\n');
+    }
+    table.warnings.iter().for_each(|warning| out.push_str(&format!("! {warning}\n")));
+    out
+}
+
+fn count_as(output: &str) -> AggregateSpec {
+    AggregateSpec::Count(CountSpec { field: None, distinct: false, output: output.into() })
+}
+
+fn count_of(distinct: bool) -> AggregateSpec {
+    AggregateSpec::Count(CountSpec { field: Some("n".into()), distinct, output: "_count".into() })
+}
+
+fn number(kind: NumberKind) -> AggregateSpec {
+    AggregateSpec::Number(NumberSpec { kind, field: "n".into(), output: format!("{kind:?}").into() })
+}
+
+fn group(keys: &[&str], function: AggregateSpec, limit: usize) -> AggregateSpec {
+    let keys = keys.iter().map(|key| Arc::from(*key)).collect();
+    AggregateSpec::GroupBy(GroupBySpec { keys, function: Box::new(function), limit })
+}
+
+fn rows_spec(order: RowOrder, limit: usize, fields: Option<&[&str]>) -> AggregateSpec {
+    let fields = fields.map(|fields| fields.iter().map(|field| Arc::from(*field)).collect());
+    AggregateSpec::Rows(RowsSpec { order, limit, fields })
+}
+
+fn by(field: &str, kind: SortType, descending: bool) -> RowOrder {
+    RowOrder::By(vec![SortField { field: field.into(), kind, descending }])
+}
+
+fn percentile() -> AggregateSpec {
+    let outputs = [0.0, 50.0, 99.9].map(|p| (p, PercentileSpec::column(None, p))).to_vec();
+    AggregateSpec::Percentile(PercentileSpec { field: "n".into(), outputs, accuracy: 0.01 })
+}
+
+fn bucket(keys: &[&str], limit: usize, function: AggregateSpec) -> AggregateSpec {
+    AggregateSpec::Bucket(BucketSpec {
+        span: SpanSpec::Millis(1000),
+        min_span_millis: None,
+        timezone: None,
+        keys: keys.iter().map(|key| Arc::from(*key)).collect(),
+        limit,
+        function: Box::new(function),
+        chart: true,
+    })
+}
+
+fn top(measure: Measure) -> AggregateSpec {
+    let rest = Some(Arc::from("others"));
+    AggregateSpec::Top(TopSpec {
+        keys: vec!["k".into()],
+        limit: 2,
+        measure,
+        output: "_top".into(),
+        percent: true,
+        rest,
+    })
+}
+
+fn collect(separator: Option<&str>, limit: usize) -> AggregateSpec {
+    let fields = vec![Arc::from("k"), Arc::from("n")];
+    AggregateSpec::Collect(CollectSpec { fields, limit, separator: separator.map(Arc::from) })
+}
+
+fn specs() -> Vec<AggregateSpec> {
+    let numbers = || {
+        use NumberKind::*;
+        AggregateSpec::Product([Sum, Avg, Min, Max, Range, StdDev, Variance].map(number).to_vec())
+    };
+    let mut all = vec![
+        AggregateSpec::count(),
+        count_of(false),
+        count_of(true),
+        numbers(),
+        percentile(),
+        AggregateSpec::LinReg(LinRegSpec { x: "n".into(), y: "@timestamp".into(), prefix: "".into() }),
+        group(&["k"], AggregateSpec::count(), 20_000),
+        group(&["k"], AggregateSpec::count(), 2),
+        group(&["k", "g"], AggregateSpec::Product(Vec::new()), 20_000),
+        group(
+            &["k", "g"],
+            AggregateSpec::Product(vec![count_as("c"), number(NumberKind::Avg), count_of(true)]),
+            3,
+        ),
+        group(&["g"], group(&["k"], numbers(), 2), 20_000),
+        group(&["k"], rows_spec(RowOrder::Newest, 1, None), 20_000),
+        group(
+            &["k"],
+            AggregateSpec::Product(vec![
+                collect(Some(";"), 3),
+                AggregateSpec::SelectLast(vec!["g".into(), "n".into()]),
+            ]),
+            100,
+        ),
+        group(&["k"], collect(None, 3), 100),
+        top(Measure::Count),
+        top(Measure::Sum("n".into())),
+        top(Measure::Max("n".into())),
+        bucket(&[], 10, AggregateSpec::count()),
+        bucket(&["k"], 2, AggregateSpec::Product(vec![count_as("c"), percentile()])),
+        bucket(&["k", "g"], 3, number(NumberKind::Sum)),
+        AggregateSpec::FieldStats { limit: 3 },
+        AggregateSpec::Chain(vec![
+            Stage::Aggregate(group(&["k"], AggregateSpec::count(), 10)),
+            Stage::Aggregate(rows_spec(by("_count", SortType::Number, true), 2, None)),
+            Stage::Rows(PipelineId(0)),
+        ]),
+        group(
+            &["g"],
+            AggregateSpec::Chain(vec![
+                Stage::Rows(PipelineId(0)),
+                Stage::Aggregate(group(&["k"], AggregateSpec::count(), 10)),
+                Stage::Aggregate(count_as("keys")),
+            ]),
+            10,
+        ),
+    ];
+    for order in [
+        RowOrder::Oldest,
+        RowOrder::Newest,
+        RowOrder::NewestFirst,
+        by("n", SortType::Number, false),
+        by("k", SortType::Text, true),
+        by("@timestamp", SortType::Number, true),
+    ] {
+        for limit in [1, 3, 200] {
+            all.push(rows_spec(order.clone(), limit, None));
+            all.push(rows_spec(order.clone(), limit, Some(&["n", "k", "absent"])));
+        }
+    }
+    for max in [false, true] {
+        all.push(AggregateSpec::SelectFrom(SelectFromSpec {
+            field: "n".into(),
+            max,
+            include: vec!["k".into(), "n".into()],
+        }));
+    }
+    all
+}
+
+fn events() -> impl Strategy<Value = Vec<(OrderKey, Row)>> {
+    let key = || prop_oneof![1 => Just(None), 8 => "[abc]".prop_map(Some), 1 => Just(Some(String::new()))];
+    let numeric = prop_oneof![
+        1 => Just(None),
+        2 => (-20_i32..20).prop_map(|n| Some(n.to_string())),
+        2 => (-2000_i32..2000, 0..4).prop_map(|(n, scale)| Some(format!("{n}e-{scale}"))),
+        1 => any::<f64>().prop_map(|n| Some(n.to_string())),
+        1 => Just(Some("odd".to_owned())),
+    ];
+    // Places may repeat: copies of one event.
+    let row = (0_i64..8_000, 0_u64..3, key(), key(), numeric);
+    prop::collection::vec(row, 0..40).prop_map(|rows| {
+        rows.into_iter()
+            .map(|(millis, sequence, k, g, n)| {
+                let place = OrderKey { nanos: millis * 1_000_000, sequence };
+                (place, vec![k, g, n, Some(millis.to_string())])
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_split_and_no_order_shows(rows in events(), parts in prop::collection::vec((0_usize..5, any::<bool>()), 40), turn in 0_usize..5) {
+        let context = context();
+        for spec in specs() {
+            let mut whole = AggregateState::new(&spec, &context, Source::Events);
+            step(&mut whole, &rows, false);
+            let mut states = Vec::new();
+            for part in 0..5 {
+                let mut state = AggregateState::new(&spec, &context, Source::Events);
+                let mine: Vec<_> = rows.iter().zip(&parts).filter(|(_, to)| to.0 == part).map(|(row, _)| row.clone()).collect();
+                // Rows arrive backwards and in batches, in either form of column.
+                let backwards: Vec<_> = mine.into_iter().rev().collect();
+                for batch in backwards.chunks(7) {
+                    step(&mut state, batch, parts.first().is_some_and(|part| part.1));
+                }
+                states.push(state);
+            }
+            states.rotate_left(turn);
+            let mut merged = AggregateState::new(&spec, &context, Source::Events);
+            let mut right = states.split_off(3);
+            let mut tail = right.remove(0);
+            right.iter().for_each(|state| tail.merge(state));
+            states.iter().for_each(|state| merged.merge(state));
+            merged.merge(&tail);
+            prop_assert_eq!(show(&merged), show(&whole), "{:?}", spec);
+        }
+    }
+}
+
+fn rows(list: &[(&str, &str, &str, i64)]) -> Vec<(OrderKey, Row)> {
+    let cell = |text: &str| (text != "-").then(|| text.to_owned());
+    (0..)
+        .zip(list)
+        .map(|(sequence, (k, g, n, millis))| {
+            let row = vec![cell(k), cell(g), cell(n), Some(millis.to_string())];
+            (OrderKey { nanos: millis * 1_000_000, sequence }, row)
+        })
+        .collect()
+}
+
+#[test]
+fn tables_say_what_they_should() {
+    let events = rows(&[
+        ("a", "x", "1", 100),
+        ("b", "x", "2.5", 1200),
+        ("a", "y", "-", 1300),
+        ("-", "y", "oops", 2500),
+        ("c", "-", "1e1", 2600),
+        ("a", "x", "1", 2700),
+    ]);
+    for (spec, told) in [
+        (AggregateSpec::count(), "_count\n6\n"),
+        (count_of(false), "_count\n5\n"),
+        (count_of(true), "_count\n4\n"),
+        (number(NumberKind::Sum), "Sum\n14.5\n"),
+        (number(NumberKind::Avg), "Avg\n3.625\n"),
+        (number(NumberKind::Min), "Min\n1\n"),
+        (number(NumberKind::Max), "Max\n10\n"),
+        (number(NumberKind::Range), "Range\n9\n"),
+        (group(&["k"], AggregateSpec::count(), 100), "k,_count\na,3\nb,1\nc,1\n"),
+        (group(&["k"], number(NumberKind::Min), 100), "k,Min\na,1\nb,2.5\nc,10\n"),
+        (group(&["g"], group(&["k"], AggregateSpec::Product(Vec::new()), 9), 9), "g,k\nx,a\nx,b\ny,a\n"),
+        (
+            group(&["k"], AggregateSpec::count(), 1),
+            "k,_count\na,3\n! groupBy of k: 1 of 3 groups shown, with exact values; 2 of 5 rows are in other groups\n",
+        ),
+        (top(Measure::Count), "k,_top,percent\na,3,60\nb,1,20\nothers,1,20\n"),
+        (
+            top(Measure::Sum("n".into())),
+            "k,_top,percent\nc,10,68.96551724137932\nb,2.5,17.24137931034483\nothers,2,13.793103448275861\n",
+        ),
+        (bucket(&[], 10, AggregateSpec::count()), "_bucket,_count\n0,1\n1000,2\n2000,3\n"),
+        (
+            bucket(&["k"], 1, count_as("c")),
+            "_bucket,k,c\n0,a,1\n1000,a,1\n2000,a,1\n! 1 of 3 series shown: those with the greatest totals\n",
+        ),
+        (collect(Some(";"), 2), "k,n\na;b,1;2.5\n! collect of k, n: only 2 distinct values kept\n"),
+        (AggregateSpec::SelectLast(vec!["g".into(), "n".into()]), "g,n\nx,1\n"),
+        (rows_spec(RowOrder::Oldest, 2, Some(&["k", "n"])), "k,n\na,1\nb,2.5\n"),
+        (rows_spec(RowOrder::Newest, 2, Some(&["k", "n"])), "k,n\nc,1e1\na,1\n"),
+        (rows_spec(RowOrder::NewestFirst, 2, Some(&["k", "n"])), "k,n\na,1\nc,1e1\n"),
+        (rows_spec(by("n", SortType::Number, true), 4, Some(&["n", "k"])), "n,k\n1e1,c\n2.5,b\n1,a\n1,a\n"),
+        (rows_spec(by("n", SortType::Number, false), 6, Some(&["n"])), "n\n1\n1\n2.5\n1e1\noops\n-\n"),
+        (AggregateSpec::FieldStats { limit: 2 }, "field,_count,_distinct\n@timestamp,6,6\ng,5,2\n"),
+        (
+            AggregateSpec::SelectFrom(SelectFromSpec {
+                field: "n".into(),
+                max: false,
+                include: vec!["g".into()],
+            }),
+            "g\nx\n",
+        ),
+    ] {
+        for coded in [false, true] {
+            let mut state = AggregateState::new(&spec, &context(), Source::Events);
+            step(&mut state, &events, coded);
+            assert_eq!(show(&state), told, "{spec:?}");
+            assert!(state.bytes() > 0);
+        }
+    }
+}
+
+#[test]
+fn nothing_gives_zero_rows_or_a_zero() {
+    for (spec, told) in [
+        (AggregateSpec::count(), "_count\n0\n"),
+        (number(NumberKind::Sum), "Sum\n0\n"),
+        (number(NumberKind::Avg), "Avg\n"),
+        (number(NumberKind::Max), "Max\n"),
+        (number(NumberKind::StdDev), "StdDev\n"),
+        (percentile(), "_0,_50,_99.9\n"),
+        (group(&["k"], AggregateSpec::count(), 10), "k,_count\n"),
+        (rows_spec(RowOrder::Oldest, 10, None), "\n"),
+        (AggregateSpec::Product(vec![number(NumberKind::Avg)]), "Avg\n-\n"),
+        (AggregateSpec::Product(vec![number(NumberKind::Avg), count_as("c")]), "Avg,c\n-,0\n"),
+    ] {
+        let state = AggregateState::new(&spec, &context(), Source::Events);
+        assert_eq!(show(&state), told, "{spec:?}");
+    }
+}
+
+#[test]
+fn horizons_bound_what_can_still_matter() {
+    let events = rows(&[("a", "x", "1", 100), ("b", "x", "2", 200), ("c", "x", "3", 300)]);
+    for (order, limit, bound) in [
+        (RowOrder::Newest, 2, Some(200)),
+        (RowOrder::NewestFirst, 3, Some(100)),
+        (RowOrder::Newest, 4, None),
+        (RowOrder::Oldest, 1, Some(100)),
+        (by("@timestamp", SortType::Number, true), 1, Some(300)),
+        (by("n", SortType::Number, true), 1, None),
+    ] {
+        let mut state =
+            AggregateState::new(&rows_spec(order.clone(), limit, None), &context(), Source::Events);
+        step(&mut state, &events, false);
+        assert_eq!(state.horizon().map(|place| place.nanos / 1_000_000), bound, "{order:?} {limit}");
+    }
+}
