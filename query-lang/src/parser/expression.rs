@@ -1,7 +1,7 @@
 //! Expressions: arithmetic, comparison, and their operands. Comparison binds weakest and does not chain.
 
 use super::{MAX_TREE_HEIGHT, Parse, Parser, Reading};
-use crate::ast::{BinaryOp, Expr, Pattern, UnaryOp};
+use crate::ast::{BinaryOp, Expr, UnaryOp};
 use crate::lexer::Mode;
 use crate::span::Span;
 
@@ -27,11 +27,9 @@ impl Parser<'_> {
         let end = self.lexer.at();
         self.trivia();
         let at = self.lexer.at();
-        if let Some((op, length)) = self.operator_here() {
-            if binding(op) == 0 {
-                let span = Span::new(at, at + length);
-                return self.fail(span, "comparisons do not chain", Some("put one of them in parentheses"));
-            }
+        if let Some((_, length)) = self.operator_here().filter(|(op, _)| binding(*op) == 0) {
+            let span = Span::new(at, at + length);
+            return self.fail(span, "comparisons do not chain", Some("put one of them in parentheses"));
         }
         if self.lexer.looking_at("=") && !self.lexer.looking_at("=>") && !self.lexer.looking_at("=~") {
             return self.fail(Span::new(at, at + 1), "an expression compares with `==`", Some("write `==`"));
@@ -199,7 +197,7 @@ impl Parser<'_> {
         Ok(match word.text.as_str() {
             "true" => Expr::Bool(true, span),
             "false" => Expr::Bool(false, span),
-            _ => Expr::Word(Pattern { ..word }),
+            _ => Expr::Word(word),
         })
     }
 }
