@@ -316,6 +316,16 @@ const WRONG: &[Wrong] = &[
         )],
         "",
     ),
+    wrong(
+        "a=?b*",
+        &[(
+            4,
+            5,
+            "expected a space between `?b` and `*`",
+            "a value that needs quotes stands inside them as a whole",
+        )],
+        "",
+    ),
 ];
 
 #[test]

@@ -199,6 +199,11 @@ const ROWS: &[Row] = &[
         "(join query={text:a | text:b} field=x include=[*])",
     ),
     row("f=Request(x or y)", "f=Request and (x or y)", "(and [f Equal Request] (or text:x text:y))"),
+    row(
+        "type=?msg-level | regex(regex=?msg-regex, field=m) | x := ?a-1 + ?b - c",
+        "type=?\"msg-level\"\n| regex(regex=?\"msg-regex\", field=m)\n| x := ?a - 1 + ?b - c",
+        "[type Equal ?msg-level] | (regex regex=?msg-regex field=m) | (set x (Subtract (Add (Subtract ?a #1) ?b) c))",
+    ),
 ];
 
 #[test]

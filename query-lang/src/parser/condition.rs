@@ -85,7 +85,7 @@ impl Parser<'_> {
                 self.check_glued(text.span)?;
                 self.after_name(quoted_name(text))
             }
-            Some(b'?') => self.param().map(Filter::Param),
+            Some(b'?') => self.filter_param().map(Filter::Param),
             Some(b'$') => self.saved().map(Filter::Saved),
             _ => {
                 if let Some(read) = self.regex() {
@@ -146,11 +146,11 @@ impl Parser<'_> {
         false
     }
 
-    /// `foo"bar"`, `"foo"bar` and `/foo/*` are neither one value nor two.
+    /// `foo"bar"`, `"foo"bar`, `/foo/*` and `?foo*` are neither one value nor two.
     pub(super) fn check_glued(&mut self, span: Span) -> Parse<()> {
         let next = match self.lexer.byte(0) {
             Some(b'"') => "\"",
-            Some(_) if self.lexer.slice(span).starts_with(['"', '/']) => {
+            Some(_) if self.lexer.slice(span).starts_with(['"', '/', '?']) => {
                 let word = self.lexer.peek_word(Mode::Pattern);
                 if word.is_empty() || words::is_keyword(word) {
                     return Ok(());
@@ -254,7 +254,7 @@ impl Parser<'_> {
             return read.map(TestValue::Regex);
         }
         if self.lexer.looking_at("?") {
-            return self.param().map(TestValue::Param);
+            return self.filter_param().map(TestValue::Param);
         }
         let Some(span) = self.lexer.word(Mode::Pattern) else {
             let what = format!("a value after `{} {}`", field.text, sign(op));

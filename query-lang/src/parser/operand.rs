@@ -55,11 +55,27 @@ impl Parser<'_> {
         }
     }
 
+    /// A parameter as an operand of a filter, where no operator may touch it.
+    pub(super) fn filter_param(&mut self) -> Parse<Param> {
+        let param = self.param()?;
+        self.check_glued(param.span)?;
+        Ok(param)
+    }
+
     /// `?name`, `?"name"` or `?{name=default}`: `?` stands here.
     pub(super) fn param(&mut self) -> Parse<Param> {
         let mark = self.lexer.eat("?").unwrap_or_default();
         let Some(open) = self.lexer.eat("{") else {
-            let name = self.field("a parameter name")?;
+            let mut name = self.field("a parameter name")?;
+            // `?msg-level` is one name; `?x - 1` and `?x-1` subtract.
+            while !name.quoted
+                && self.lexer.looking_at("-")
+                && self.lexer.byte(1).is_some_and(|b| b.is_ascii_alphabetic())
+            {
+                self.lexer.go(self.lexer.at() + 1);
+                self.lexer.word(Mode::Field);
+                name = self.name_of(Span::new(name.span.start as usize, self.lexer.at()));
+            }
             let span = mark.join(name.span);
             return Ok(Param { name, default: None, span });
         };

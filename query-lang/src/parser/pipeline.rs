@@ -223,7 +223,7 @@ impl Parser<'_> {
             return read.map(Guard::Regex);
         }
         if self.lexer.looking_at("?") {
-            return self.param().map(Guard::Param);
+            return self.filter_param().map(Guard::Param);
         }
         let Some(word) = self.lexer.word(Mode::Pattern) else {
             return self.expected("a guard: `*`, a value, a regex or a filter function");
