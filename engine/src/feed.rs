@@ -82,6 +82,11 @@ impl FeedSender {
         }
     }
 
+    /// Somebody still follows.
+    pub(crate) fn is_followed(&self) -> bool {
+        Arc::strong_count(&self.shared) > 1
+    }
+
     /// Batches left out so far.
     pub(crate) fn missed_batches(&self) -> u64 {
         self.shared.missed_batches.load(Ordering::Relaxed)

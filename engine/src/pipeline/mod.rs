@@ -1,7 +1,22 @@
-//! The way of a batch: queue, log, head and live feed; and the [`Engine`] that joins them.
+//! The way of a batch: queue, log, head and feed; and the [`Engine`] that joins them and owns the threads.
+//!
+//! ```text
+//! append (any thread) --encode--> intake (bounded) --log thread: one write, one sync a group--> publish --> done
+//!                                                                                                |
+//!                                     seal thread <----- a head is full -------------------------+--> feeds
+//!                                     upkeep thread: spare log files, merging, retention
+//! ```
+//!
+//! Nothing here waits for a follower. Nothing is lost by being full: an append that finds no room is refused at once.
 
+mod commit;
 mod engine;
+mod intake;
 mod repository;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod upkeep;
 
 pub use engine::Engine;
 pub use repository::Repository;

@@ -2,25 +2,36 @@
 
 use std::sync::Arc;
 
-use crate::config::AppendOptions;
-use crate::error::AppendError;
+use crossbeam::channel::bounded;
+
+use crate::config::{AppendOptions, Retention};
+use crate::error::{AppendError, StoreError};
 use crate::event::EventBatch;
 use crate::feed::Feed;
 use crate::pipeline::Receipt;
+use crate::pipeline::intake::Intake;
 use crate::stats::{FieldSummary, RepositoryStats};
+use crate::store::Store;
+use crate::store::repository::StoredRepository;
 use crate::store::snapshot::Snapshot;
 
 /// A named set of events: appended to, searched, followed.
 #[derive(Debug)]
 pub struct Repository {
-    name: Arc<str>,
+    store: Arc<Store>,
+    intake: Arc<Intake>,
+    stored: Arc<StoredRepository>,
 }
 
 impl Repository {
+    pub(super) fn new(store: Arc<Store>, intake: Arc<Intake>, stored: Arc<StoredRepository>) -> Repository {
+        Repository { store, intake, stored }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
-        &self.name
+        self.stored.name()
     }
 
     /// Queues a batch and returns at once; `done` is called, on the log's thread, when the batch is as safe as
@@ -30,50 +41,68 @@ impl Repository {
     /// When the batch is not even queued; `done` is then never called.
     pub fn append(
         &self,
-        _batch: EventBatch,
-        _options: AppendOptions,
-        _done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static,
+        batch: EventBatch,
+        options: AppendOptions,
+        done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static,
     ) -> Result<(), AppendError> {
-        Err(AppendError::Closed)
+        self.intake.append(&self.stored, batch, options, Box::new(done))
     }
 
     /// Appends a batch and waits until it is as safe as asked, and visible.
     ///
     /// # Errors
     /// When the batch was not taken.
-    pub fn append_wait(&self, _batch: EventBatch, _options: AppendOptions) -> Result<Receipt, AppendError> {
-        Err(AppendError::Closed)
+    pub fn append_wait(&self, batch: EventBatch, options: AppendOptions) -> Result<Receipt, AppendError> {
+        let (sender, receiver) = bounded(1);
+        self.append(batch, options, move |answer| drop(sender.send(answer)))?;
+        receiver.recv().unwrap_or(Err(AppendError::Closed))
     }
 
     /// All it holds now. Cheap; the snapshot stays as it is.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::new(Snapshot::default())
+        self.stored.snapshot()
     }
 
     /// All it holds now, and a feed of everything that follows: no gap, no double.
     #[must_use]
     pub fn follow(&self) -> (Arc<Snapshot>, Feed) {
-        (Arc::new(Snapshot::default()), crate::feed::feed(1, 0).1)
+        self.stored.follow()
     }
 
     /// Seals what is in the head, and waits for it.
     ///
     /// # Errors
     /// When sealing failed; the events stay where they are.
-    pub fn flush(&self) -> Result<(), crate::error::StoreError> {
-        Ok(())
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.stored.freeze_older(std::time::Duration::ZERO);
+        self.store.seal_frozen(&self.stored)?;
+        self.store.release_log()
+    }
+
+    /// Its own retention; `None` when that of the engine holds.
+    #[must_use]
+    pub fn retention(&self) -> Option<Retention> {
+        self.stored.retention()
+    }
+
+    /// Gives it its own retention, or with `None` that of the engine.
+    ///
+    /// # Errors
+    /// When the catalog cannot be written.
+    pub fn set_retention(&self, retention: Option<Retention>) -> Result<(), StoreError> {
+        self.store.set_retention(&self.stored, retention)
     }
 
     /// The catalogue of fields, by name.
     #[must_use]
     pub fn fields(&self) -> Vec<FieldSummary> {
-        Vec::new()
+        self.snapshot().fields()
     }
 
     /// What it holds, counted.
     #[must_use]
     pub fn stats(&self) -> RepositoryStats {
-        RepositoryStats::default()
+        self.stored.stats()
     }
 }

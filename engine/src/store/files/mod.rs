@@ -12,6 +12,7 @@
 mod map;
 pub mod memory;
 pub mod real;
+mod sequential;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::path::Path;
 pub use map::Mapped;
 use memory::{MemoryFile, MemoryFiles};
 use real::{RealFile, RealFiles};
+pub use sequential::Sequential;
 
 use crate::error::StoreError;
 
@@ -229,6 +231,15 @@ impl Files {
         file.sync_data()?;
         self.rename(&temporary, name)?;
         self.sync_dir(parent(name))
+    }
+
+    /// Where a file lies on the file system; `None` in memory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<std::path::PathBuf> {
+        match self {
+            Files::Real(files) => Some(files.path(name)),
+            Files::Memory(_) => None,
+        }
     }
 
     /// Bytes free on the file system.

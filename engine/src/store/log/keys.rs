@@ -51,6 +51,9 @@ impl KeyWindow {
     /// Remembers a batch, and forgets what is too old or too much.
     pub(crate) fn insert(&mut self, batch: Remembered, now_nanos: i64) {
         let entry = (batch.repository, Arc::clone(&batch.key));
+        if self.by_key.get(&entry).is_some_and(|known| known.first_sequence == batch.first_sequence) {
+            return;
+        }
         self.by_age.push_back((entry.0, Arc::clone(&entry.1), batch.written_nanos));
         self.by_key.insert(entry, batch);
         while let Some((repository, key, written)) = self.by_age.front()

@@ -1,0 +1,210 @@
+//! Batches on their way: acknowledged is visible, and there again after a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{AppendOptions, EngineConfig, IdempotencyKey, Level};
+use crate::error::{AppendError, EngineError};
+use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
+use crate::feed::Delivery;
+use crate::pipeline::{Engine, Repository};
+use crate::store::files::Files;
+use crate::store::files::memory::{Fault, MemoryFiles};
+
+pub(crate) fn config() -> EngineConfig {
+    EngineConfig { log_file_bytes: 64 << 10, min_free_bytes: 0, ..EngineConfig::new("memory") }
+}
+
+pub(crate) fn batch(lines: &[String]) -> EventBatch {
+    let mut builder = EventBatchBuilder::new(EventLimits::default());
+    for (at, line) in lines.iter().enumerate() {
+        builder.push_text(line.as_bytes(), Some(at as i64), &TagSet::none(), None).unwrap();
+    }
+    builder.finish(7)
+}
+
+fn lines(from: usize, count: usize) -> Vec<String> {
+    (from..from + count).map(|number| format!("line {number}")).collect()
+}
+
+/// Every raw line in the head, in order of sequence.
+fn head_lines(repository: &Repository) -> Vec<String> {
+    let snapshot = repository.snapshot();
+    let rows =
+        snapshot.batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.raw_text(row).to_owned()));
+    rows.collect()
+}
+
+fn keyed(key: &str) -> AppendOptions {
+    AppendOptions { level: Level::Fsync, idempotency_key: Some(IdempotencyKey::new(key).unwrap()) }
+}
+
+#[test]
+fn acknowledged_is_visible_and_survives() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = EngineConfig { data_dir: directory.path().into(), ..config() };
+    let engine = Engine::open(config.clone()).unwrap();
+    assert!(matches!(Engine::open(config.clone()), Err(EngineError::InUse(_))));
+    let repository = engine.create_repository("web").unwrap();
+    let mut last = 0;
+    for (place, level) in [Level::Fsync, Level::Os, Level::Memory, Level::Fsync].into_iter().enumerate() {
+        let options = AppendOptions { level, idempotency_key: None };
+        let receipt = repository.append_wait(batch(&lines(place * 10, 10)), options).unwrap();
+        assert_eq!((receipt.first_sequence, receipt.events, receipt.duplicate), (last + 1, 10, false));
+        last = receipt.last_sequence;
+        assert_eq!(head_lines(&repository), lines(0, place * 10 + 10));
+        assert_eq!(repository.snapshot().up_to_sequence, last);
+    }
+    engine.shutdown();
+    let refused = repository.append_wait(batch(&lines(0, 1)), AppendOptions::default());
+    assert_eq!(refused, Err(AppendError::Closed));
+    drop((engine, repository));
+
+    let engine = Engine::open(config).unwrap();
+    let repository = engine.repository("web").unwrap();
+    let kept = [lines(0, 20), lines(30, 10)].concat();
+    assert_eq!(head_lines(&repository), kept, "level memory is gone");
+    assert_eq!(repository.snapshot().up_to_sequence, last);
+    let receipt = repository.append_wait(batch(&lines(40, 1)), AppendOptions::default()).unwrap();
+    assert!(receipt.first_sequence > last);
+    let stats = engine.stats();
+    assert_eq!((stats.events_replayed, stats.events_appended, stats.damaged), (30, 1, 0));
+}
+
+#[test]
+fn a_key_sent_again_is_answered_with_the_first_receipt_after_restarts() {
+    let memory = MemoryFiles::fragile();
+    let mut first = None;
+    for restart in 0..3 {
+        let engine = Engine::open_in(Files::Memory(memory.clone()), config()).unwrap();
+        let repository = engine.create_repository("web").unwrap();
+        let receipt = repository.append_wait(batch(&lines(0, 5)), keyed("k")).unwrap();
+        assert_eq!(receipt.duplicate, restart > 0);
+        let first = first.get_or_insert(receipt);
+        assert_eq!((receipt.first_sequence, receipt.events), (first.first_sequence, 5));
+        assert_eq!(head_lines(&repository).len(), 5);
+        let other = engine.create_repository(&format!("other{restart}")).unwrap();
+        assert!(
+            !other.append_wait(batch(&lines(0, 5)), keyed("k")).unwrap().duplicate,
+            "keys are per repository"
+        );
+    }
+}
+
+#[test]
+fn limits_refuse_at_their_edge() {
+    let small = EngineConfig {
+        max_batch_bytes: 200,
+        queue_bytes: 1,
+        max_head_bytes: 1,
+        max_repositories: 1,
+        ..config()
+    };
+    let engine = Engine::in_memory(small).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    assert!(matches!(engine.create_repository("more"), Err(EngineError::TooManyRepositories(1))));
+    assert!(matches!(engine.create_repository("../x"), Err(EngineError::InvalidName { .. })));
+    let wait = |lines: &[String]| repository.append_wait(batch(lines), AppendOptions::default());
+    assert_eq!(wait(&[]), Err(AppendError::Empty));
+    assert!(matches!(wait(&["x".repeat(200)]), Err(AppendError::TooLarge { limit: 200, .. })));
+    assert!(wait(&["x".repeat(150)]).is_ok());
+    assert!(matches!(wait(&["x".into()]), Err(AppendError::Busy { .. })), "the head is full");
+    assert_eq!(engine.stats().refused_busy, 1);
+    assert!(matches!(IdempotencyKey::new(""), Err(AppendError::InvalidKey { bytes: 0, .. })));
+    assert!(IdempotencyKey::new(&"k".repeat(128)).is_ok() && IdempotencyKey::new(&"k".repeat(129)).is_err());
+}
+
+#[test]
+fn a_full_disk_is_refused_before_it_is_met() {
+    let memory = MemoryFiles::fragile();
+    memory.set_capacity(1 << 20);
+    let config = EngineConfig { min_free_bytes: 1 << 20, ..config() };
+    let engine = Engine::open_in(Files::Memory(memory.clone()), config).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    let append = || repository.append_wait(batch(&lines(0, 1)), AppendOptions::default());
+    assert!(matches!(append(), Err(AppendError::DiskFull { .. })));
+    memory.set_capacity(4 << 20);
+    assert!(append().is_ok());
+}
+
+#[test]
+fn a_failed_sync_refuses_everything_until_a_restart() {
+    let memory = MemoryFiles::fragile();
+    let engine = Engine::open_in(Files::Memory(memory.clone()), config()).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    let append = |from| repository.append_wait(batch(&lines(from, 1)), AppendOptions::default());
+    append(0).unwrap();
+    (0..50).for_each(|ahead| memory.fail_at(memory.operations() + ahead, Fault::Broken));
+    assert!(matches!(append(1), Err(AppendError::Poisoned(_))));
+    assert!(matches!(append(2), Err(AppendError::Poisoned(_))));
+    assert_eq!(head_lines(&repository), lines(0, 1), "what is not safe is not shown");
+    assert!(engine.stats().poisoned.is_some());
+    drop((engine, repository));
+    let after = memory.crash(crate::store::files::memory::Crash::Clean);
+    let engine = Engine::open_in(Files::Memory(after), config()).unwrap();
+    let repository = engine.repository("web").unwrap();
+    assert_eq!(head_lines(&repository), lines(0, 1));
+    repository.append_wait(batch(&lines(1, 1)), AppendOptions::default()).unwrap();
+}
+
+#[test]
+fn many_senders_get_what_they_sent_once_and_in_order() {
+    let engine = Engine::in_memory(config()).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    let (_, mut feed) = repository.follow();
+    std::thread::scope(|scope| {
+        for sender in 0..8 {
+            let repository = Arc::clone(&repository);
+            scope.spawn(move || {
+                for turn in 0..50 {
+                    repository
+                        .append_wait(batch(&lines(sender * 1_000 + turn, 1)), AppendOptions::default())
+                        .unwrap();
+                }
+            });
+        }
+    });
+    let found = head_lines(&repository);
+    assert_eq!(found.len(), 400);
+    for sender in 0..8 {
+        let sent: Vec<String> = lines(sender * 1_000, 50);
+        let mine: Vec<&String> = found.iter().filter(|line| sent.contains(line)).collect();
+        assert_eq!(mine, sent.iter().collect::<Vec<_>>());
+    }
+    let mut followed = Vec::new();
+    while let Delivery::Batch(batch) = feed.next(Duration::ZERO) {
+        followed.push(batch.raw_text(0).to_owned());
+    }
+    assert_eq!(followed, found);
+    let stats = engine.stats();
+    assert!(stats.log_syncs <= 400 && stats.batches_appended == 400);
+}
+
+#[test]
+fn a_follower_that_falls_behind_is_told_what_to_read() {
+    let engine = Engine::in_memory(EngineConfig { feed_batches: 2, ..config() }).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    let (snapshot, mut feed) = repository.follow();
+    assert_eq!((snapshot.up_to_sequence, feed.start()), (0, 0));
+    let append = |count| {
+        for _ in 0..count {
+            repository.append_wait(batch(&lines(0, 2)), AppendOptions::default()).unwrap();
+        }
+    };
+    append(5);
+    let mut next = || match feed.next(Duration::ZERO) {
+        Delivery::Batch(batch) => format!("batch {}", batch.base_sequence()),
+        other => format!("{other:?}"),
+    };
+    assert_eq!([next(), next()], ["batch 1", "batch 3"]);
+    assert_eq!([next(), next()], ["Missed { after: 4, up_to: 10 }", "Idle"]);
+    append(4);
+    assert_eq!([next(), next(), next()], ["batch 11", "batch 13", "Missed { after: 14, up_to: 18 }"]);
+    append(3);
+    assert_eq!(next(), "batch 19");
+    append(1);
+    assert_eq!([next(), next(), next()], ["batch 21", "Missed { after: 22, up_to: 24 }", "batch 25"]);
+    assert_eq!(engine.stats().feed_missed_batches, 6);
+    engine.shutdown();
+    assert!(matches!(feed.next(Duration::ZERO), Delivery::Closed));
+}

@@ -1,0 +1,83 @@
+//! The newest events of a repository, in memory until they are sealed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::event::EventBatch;
+
+/// When a head is full; see [`crate::config::EngineConfig`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLimits {
+    pub(crate) raw_bytes: usize,
+    pub(crate) rows: usize,
+    pub(crate) batches: usize,
+}
+
+/// Batches still being added to.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) batches: Vec<Arc<EventBatch>>,
+    pub(crate) raw_bytes: usize,
+    pub(crate) rows: usize,
+    memory_bytes: usize,
+    since: Option<Instant>,
+}
+
+/// Batches that wait for being sealed. They stay visible until their segment is.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    pub(crate) batches: Vec<Arc<EventBatch>>,
+    pub(crate) raw_bytes: usize,
+    pub(crate) rows: usize,
+    pub(crate) memory_bytes: usize,
+    pub(crate) last_sequence: u64,
+}
+
+/// The sequence of the last event of a batch.
+pub(crate) fn last_sequence(batch: &EventBatch) -> u64 {
+    (batch.base_sequence() + batch.len() as u64).saturating_sub(1)
+}
+
+impl Head {
+    /// Whether the batch would make the head larger than a block. The head is then frozen before it: blocks
+    /// come out full, not full and a rest.
+    pub(crate) fn is_full_for(&self, batch: &EventBatch, limits: &HeadLimits) -> bool {
+        !self.batches.is_empty()
+            && (self.raw_bytes + batch.raw_bytes() > limits.raw_bytes
+                || self.rows + batch.len() > limits.rows)
+    }
+
+    /// Whether nothing more fits.
+    pub(crate) fn is_full(&self, limits: &HeadLimits) -> bool {
+        self.raw_bytes >= limits.raw_bytes || self.rows >= limits.rows || self.batches.len() >= limits.batches
+    }
+
+    /// How long its oldest batch has been here.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Adds a batch; the bytes of memory it takes.
+    pub(crate) fn push(&mut self, batch: Arc<EventBatch>) -> usize {
+        let memory_bytes = batch.memory_bytes();
+        self.raw_bytes += batch.raw_bytes();
+        self.rows += batch.len();
+        self.memory_bytes += memory_bytes;
+        self.since.get_or_insert_with(Instant::now);
+        self.batches.push(batch);
+        memory_bytes
+    }
+
+    /// Takes everything, to be sealed; `None` when there is nothing.
+    pub(crate) fn freeze(&mut self) -> Option<Frozen> {
+        let head = std::mem::take(self);
+        let last_sequence = last_sequence(head.batches.last()?);
+        Some(Frozen {
+            batches: head.batches,
+            raw_bytes: head.raw_bytes,
+            rows: head.rows,
+            memory_bytes: head.memory_bytes,
+            last_sequence,
+        })
+    }
+}

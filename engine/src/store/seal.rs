@@ -1,0 +1,121 @@
+//! Turns frozen heads into segments, and lets go of log files whose events all stand in segments.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::store::block::{EncodedBlock, encode_blocks};
+use crate::store::catalog::Edit;
+use crate::store::head::Frozen;
+use crate::store::repository::StoredRepository;
+use crate::store::{Store, segment_file};
+
+/// Keys the catalog may hold beyond twice those remembered before it forgets the others.
+const KEYS_SLACK: usize = 64;
+
+impl Store {
+    /// Seals every frozen head of a repository, oldest first. What fails stays visible, and safe in the log.
+    ///
+    /// # Errors
+    /// When a segment or the catalog cannot be written.
+    pub(crate) fn seal_frozen(&self, repository: &StoredRepository) -> Result<(), StoreError> {
+        let _alone = repository.changing.lock();
+        while let Some(frozen) = repository.next_frozen() {
+            self.seal(repository, &frozen).inspect_err(|error| {
+                self.counters.seal_failures.add(1);
+                tracing::warn!(%error, repository = %repository.name(), "sealing failed, and is tried again");
+            })?;
+        }
+        Ok(())
+    }
+
+    fn seal(&self, repository: &StoredRepository, frozen: &Arc<Frozen>) -> Result<(), StoreError> {
+        self.health.check_store()?;
+        let id = self.catalog.lock().take_segment_id();
+        let mut blocks = 0;
+        let segment = segment_file::write(&self.files, &self.health, id, |writer| {
+            encode_blocks(&frozen.batches, |block: EncodedBlock| {
+                blocks += 1;
+                writer.push(block)
+            })
+            .map_err(|source| StoreError::Io {
+                action: "write",
+                path: segment_file::name(id),
+                source,
+            })
+        })?;
+        if segment.entry.rows != frozen.rows as u64 {
+            let reason = format!("{} rows written of {}", segment.entry.rows, frozen.rows);
+            return Err(StoreError::Damaged { path: segment_file::name(id), offset: 0, reason });
+        }
+        self.catalog.lock().commit(&Edit::Segments {
+            repository: repository.id(),
+            sealed_to: frozen.last_sequence,
+            removed: Vec::new(),
+            added: vec![segment.entry.clone()],
+        })?;
+        repository.swap_sealed(frozen, segment);
+        self.counters.blocks_sealed.add(blocks);
+        self.counters.raw_bytes_sealed.add(frozen.raw_bytes as u64);
+        Ok(())
+    }
+
+    /// Freezes what is due: heads older than the limit, and heads that pin the oldest log file while there are too
+    /// many. Seals whatever is frozen, then lets go of log files.
+    ///
+    /// # Errors
+    /// The first failure; the other repositories are sealed nevertheless.
+    pub(crate) fn seal_due(&self) -> Result<(), StoreError> {
+        let age = Duration::from_secs(self.config.seal_age_secs);
+        let pinning = if self.shelf.kept() > self.config.max_log_files {
+            self.shelf.pinning(self.sealed())
+        } else {
+            Vec::new()
+        };
+        let mut answer = Ok(());
+        for repository in self.repositories() {
+            let is_pinning = pinning.contains(&repository.id());
+            if repository.freeze_older(if is_pinning { Duration::ZERO } else { age }) {
+                answer = answer.and(self.seal_frozen(&repository));
+            }
+        }
+        answer.and(self.release_log())
+    }
+
+    /// Lets go of log files whose events are all sealed. Their idempotency keys go to the catalog first.
+    ///
+    /// # Errors
+    /// When the catalog or the directory cannot be written.
+    pub(crate) fn release_log(&self) -> Result<(), StoreError> {
+        let sealed = self.sealed();
+        let Some(last) = self.shelf.releasable(&sealed) else {
+            // Files without a batch in them are pinned by nothing.
+            return self.shelf.release(sealed).map(drop);
+        };
+        self.save_keys(last)?;
+        self.shelf.release(sealed).map(drop)
+    }
+
+    /// Puts the keys of batches up to sequence `last` into the catalog, and forgets those that are too old.
+    fn save_keys(&self, last: u64) -> Result<(), StoreError> {
+        let saved_to = self.keys_saved_to.load(Ordering::Acquire);
+        let keys = self.keys.lock();
+        let unsaved = |first: u64| first > saved_to && first <= last;
+        let batches: Vec<_> = keys.iter().filter(|batch| unsaved(batch.first_sequence)).cloned().collect();
+        let remembered = keys.iter().count();
+        let before_nanos = keys.iter().next().map(|batch| batch.written_nanos);
+        drop(keys);
+        if !batches.is_empty() {
+            let mut catalog = self.catalog.lock();
+            catalog.commit(&Edit::Keys(batches))?;
+            if let Some(before_nanos) = before_nanos
+                && catalog.contents().keys.len() > 2 * remembered + KEYS_SLACK
+            {
+                catalog.commit(&Edit::ForgetKeys { before_nanos })?;
+            }
+        }
+        self.keys_saved_to.store(last, Ordering::Release);
+        Ok(())
+    }
+}
