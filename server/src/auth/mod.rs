@@ -36,6 +36,9 @@ pub struct TokenEntry {
     pub scopes: Vec<Scope>,
     /// SHA-256 of the token, in hexadecimal.
     pub sha256: String,
+    /// Where events go that come in by an address without a repository; `default` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
 }
 
 impl TokenEntry {
@@ -59,16 +62,25 @@ pub struct Tokens {
 
 #[derive(Clone, Debug)]
 struct Token {
-    name: String,
+    bearer: Bearer,
     scopes: Vec<Scope>,
     hash: [u8; 32],
+}
+
+/// Whose token it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token's name; `None` where no tokens are configured.
+    pub name: Option<String>,
+    /// Where its events go when the address does not say.
+    pub repository: Option<String>,
 }
 
 /// What a check of credentials found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Allowed; under this token's name, or nobody's when no tokens are configured.
-    Granted(Option<String>),
+    /// Allowed.
+    Granted(Bearer),
     /// No token, or none of ours.
     Unknown,
     /// A token of ours without this scope.
@@ -81,7 +93,8 @@ impl Tokens {
     pub fn new(entries: &[TokenEntry]) -> Tokens {
         let token = |entry: &TokenEntry| {
             let hash = parse_hash(&entry.sha256)?;
-            Some(Token { name: entry.name.clone(), scopes: entry.scopes.clone(), hash })
+            let bearer = Bearer { name: Some(entry.name.clone()), repository: entry.repository.clone() };
+            Some(Token { bearer, scopes: entry.scopes.clone(), hash })
         };
         Tokens { list: entries.iter().filter_map(token).collect() }
     }
@@ -97,7 +110,7 @@ impl Tokens {
     #[must_use]
     pub fn check(&self, header: Option<&str>, scope: Scope) -> Access {
         if self.is_open() {
-            return Access::Granted(None);
+            return Access::Granted(Bearer::default());
         }
         let mut found: u32 = u32::MAX;
         for candidate in header.map(candidates).unwrap_or_default() {
@@ -109,7 +122,7 @@ impl Tokens {
         match self.list.get(found as usize) {
             None => Access::Unknown,
             Some(token) if token.scopes.contains(&scope) || token.scopes.contains(&Scope::Admin) => {
-                Access::Granted(Some(token.name.clone()))
+                Access::Granted(token.bearer.clone())
             }
             Some(_) => Access::Forbidden,
         }
@@ -136,6 +149,7 @@ mod tests {
             name: name.to_owned(),
             scopes: vec![scope],
             sha256: Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
+            repository: None,
         };
         Tokens::new(&[
             entry("shipper", Scope::Ingest, "in"),
@@ -146,7 +160,7 @@ mod tests {
 
     #[test]
     fn scopes_hold() {
-        let granted = |name: &str| Access::Granted(Some(name.to_owned()));
+        let granted = |name: &str| Access::Granted(Bearer { name: Some(name.to_owned()), repository: None });
         let table = [
             (Some("Bearer in"), Scope::Ingest, granted("shipper")),
             (Some("bearer in"), Scope::Query, Access::Forbidden),
@@ -163,7 +177,7 @@ mod tests {
         for (header, scope, expected) in table {
             assert_eq!(tokens().check(header, scope), expected, "{header:?} {scope:?}");
         }
-        assert_eq!(Tokens::default().check(None, Scope::Admin), Access::Granted(None));
+        assert_eq!(Tokens::default().check(None, Scope::Admin), Access::Granted(Bearer::default()));
     }
 
     #[test]
@@ -172,6 +186,7 @@ mod tests {
             name: "x".to_owned(),
             scopes,
             sha256: sha256.to_owned(),
+            repository: None,
         };
         assert!(entry(&"a".repeat(64), vec![Scope::Query]).check().is_ok());
         assert!(entry(&"a".repeat(64), vec![]).check().is_err());

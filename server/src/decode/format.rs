@@ -15,6 +15,9 @@ pub enum Format {
     Csv(Csv),
     /// One event.
     Raw,
+    /// JSON at an address where Humio's clients send their structured events: those where the first element looks
+    /// like them, else as [`Format::Json`].
+    JsonOrStructured,
     /// Humio's structured events.
     HumioStructured,
     /// Humio's messages for a parser.
@@ -76,7 +79,10 @@ impl Format {
                 Ok(Format::Ndjson) => Format::Ndjson,
                 _ => Format::Json,
             },
-            Route::Any => Format::of_type(content_type)?,
+            Route::Any => match Format::of_type(content_type)? {
+                Format::Json => Format::JsonOrStructured,
+                other => other,
+            },
         })
     }
 

@@ -9,7 +9,7 @@ use weir_engine::event::{TagSet, timestamp};
 
 use super::error::DecodeError;
 use super::intake::{Beside, Intake, Members};
-use super::json::{checked, elements, members, text_of};
+use super::json::{checked, elements, members, text_of, value_end};
 
 /// `[{"tags": {}, "events": [{"timestamp", "timezone", "attributes": {}, "rawstring"}]}]`.
 pub(super) fn structured(body: &[u8], intake: &mut Intake<'_>) -> Result<(), DecodeError> {
@@ -31,6 +31,28 @@ pub(super) fn structured(body: &[u8], intake: &mut Intake<'_>) -> Result<(), Dec
         }
     }
     Ok(())
+}
+
+/// Whether the first element of an array has `events`, a list, and nothing else but `tags`: an event of its own would
+/// hardly look so.
+pub(super) fn looks_structured(body: &[u8]) -> bool {
+    let Some(array) = body.trim_ascii_start().strip_prefix(b"[") else { return false };
+    let first = array.trim_ascii_start();
+    let Some(object) = first.strip_prefix(b"{") else { return false };
+    let name = object.trim_ascii_start();
+    // Most bodies are told by their first name alone, without a look at the rest.
+    if !name.starts_with(b"\"events\"") && !name.starts_with(b"\"tags\"") {
+        return false;
+    }
+    let element = value_end(first, 0).and_then(|end| first.get(..end));
+    let Some(Ok(element)) = element.map(checked) else { return false };
+    let of = |key: &str, value: &str| match key {
+        "events" => value.starts_with('['),
+        "tags" => value.starts_with('{') || value == "null",
+        _ => false,
+    };
+    let has_events = members(element).any(|(key, _)| key == "events");
+    has_events && members(element).all(|(key, value)| of(&key, value))
 }
 
 fn structured_event(

@@ -98,6 +98,14 @@ fn decode(source: Source<'_>, format: Format, intake: &mut Intake<'_>) -> Result
         Format::Csv(csv) => csv::records(source, csv, intake),
         Format::Raw => lines::whole(&source.read_all()?, intake),
         Format::Json => json::documents(&source.read_all()?, intake),
+        Format::JsonOrStructured => {
+            let body = source.read_all()?;
+            if humio::looks_structured(&body) {
+                humio::structured(&body, intake)
+            } else {
+                json::documents(&body, intake)
+            }
+        }
         Format::HumioStructured => humio::structured(&source.read_all()?, intake),
         Format::HumioUnstructured => humio::unstructured(&source.read_all()?, intake),
         Format::Hec => hec::events(&source.read_all()?, intake),

@@ -50,6 +50,21 @@ fn compress(body: &[u8], encoding: Encoding) -> Vec<u8> {
 const ENCODINGS: [Encoding; 4] = [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Zstd];
 
 #[test]
+fn structured_events_are_told_from_others() {
+    for (body, accepted) in [
+        (r#"[{"tags":{"h":"a"},"events":[{"timestamp":1,"attributes":{"a":1}},{"timestamp":2}]}]"#, 2),
+        (r#" [ {"events":[{"rawstring":"x"},{"rawstring":"y"},{"rawstring":"z"}],"tags":null}]"#, 3),
+        (r#"[{"events":[1,2],"name":"an event with a list"}]"#, 1),
+        (r#"[{"events":"many"}]"#, 1),
+        (r#"{"events":[1,2,3]}"#, 1),
+        (r#"[{"a":1},{"a":2}]"#, 2),
+        ("[]", 0),
+    ] {
+        assert_eq!(decode_plain(body.as_bytes(), Format::JsonOrStructured).accepted, accepted, "{body}");
+    }
+}
+
+#[test]
 fn a_broken_line_costs_no_other() {
     let body = b"{\"a\":1}\n{\"a\":\n\n  \n{\"a\":3}\r\nnot json\n{\"a\":4}";
     for encoding in ENCODINGS {
@@ -169,7 +184,7 @@ fn encodings_and_types_have_names() {
     let csv = |header| Some(Format::Csv(Csv { header, delimiter: b',' }));
     for (route, given, format) in [
         (Route::Any, Some("application/x-ndjson"), Some(Format::Ndjson)),
-        (Route::Any, Some("Application/JSON; charset=utf-8"), Some(Format::Json)),
+        (Route::Any, Some("Application/JSON; charset=utf-8"), Some(Format::JsonOrStructured)),
         (Route::Any, Some("text/plain;charset=utf-8"), Some(Format::Text)),
         (Route::Any, Some("text/csv"), csv(true)),
         (Route::Any, Some("text/csv; header=absent"), csv(false)),

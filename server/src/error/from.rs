@@ -9,6 +9,7 @@ use weir_query::machine::StepError;
 
 use super::ApiError;
 use crate::app::SlotError;
+use crate::decode::DecodeError;
 
 /// When a failed log may be tried again: only a restart helps, so not soon.
 const POISONED_RETRY_MILLIS: u64 = 30_000;
@@ -135,5 +136,18 @@ impl From<SlotError> for ApiError {
             SlotError::Full => ApiError::busy(error.to_string(), FULL_RETRY_MILLIS),
             SlotError::Lost => internal(&error),
         }
+    }
+}
+
+impl From<DecodeError> for ApiError {
+    fn from(error: DecodeError) -> ApiError {
+        let (status, code) = match &error {
+            error if error.is_too_large() => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+            error if error.is_unsupported() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            DecodeError::Damaged { .. } => (StatusCode::BAD_REQUEST, "damaged-body"),
+            DecodeError::Json(_) | DecodeError::Form(_) => (StatusCode::BAD_REQUEST, "malformed-body"),
+            _ => return internal(&error),
+        };
+        ApiError::new(status, code, error.to_string())
     }
 }

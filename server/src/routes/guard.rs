@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
-use crate::auth::{Access, Scope, check_origin};
+use crate::auth::{Access, Bearer, Scope, check_origin};
 use crate::error::ApiError;
 
 /// What a group of routes wants.
@@ -21,7 +21,7 @@ impl Guard {
         Guard { app, scope }
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    fn check(&self, headers: &HeaderMap) -> Result<Bearer, ApiError> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let settings = self.app.settings();
         if self.app.tokens().is_open() {
@@ -30,7 +30,7 @@ impl Guard {
                 .map_err(|reason| ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", reason))?;
         }
         match self.app.tokens().check(text(header::AUTHORIZATION), self.scope) {
-            Access::Granted(name) => Ok(name),
+            Access::Granted(bearer) => Ok(bearer),
             Access::Unknown => {
                 Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid token is needed")
                     .hint("send it as `Authorization: Bearer TOKEN`"))
@@ -45,11 +45,13 @@ impl Guard {
 
 /// Middleware around a group of routes.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let mut request = request;
     match guard.check(request.headers()) {
-        Ok(name) => {
-            if let Some(name) = name {
+        Ok(bearer) => {
+            if let Some(name) = &bearer.name {
                 tracing::debug!(token = %name, "let in");
             }
+            request.extensions_mut().insert(bearer);
             next.run(request).await
         }
         Err(refusal) => refusal.into_response(),

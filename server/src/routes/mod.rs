@@ -10,6 +10,7 @@ mod body;
 mod event_stream;
 mod fields;
 mod guard;
+mod ingest;
 mod metrics;
 mod operation;
 mod query;
@@ -40,6 +41,7 @@ pub fn router(app: &App) -> Router {
         .merge(scoped(app, Scope::Query, reading_routes()))
         .merge(scoped(app, Scope::Admin, changing_routes()))
         .merge(metric_routes(app))
+        .merge(scoped(app, Scope::Ingest, ingest_routes()))
         .fallback(unknown::route)
         .method_not_allowed_fallback(unknown::method)
         .layer(CatchPanicLayer::custom(move |panic: Box<dyn std::any::Any + Send>| {
@@ -79,6 +81,30 @@ fn query_routes() -> Router<App> {
 
 fn changing_routes() -> Router<App> {
     both(Router::new(), "/{repo}", put(repositories::create))
+}
+
+/// Events in.
+fn ingest_routes() -> Router<App> {
+    let humio = both(Router::new(), "/{repo}/ingest-messages", post(ingest::messages))
+        .route("/api/v1/ingest/humio-structured", post(ingest::structured))
+        .route("/api/v1/ingest/humio-unstructured", post(ingest::unstructured))
+        .route("/api/v1/ingest/json", post(ingest::json))
+        .route("/api/v1/ingest/raw", post(ingest::raw))
+        .layer(from_fn(plain_errors));
+    let hec = ["/api/v1/ingest/hec", "/services/collector", "/services/collector/event"];
+    let hec_raw = ["/api/v1/ingest/hec/raw", "/services/collector/raw"];
+    let health = ["/services/collector/health", "/services/collector/health/1.0"];
+    let mut router = both(Router::new(), "/{repo}/ingest", post(ingest::any)).merge(humio);
+    for path in hec {
+        router = router.route(path, post(ingest::hec));
+    }
+    for path in hec_raw {
+        router = router.route(path, post(ingest::hec_raw));
+    }
+    for path in health {
+        router = router.route(path, get(ingest::hec_health));
+    }
+    router
 }
 
 /// Reading a metric and changing it want different scopes at one address.

@@ -95,9 +95,14 @@ async fn forget_jobs(app: App) {
 fn engine_config(settings: &Settings) -> EngineConfig {
     let Storage { retention_seconds, retention_bytes, max_repositories, .. } = settings.storage;
     let some = |value: u64| (value > 0).then_some(value);
+    let defaults = EngineConfig::new(&settings.data);
+    // One body is one batch: what may be decoded must fit, with what the log adds, and fit the queue.
+    let max_batch_bytes = settings.ingest.max_decoded_bytes.saturating_mul(2).max(defaults.max_batch_bytes);
     EngineConfig {
+        max_batch_bytes,
+        queue_bytes: max_batch_bytes.saturating_mul(2).max(defaults.queue_bytes),
         retention: Retention { age_secs: some(retention_seconds), bytes: some(retention_bytes) },
         max_repositories,
-        ..EngineConfig::new(&settings.data)
+        ..defaults
     }
 }

@@ -48,7 +48,7 @@ pub struct Ingest {
     pub max_wire_bytes: usize,
     /// Bytes of a body after decompression.
     pub max_decoded_bytes: usize,
-    /// Decoded bytes per byte on the wire, beyond the first MiB.
+    /// Decoded bytes per byte on the wire, once a body is larger than a few MiB.
     pub max_decode_ratio: usize,
     /// Between two pieces of a body.
     pub body_idle_timeout_millis: u64,
@@ -68,7 +68,7 @@ impl Default for Ingest {
     fn default() -> Ingest {
         Ingest {
             max_wire_bytes: 64 << 20,
-            max_decoded_bytes: 256 << 20,
+            max_decoded_bytes: 64 << 20,
             max_decode_ratio: 200,
             body_idle_timeout_millis: 15_000,
             body_total_timeout_millis: 300_000,

@@ -1,6 +1,7 @@
 //! What goes over the wire: types that serde reads and writes, and nothing else.
 
 mod field;
+mod ingest;
 mod job;
 mod metric;
 mod operation;
@@ -8,6 +9,7 @@ mod query;
 mod repository;
 
 pub use field::FieldFacts;
+pub use ingest::{IngestAnswer, IngestParameters, RejectedEvent};
 pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};
 pub use metric::{DurationText, MetricFacts, MetricRequest, MetricState, TimeWord};
 pub use operation::{HealthItem, HealthReport, Status};

@@ -1,0 +1,236 @@
+//! Events in: read, decode, append, answer when they are as safe as asked.
+//!
+//! ```text
+//! body (gate, time limits) -> decode (its turn, its thread) -> Repository::append -> log thread -> answer
+//! ```
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::oneshot;
+use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Repository};
+
+use super::body::Held;
+use super::time::now_nanos;
+use crate::app::{App, DEFAULT_REPOSITORY};
+use crate::auth::Bearer;
+use crate::decode::{DecodeLimits, DecodeOptions, Decoded, Encoding, Format, Route, decode_body};
+use crate::error::ApiError;
+use crate::observe::IngestLabels;
+use crate::settings;
+use crate::wire::{IngestAnswer, IngestParameters};
+
+/// The header with which a sender makes its retry safe.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// HEC's channel, where it is not in the query string.
+const CHANNEL: &str = "x-splunk-request-channel";
+
+/// How an answer looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// The whole account.
+    Account,
+    /// `{}` when all is well, as Humio answers, else the account.
+    Humio,
+    /// Splunk's.
+    Hec,
+}
+
+/// `POST …/{repo}/ingest`: any format by content type.
+pub(super) async fn any(
+    state: State<App>,
+    Path(repository): Path<String>,
+    parameters: Query<IngestParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let repository = state.repository(&repository)?;
+    ingest(&state, repository, Route::Any, &parameters, request, Style::Account).await
+}
+
+/// `POST …/{repo}/ingest-messages`.
+pub(super) async fn messages(
+    state: State<App>,
+    Path(repository): Path<String>,
+    parameters: Query<IngestParameters>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let repository = state.repository(&repository)?;
+    ingest(&state, repository, Route::HumioUnstructured, &parameters, request, Style::Humio).await
+}
+
+/// Makes the handler of an address without a repository.
+macro_rules! by_token {
+    ($name:ident, $route:expr, $style:expr, $doc:literal) => {
+        #[doc = $doc]
+        pub(super) async fn $name(
+            state: State<App>,
+            bearer: Extension<Bearer>,
+            parameters: Query<IngestParameters>,
+            request: Request,
+        ) -> Result<Response, ApiError> {
+            let repository = repository_of(&state, &bearer, &parameters)?;
+            ingest(&state, repository, $route, &parameters, request, $style).await
+        }
+    };
+}
+
+by_token!(structured, Route::HumioStructured, Style::Humio, "`POST /api/v1/ingest/humio-structured`.");
+by_token!(unstructured, Route::HumioUnstructured, Style::Humio, "`POST /api/v1/ingest/humio-unstructured`.");
+by_token!(json, Route::Json, Style::Humio, "`POST /api/v1/ingest/json`.");
+by_token!(raw, Route::Raw, Style::Humio, "`POST /api/v1/ingest/raw`.");
+by_token!(hec, Route::Hec, Style::Hec, "`POST /services/collector` and its aliases.");
+by_token!(hec_raw, Route::HecRaw, Style::Hec, "`POST /services/collector/raw` and its alias.");
+
+/// `GET /services/collector/health`.
+pub(super) async fn hec_health() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], r#"{"text":"HEC is healthy","code":17}"#)
+}
+
+/// Where events go whose address does not say: as the token says, else as the query string says. A token that
+/// names a repository is bound to it.
+fn repository_of(
+    app: &App,
+    bearer: &Bearer,
+    parameters: &IngestParameters,
+) -> Result<Arc<Repository>, ApiError> {
+    let named = bearer.repository.as_ref().or(parameters.repository.as_ref());
+    app.repository(named.map_or(DEFAULT_REPOSITORY, String::as_str))
+}
+
+async fn ingest(
+    app: &App,
+    repository: Arc<Repository>,
+    route: Route,
+    parameters: &IngestParameters,
+    request: Request,
+    style: Style,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let encoding = Encoding::of(text(CONTENT_ENCODING.as_str()))?;
+    let format = Format::of(route, text(CONTENT_TYPE.as_str()))?;
+    let options = append_options(app, parameters, &parts.headers)?;
+    let max_bytes = app.settings().ingest.max_wire_bytes;
+    let held = super::body::read(app, &parts.headers, body, max_bytes).await?;
+    app.counters().ingest_wire_bytes.inc_by(held.bytes.len() as u64);
+    let decode = decode_options(app, parameters, route, text(CHANNEL));
+    let Held { bytes, ticket } = held;
+    let work = move || {
+        let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
+        drop(bytes);
+        let account = IngestAnswer::of_decoded(&decoded);
+        let raw_bytes = decoded.batch.raw_bytes();
+        let receipt = append(&repository, &mut decoded, options)?;
+        Ok::<_, ApiError>((account, receipt, raw_bytes))
+    };
+    let (account, receipt, raw_bytes) = app.decoding().run(work).await??;
+    let answer = match receipt {
+        None => account,
+        // The log thread answers every batch it took, so a lost answer means that the engine is gone.
+        Some(receipt) => account.stored(receipt.await.map_err(|_| AppendError::Closed)??),
+    };
+    // The room is given back only now: until here the batch was held.
+    drop(ticket);
+    count(app, &answer, raw_bytes);
+    Ok(respond(&answer, style))
+}
+
+type Waiting = oneshot::Receiver<Result<Receipt, AppendError>>;
+
+/// Hands the batch over; `None` when there is nothing in it.
+fn append(
+    repository: &Repository,
+    decoded: &mut Decoded,
+    options: AppendOptions,
+) -> Result<Option<Waiting>, AppendError> {
+    if decoded.batch.is_empty() {
+        return Ok(None);
+    }
+    let (done, waiting) = oneshot::channel();
+    let batch = std::mem::take(&mut decoded.batch);
+    repository.append(batch, options, move |outcome| {
+        // A client that left does not hear it; its events are safe all the same.
+        let _ = done.send(outcome);
+    })?;
+    Ok(Some(waiting))
+}
+
+fn append_options(
+    app: &App,
+    parameters: &IngestParameters,
+    headers: &HeaderMap,
+) -> Result<AppendOptions, ApiError> {
+    let level = match parameters.level.as_deref() {
+        None => match app.settings().storage.level {
+            settings::Level::Fsync => Level::Fsync,
+            settings::Level::Os => Level::Os,
+            settings::Level::Memory => Level::Memory,
+        },
+        Some("fsync") => Level::Fsync,
+        Some("os") => Level::Os,
+        Some("memory") => Level::Memory,
+        Some(other) => {
+            let message = format!("level {other:?} is not known");
+            return Err(ApiError::bad_request(message).hint("one of fsync, os, memory"));
+        }
+    };
+    let key = headers.get(IDEMPOTENCY_KEY).map(|value| {
+        let text =
+            value.to_str().map_err(|_| ApiError::bad_request("the idempotency key is not plain text"))?;
+        Ok::<_, ApiError>(IdempotencyKey::new(text)?)
+    });
+    Ok(AppendOptions { level, idempotency_key: key.transpose()? })
+}
+
+fn decode_options(
+    app: &App,
+    parameters: &IngestParameters,
+    route: Route,
+    channel: Option<&str>,
+) -> DecodeOptions {
+    let limits = &app.settings().ingest;
+    let channel = parameters.channel.as_deref().or(channel).filter(|_| route == Route::HecRaw);
+    DecodeOptions {
+        limits: DecodeLimits {
+            max_wire_bytes: limits.max_wire_bytes,
+            max_decoded_bytes: limits.max_decoded_bytes,
+            max_ratio: limits.max_decode_ratio,
+            max_event_bytes: limits.max_event_bytes,
+            ..DecodeLimits::default()
+        },
+        timestamp_field: parameters.timestamp_field.clone(),
+        fields: channel.map(|channel| ("channel".to_owned(), channel.to_owned())).into_iter().collect(),
+        arrival_nanos: now_nanos(),
+        ..DecodeOptions::default()
+    }
+}
+
+fn count(app: &App, answer: &IngestAnswer, raw_bytes: usize) {
+    let counters = app.counters();
+    let add = |outcome, events| {
+        counters.ingest_events.get_or_create(&IngestLabels { outcome }).inc_by(events);
+    };
+    add("rejected", answer.rejected);
+    if answer.duplicate {
+        add("duplicate", answer.accepted);
+    } else {
+        add("accepted", answer.accepted);
+        add("unparsed", answer.unparsed);
+        counters.ingest_decoded_bytes.inc_by(raw_bytes as u64);
+    }
+}
+
+fn respond(answer: &IngestAnswer, style: Style) -> Response {
+    let status = if answer.is_refusal() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let account = || serde_json::to_string(answer).unwrap_or_else(|_| "{}".to_owned());
+    let body = match style {
+        Style::Hec if status.is_success() => r#"{"text":"Success","code":0}"#.to_owned(),
+        Style::Humio if answer.is_clean() => "{}".to_owned(),
+        Style::Account | Style::Humio | Style::Hec => account(),
+    };
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
