@@ -128,7 +128,8 @@ impl EventBatchBuilder {
         let mark = self.mark();
         let first_value = self.data.values.len() as u32;
         let span = self.store(text);
-        let shape = match self.take_object(text, span.start) {
+        let limits = self.limits;
+        let shape = match self.take_object(text, span.start, &limits) {
             Ok(shape) => shape,
             Err(error) => {
                 self.reset(&mark);
@@ -136,7 +137,7 @@ impl EventBatchBuilder {
                 return Ok(Pushed::Unparsed(error));
             }
         };
-        let (attributes, attributes_shape) = self.take_attributes(attributes, &mark)?;
+        let (attributes, attributes_shape) = self.take_attributes(attributes, &limits, &mark)?;
         let row = Row {
             timestamp: timestamp.unwrap_or(0),
             raw: span,
@@ -166,13 +167,27 @@ impl EventBatchBuilder {
         attributes: Option<&str>,
     ) -> Result<Pushed, PushError> {
         self.admit(raw, attributes)?;
+        let limits = self.limits;
+        self.add_text(raw, timestamp, tags, attributes, &limits)?;
+        Ok(Pushed::Parsed)
+    }
+
+    /// Adds an event of plain text, its attributes within `limits`.
+    fn add_text(
+        &mut self,
+        raw: &[u8],
+        timestamp: Option<i64>,
+        tags: &Arc<TagSet>,
+        attributes: Option<&str>,
+        limits: &EventLimits,
+    ) -> Result<(), PushError> {
         let mark = self.mark();
         let first_value = self.data.values.len() as u32;
         let (span, side) = match std::str::from_utf8(raw) {
             Ok(text) => (self.store(text), false),
             Err(_) => (self.store(&String::from_utf8_lossy(raw)), true),
         };
-        let (attributes, attributes_shape) = self.take_attributes(attributes, &mark)?;
+        let (attributes, attributes_shape) = self.take_attributes(attributes, limits, &mark)?;
         if side {
             self.store_side(raw);
         }
@@ -188,7 +203,7 @@ impl EventBatchBuilder {
             side,
         };
         self.add_row(row, raw.len());
-        Ok(Pushed::Parsed)
+        Ok(())
     }
 
     /// Says of the last event that its timestamp is the time of arrival.
@@ -201,12 +216,19 @@ impl EventBatchBuilder {
     /// Ends the batch, which arrived at `ingest_nanos` since the epoch. The builder is empty again.
     pub fn finish(&mut self, ingest_nanos: i64) -> EventBatch {
         let mut data = std::mem::take(&mut self.data);
-        data.arena = Arc::new(std::mem::take(&mut self.arena));
+        let mut arena = std::mem::take(&mut self.arena);
+        if has_slack(arena.len(), arena.capacity()) {
+            arena.shrink_to_fit();
+        }
+        data.arena = Arc::new(arena);
         data.shapes = self.predictor.finish();
         data.ingest_nanos = ingest_nanos;
         for row in data.rows.iter_mut().filter(|row| row.arrival) {
             row.timestamp = ingest_nanos;
         }
+        shrink(&mut data.rows);
+        shrink(&mut data.values);
+        shrink(&mut data.escaped);
         self.tag_set_numbers.clear();
         self.timestamp_holes.clear();
         EventBatch { data: Arc::new(data), ..EventBatch::default() }
@@ -219,9 +241,14 @@ impl EventBatchBuilder {
         if bytes > limit {
             return Err(PushError::EventTooLarge { bytes, limit });
         }
+        self.find_room(raw.len() + attributes)
+    }
+
+    /// Whether texts of so many bytes fit the batch.
+    fn find_room(&self, bytes: usize) -> Result<(), PushError> {
         let limit = self.limits.max_batch_bytes.min(EventLimits::MAX_ARENA_BYTES);
         // Unescaped values take at most as much again, lossy text three times the bytes.
-        if self.arena.len() + (raw.len() + attributes).saturating_mul(3) > limit {
+        if self.arena.len() + bytes.saturating_mul(3) > limit {
             return Err(PushError::BatchFull { limit });
         }
         Ok(())
@@ -250,8 +277,8 @@ impl EventBatchBuilder {
     }
 
     /// Takes the values of the object `text`, which is stored from `start`: its shape's number.
-    fn take_object(&mut self, text: &str, start: u32) -> Result<u32, JsonError> {
-        let shape = self.predictor.shape_of(text, &self.limits)?;
+    fn take_object(&mut self, text: &str, start: u32, limits: &EventLimits) -> Result<u32, JsonError> {
+        let shape = self.predictor.shape_of(text, limits)?;
         let tokens = self.predictor.tokens();
         self.data
             .values
@@ -285,11 +312,12 @@ impl EventBatchBuilder {
     fn take_attributes(
         &mut self,
         attributes: Option<&str>,
+        limits: &EventLimits,
         mark: &Mark,
     ) -> Result<(TextSpan, u32), PushError> {
         let Some(text) = attributes else { return Ok((TextSpan::MISSING, NO_SHAPE)) };
         let span = self.store(text);
-        match self.take_object(text, span.start) {
+        match self.take_object(text, span.start, limits) {
             Ok(shape) => Ok((span, shape)),
             Err(error) => {
                 self.reset(mark);
@@ -334,9 +362,12 @@ impl EventBatchBuilder {
         scratch.push_str("\"@error\":\"");
         escape_into(&error.to_string(), &mut scratch);
         scratch.push_str("\"}");
-        let pushed = self.push_text(raw, timestamp, tags, Some(&scratch));
+        // What was added here is within its own bounds; the limits are about what senders give.
+        let room = self.find_room(raw.len() + scratch.len());
+        let pushed =
+            room.and_then(|()| self.add_text(raw, timestamp, tags, Some(&scratch), &EventLimits::REPLAY));
         self.scratch = scratch;
-        pushed.map(|_| ())
+        pushed
     }
 
     /// Appends the fields that the last walk found in `text` as members of a flat object, each with a comma: as
@@ -419,6 +450,17 @@ impl EventBatchBuilder {
             };
             self.timestamp_holes.push(holes);
         }
+    }
+}
+
+/// Whether so much of an allocation is unused that it is worth moving: batches stay in memory for a while.
+fn has_slack(len: usize, capacity: usize) -> bool {
+    capacity - len > capacity / 4
+}
+
+fn shrink<T>(vector: &mut Vec<T>) {
+    if has_slack(vector.len(), vector.capacity()) {
+        vector.shrink_to_fit();
     }
 }
 

@@ -13,13 +13,15 @@ const EXCERPT_BYTES: usize = 80;
 /// Where pieces end.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Boundary {
-    /// At a newline.
+    /// At a newline; a carriage return before it belongs to the piece.
+    Newline,
+    /// At a newline, or a carriage return and a newline.
     Line,
-    /// At a newline outside of double quotes.
+    /// As a line, outside of double quotes.
     Record,
 }
 
-/// One piece, without its line end (`\n` or `\r\n`).
+/// One piece, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece<'p> {
     /// A line or record.
@@ -122,7 +124,8 @@ impl<'a> Pieces<'a> {
             Input::Stream { buffer, .. } => buffer,
         };
         let piece = bytes.get(from..from + end).unwrap_or_default();
-        let piece = if next > end { piece.strip_suffix(b"\r").unwrap_or(piece) } else { piece };
+        let ended = next > end && !matches!(self.boundary, Boundary::Newline);
+        let piece = if ended { piece.strip_suffix(b"\r").unwrap_or(piece) } else { piece };
         if piece.len() > self.max_bytes {
             let front = piece.get(..EXCERPT_BYTES).unwrap_or(piece);
             return Piece::TooLarge { front, bytes: piece.len() };
@@ -138,7 +141,8 @@ impl<'a> Pieces<'a> {
         let mut bytes = 0;
         loop {
             if let Some(end) = memchr::memchr(b'\n', self.rest()) {
-                let carriage = end.checked_sub(1).and_then(|last| self.rest().get(last)) == Some(&b'\r');
+                let before = end.checked_sub(1).and_then(|last| self.rest().get(last));
+                let carriage = before == Some(&b'\r') && !matches!(self.boundary, Boundary::Newline);
                 self.start += end + 1;
                 bytes += end - usize::from(carriage);
                 break;
@@ -191,7 +195,7 @@ impl Search {
         loop {
             let fresh = rest.get(self.scanned..)?;
             let found = match boundary {
-                Boundary::Line => memchr::memchr(b'\n', fresh),
+                Boundary::Newline | Boundary::Line => memchr::memchr(b'\n', fresh),
                 Boundary::Record => memchr::memchr2(b'\n', b'"', fresh),
             };
             let Some(found) = found else {

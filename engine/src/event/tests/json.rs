@@ -1,24 +1,11 @@
-//! Batches against serde_json and against their own raw bytes: generated, mutated and real events.
+//! Fields against serde_json, and raw bytes against what is rebuilt: odd, generated and mutated objects.
 
 use proptest::prelude::*;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
-use super::*;
-
-const NOW: i64 = 1_795_132_800_000_000_000;
-
-fn builder() -> EventBatchBuilder {
-    EventBatchBuilder::new(EventLimits::default()).with_reference(NOW)
-}
-
-fn batch_of<T: AsRef<[u8]>>(lines: &[T]) -> EventBatch {
-    let (mut builder, tags) = (builder(), TagSet::none());
-    for line in lines {
-        builder.push_json(line.as_ref(), None, &tags, None).unwrap();
-    }
-    builder.finish(NOW)
-}
+use super::batch_of;
+use crate::event::{EventBatch, Shape};
 
 /// The slow obvious twin: the scalars of a text with their paths, in order, as serde_json visits them.
 fn flatten(raw: &[u8]) -> serde_json::Result<Vec<(String, Json)>> {
@@ -108,7 +95,7 @@ fn same(ours: &str, theirs: &Json) -> bool {
 }
 
 /// Checks one event of a batch against its raw bytes and serde_json.
-fn check_row(batch: &EventBatch, row: usize, raw: &[u8]) {
+pub(super) fn check_row(batch: &EventBatch, row: usize, raw: &[u8]) {
     assert_eq!(batch.raw(row), raw);
     let part = batch.json(row);
     let Ok(oracle) = flatten(raw) else {
@@ -196,7 +183,7 @@ fn what_is_no_json_object_is_text_with_an_error() {
     }
 }
 
-fn json_text() -> impl Strategy<Value = String> {
+pub(super) fn json_text() -> impl Strategy<Value = String> {
     let space = "[ \t\r\n]{0,1}";
     let scalar = prop_oneof![
         "\"([a-z☃:,{}\\[\\] ]|\\\\[\"\\\\/bfnrt]|\\\\u00[0-9a-f]{2}|\\\\ud83d\\\\ude00){0,12}\"",
@@ -251,6 +238,26 @@ proptest! {
         let batch = batch_of(&[line.as_bytes(), &bytes, line.as_bytes(), &bytes]);
         for (row, raw) in [line.as_bytes(), &bytes, line.as_bytes(), &bytes].into_iter().enumerate() {
             check_row(&batch, row, raw);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn shapes_survive_encoding(line in json_text(), flip in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let shape = Shape::of(&line, &Default::default()).unwrap();
+        let mut bytes = Vec::new();
+        shape.encode(&mut bytes);
+        bytes.extend_from_slice(b"tail");
+        let (back, rest) = Shape::decode(&bytes).unwrap();
+        prop_assert_eq!(&back, &shape);
+        prop_assert_eq!(rest, b"tail");
+        let at = flip.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok((other, rest)) = Shape::decode(&bytes) {
+            let mut again = Vec::new();
+            other.encode(&mut again);
+            prop_assert_eq!(&bytes[..bytes.len() - rest.len()], &again[..]);
         }
     }
 }
