@@ -24,7 +24,11 @@ struct Flat<'a> {
 impl Flat<'_> {
     fn scalar<E: serde::de::Error>(self, value: impl Into<Json>) -> Result<(), E> {
         let value = value.into();
-        if self.depth == 0 { Err(E::custom("no object")) } else { Ok(self.out.push((self.path, value))) }
+        if self.depth == 0 {
+            return Err(E::custom("no object"));
+        }
+        self.out.push((self.path, value));
+        Ok(())
     }
 }
 
