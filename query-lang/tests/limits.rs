@@ -1,4 +1,5 @@
 //! Texts at and over the limits: always a tree and a named fault, soon, and on a small stack.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 use weir_query::error::{Diagnostics, MAX_QUERY_BYTES};

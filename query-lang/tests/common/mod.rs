@@ -1,5 +1,6 @@
 //! What the syntax tests share: trees without their spans, and the shape of a tree.
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use regex::Regex;
 use std::sync::LazyLock;
