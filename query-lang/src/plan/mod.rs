@@ -3,10 +3,21 @@
 //! The plan owns its types: nothing of the [`crate::ast`] is below it. It is canonical: two texts that differ only
 //! in layout, comments, letter case of keywords or redundant parentheses have equal plans.
 
+mod arguments;
+mod condition;
+mod expression;
+pub mod lower;
+mod parameters;
+pub mod simplify;
+
 use std::sync::Arc;
+
+pub use lower::lower;
 
 use crate::functions::Arguments;
 use crate::span::Span;
+use crate::value::Number;
+use crate::value::compare::{Arithmetic, Relation};
 
 /// A whole query.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +55,8 @@ pub enum Step {
     },
     /// A row function or an aggregate.
     Call(Call),
+    /// Replaces the input by events made of these texts.
+    Create(Vec<Arc<str>>),
     /// The first clause that lets a row through takes it; a row no clause lets through is dropped. `match` is
     /// lowered to this.
     Case(Vec<Vec<Step>>),
@@ -83,9 +96,9 @@ pub enum Test {
     /// It is a number on the right side of `bound`.
     Compare {
         /// How.
-        op: Comparison,
+        op: Relation,
         /// With what.
-        bound: f64,
+        bound: Number,
     },
 }
 
@@ -108,19 +121,6 @@ pub enum TextTest {
     },
     /// A regex matches somewhere in it.
     Regex(Regex),
-}
-
-/// Orderings of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// `<`
-    Less,
-    /// `<=`
-    LessEqual,
-    /// `>`
-    Greater,
-    /// `>=`
-    GreaterEqual,
 }
 
 /// A regex with its flags.
@@ -158,7 +158,7 @@ pub enum Expression {
     /// A text.
     Text(Arc<str>),
     /// A number.
-    Number(f64),
+    Number(Number),
     /// `true` or `false`.
     Bool(bool),
     /// The value of a field.
@@ -192,17 +192,9 @@ pub enum BinaryOp {
     /// `!=`
     NotEqual,
     /// `<` and its like.
-    Compare(Comparison),
-    /// `+`
-    Add,
-    /// `-`
-    Subtract,
-    /// `*`
-    Multiply,
-    /// `/`
-    Divide,
-    /// `%`
-    Remainder,
+    Compare(Relation),
+    /// `+` and its like.
+    Arithmetic(Arithmetic),
 }
 
 /// Where something stands in the text. All places are equal and print as nothing: a plan means the same wherever

@@ -1,0 +1,295 @@
+//! From the tree to the plan: pipelines and steps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ast;
+use crate::compile::Options;
+use crate::error::{Diagnostic, Diagnostics};
+use crate::functions::{Argument, Build};
+use crate::plan::parameters::Scope;
+use crate::plan::{Call, Expression, Filter, Interval, Plan, Step, Test, TextTest};
+use crate::span::Span;
+
+/// The most steps a plan may have, saved queries and clauses included.
+pub const MAX_PLAN_STEPS: usize = 20_000;
+/// The deepest chain of saved queries calling each other.
+pub const MAX_SAVED_DEPTH: usize = 16;
+
+/// Makes a plan of `query`.
+///
+/// # Errors
+/// Every fault found, each with its span.
+pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics> {
+    let mut defaults = BTreeMap::new();
+    // A default may be declared behind its first use (`f=?x | ?{x=*}`): a second pass then knows it.
+    for pass in 0..2 {
+        let known = defaults.len();
+        let mut lowering = Lowering::new(options, std::mem::take(&mut defaults));
+        let steps = lowering.pipeline(&query.pipeline);
+        let plan = Plan { interval: lowering.interval.take(), steps };
+        if lowering.faults.is_empty() {
+            return Ok(super::simplify::simplify(plan));
+        }
+        defaults = lowering.defaults;
+        if pass == 1 || defaults.len() == known {
+            return Err(sorted(lowering.faults));
+        }
+    }
+    Ok(Plan::default())
+}
+
+fn sorted(mut list: Vec<Diagnostic>) -> Diagnostics {
+    list.sort_by_key(|fault| fault.span.start);
+    list.dedup();
+    Diagnostics { list }
+}
+
+/// The state of one pass over a tree.
+pub(super) struct Lowering<'o> {
+    options: &'o Options,
+    pub(super) faults: Vec<Diagnostic>,
+    pub(super) scope: Scope,
+    pub(super) defaults: BTreeMap<String, String>,
+    /// The saved queries being inlined, outermost first.
+    calls: Vec<String>,
+    interval: Option<Interval>,
+    steps: usize,
+}
+
+impl<'o> Lowering<'o> {
+    fn new(options: &'o Options, defaults: BTreeMap<String, String>) -> Lowering<'o> {
+        Lowering {
+            options,
+            faults: Vec::new(),
+            scope: Scope { given: options.arguments.clone() },
+            defaults,
+            calls: Vec::new(),
+            interval: None,
+            steps: 0,
+        }
+    }
+
+    pub(super) fn fault(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
+        self.faults.push(Diagnostic { code, message: message.into(), span, hint: None });
+    }
+
+    pub(super) fn pipeline(&mut self, pipeline: &ast::Pipeline) -> Vec<Step> {
+        let mut out = Vec::new();
+        for step in &pipeline.steps {
+            self.steps += 1;
+            if self.steps > MAX_PLAN_STEPS {
+                if self.steps == MAX_PLAN_STEPS + 1 {
+                    let message = format!("the query has more than {MAX_PLAN_STEPS} steps");
+                    self.fault("limit", message, step.span);
+                }
+                return out;
+            }
+            self.step(step, &mut out);
+        }
+        out
+    }
+
+    fn step(&mut self, step: &ast::Step, out: &mut Vec<Step>) {
+        match &step.kind {
+            ast::StepKind::Filter(filter) => self.filter_step(filter, out),
+            ast::StepKind::Call(call) => self.call_step(call, None, out),
+            ast::StepKind::Assign(assign) => self.assign(assign, out),
+            ast::StepKind::Case(clauses) => {
+                let clauses = clauses.iter().map(|clause| self.clause(Vec::new(), clause)).collect();
+                out.push(Step::Case(clauses));
+            }
+            ast::StepKind::Match(arms) => self.match_step(arms, out),
+            ast::StepKind::Saved(call) => {
+                let steps = self.saved(call);
+                out.extend(steps);
+            }
+            ast::StepKind::Stats(aggregates) => {
+                let aggregates = aggregates.iter().flat_map(|one| self.aggregates(one)).collect();
+                out.extend(self.made("stats", vec![("function", Argument::Aggregates(aggregates))], step.span));
+            }
+        }
+    }
+
+    /// One clause of `case` or `match`: what guards it, then what it does. Aggregates have no place in it.
+    fn clause(&mut self, mut guard: Vec<Step>, body: &ast::Pipeline) -> Vec<Step> {
+        let start = guard.len();
+        let body_steps = self.pipeline(body);
+        guard.extend(body_steps);
+        for step in guard.get(start..).unwrap_or_default() {
+            if let Some(name) = aggregate_name(step) {
+                let message = format!("the aggregate `{name}` cannot stand inside `case` or `match`");
+                self.faults.push(Diagnostic { code: "position", message, span: body.span, hint: None });
+                break;
+            }
+        }
+        guard
+    }
+
+    fn match_step(&mut self, arms: &ast::Match, out: &mut Vec<Step>) {
+        let field: Arc<str> = arms.field.text.as_str().into();
+        let mut clauses = Vec::with_capacity(arms.arms.len());
+        for arm in &arms.arms {
+            let mut guard = Vec::new();
+            match &arm.guard {
+                ast::Guard::Any(_) => {}
+                ast::Guard::Pattern(pattern) => {
+                    guard.push(Step::Filter(anchored(&field, vec![pattern.text.clone()])));
+                }
+                ast::Guard::Param(param) => {
+                    let values = self.values(param);
+                    guard.push(Step::Filter(anchored(&field, values)));
+                }
+                ast::Guard::Regex(regex) => self.regex_step(Some(&field), regex, &mut guard),
+                ast::Guard::Call(call) => self.call_step(call, Some(&arms.field), &mut guard),
+            }
+            clauses.push(self.clause(guard, &arm.body));
+        }
+        out.push(Step::Case(clauses));
+    }
+
+    fn assign(&mut self, assign: &ast::Assign, out: &mut Vec<Step>) {
+        let target: Arc<str> = assign.target.text.as_str().into();
+        if let (ast::Expr::Call(call), false) = (&assign.value, assign.dynamic)
+            && let Some(signature) = self.signature(&call.name)
+        {
+            let special = matches!(signature.name, "if" | "coalesce" | "test" | "eval");
+            if !special && signature.parameter("as").is_some() && !matches!(signature.build, Build::Filter(_)) {
+                let given = vec![("as", Argument::Text(target))];
+                out.extend(self.call_with(call, None, given).map(Step::Call));
+                return;
+            }
+            if matches!(signature.build, Build::Aggregate) {
+                let message = format!("`{}` has no `as`: its output cannot be assigned", signature.name);
+                return self.fault("argument", message, call.span);
+            }
+        }
+        let value = self.expression(&assign.value);
+        out.push(Step::Assign { target, dynamic: assign.dynamic, value });
+    }
+
+    /// A call as a step: some calls are other steps in disguise.
+    pub(super) fn call_step(&mut self, call: &ast::Call, field: Option<&ast::Name>, out: &mut Vec<Step>) {
+        let Some(checked) = self.call(call, field) else { return };
+        let arguments = &checked.arguments;
+        match (arguments.signature().build, arguments.signature().name) {
+            (Build::Filter(_), _) => out.push(Step::Filter(Filter::Call(checked))),
+            (Build::Row(_) | Build::Aggregate, _) => out.push(Step::Call(checked)),
+            (Build::Plan, "dropEvent") => out.push(Step::Filter(Filter::Bool(false))),
+            (Build::Plan, "eval") => {
+                for (target, value) in arguments.assignments("assignments") {
+                    out.push(Step::Assign { target: Arc::clone(target), dynamic: false, value: value.clone() });
+                }
+            }
+            (Build::Plan, "setTimeInterval") => {
+                let text = |name: &str| arguments.text(name).map(|text| text.to_string());
+                let interval = Interval {
+                    start: text("start").unwrap_or_default(),
+                    end: text("end"),
+                    timezone: text("timezone"),
+                };
+                if self.interval.replace(interval).is_some() {
+                    self.fault("position", "`setTimeInterval` may stand only once", call.span);
+                }
+            }
+            (Build::Plan, "createEvents") => {
+                // What precedes it is discarded.
+                out.clear();
+                out.push(Step::Create(arguments.texts("rawstring").to_vec()));
+            }
+            (Build::Plan, _) => {
+                let target = arguments.text_or_empty("as");
+                if let Some(value) = self.special_value(&checked) {
+                    out.push(Step::Assign { target, dynamic: false, value });
+                }
+            }
+        }
+    }
+
+    /// `if` and `coalesce` as expressions.
+    pub(super) fn special_value(&mut self, call: &Call) -> Option<Expression> {
+        let arguments = &call.arguments;
+        let part = |name: &str| arguments.expression(name).cloned();
+        match arguments.signature().name {
+            "if" => Some(Expression::If(Box::new((part("condition")?, part("then")?, part("else")?)))),
+            "coalesce" => Some(Expression::Coalesce {
+                list: arguments.expressions("expressions").to_vec(),
+                ignore_empty: arguments.is_true("ignoreEmpty"),
+            }),
+            name => {
+                let message = format!("`{name}` gives no value");
+                self.fault("position", message, arguments.span);
+                None
+            }
+        }
+    }
+
+    /// The steps of a saved query, its parameters filled in.
+    pub(super) fn saved(&mut self, call: &ast::SavedCall) -> Vec<Step> {
+        let name = call.name.text.as_str();
+        let Some(text) = self.options.saved.get(name) else {
+            let near = super::arguments::nearest(name, self.options.saved.keys().map(String::as_str));
+            self.faults.push(Diagnostic {
+                code: "unknown-saved-query",
+                message: format!("unknown saved query `{name}`"),
+                span: call.name.span,
+                hint: near.map(|near| format!("did you mean `{near}`?")),
+            });
+            return Vec::new();
+        };
+        if self.calls.iter().any(|outer| outer == name) || self.calls.len() >= MAX_SAVED_DEPTH {
+            let message = match self.calls.len() {
+                MAX_SAVED_DEPTH => format!("saved queries call each other more than {MAX_SAVED_DEPTH} deep"),
+                _ => format!("saved query `{name}` calls itself"),
+            };
+            self.fault("saved-query-cycle", message, call.span);
+            return Vec::new();
+        }
+        let mut given = BTreeMap::new();
+        for arg in &call.args {
+            let Some(parameter) = &arg.name else {
+                self.fault("argument", "arguments of saved queries are named", arg.span);
+                continue;
+            };
+            given.insert(parameter.text.clone(), self.text_list(&arg.value));
+        }
+        let parsed = crate::parser::parse(text);
+        let outer_scope = std::mem::replace(&mut self.scope, Scope { given });
+        let outer_defaults = std::mem::take(&mut self.defaults);
+        let faults_before = self.faults.len();
+        self.calls.push(name.to_owned());
+        self.faults.extend(parsed.diagnostics.list);
+        let steps = self.pipeline(&parsed.query.pipeline);
+        self.calls.pop();
+        self.scope = outer_scope;
+        self.defaults = outer_defaults;
+        // Faults inside point into another text: they are shown at the call.
+        for fault in self.faults.iter_mut().skip(faults_before) {
+            fault.span = call.span;
+            fault.message = format!("in saved query `{name}`: {}", fault.message);
+        }
+        steps
+    }
+}
+
+/// `field` is one of `patterns`, each text or glob for the whole value.
+pub(super) fn anchored(field: &Arc<str>, patterns: Vec<String>) -> Filter {
+    let everything = |pattern: &String| !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*');
+    let test = if patterns.iter().any(everything) {
+        Test::Present
+    } else {
+        Test::Text(TextTest::AnyOf { patterns, ignore_case: false })
+    };
+    Filter::Test { field: Arc::clone(field), test }
+}
+
+/// The name of the aggregate in `step`, if there is one.
+pub(super) fn aggregate_name(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::Call(call) => {
+            let signature = call.arguments.signature();
+            matches!(signature.build, Build::Aggregate).then_some(signature.name)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,99 @@
+//! Smaller plans that mean the same: conditions flattened and folded, neighbouring filters merged.
+
+use crate::plan::{Filter, Plan, Step};
+
+/// The plan, simplified.
+#[must_use]
+pub fn simplify(plan: Plan) -> Plan {
+    Plan { interval: plan.interval, steps: steps(plan.steps) }
+}
+
+/// The steps, simplified.
+#[must_use]
+pub fn steps(list: Vec<Step>) -> Vec<Step> {
+    let mut out: Vec<Step> = Vec::with_capacity(list.len());
+    for step in list {
+        match step {
+            Step::Filter(inner) => {
+                let inner = filter(inner);
+                if inner == Filter::Bool(true) {
+                    continue;
+                }
+                match out.pop() {
+                    Some(Step::Filter(before)) => out.push(Step::Filter(and(vec![before, inner]))),
+                    before => {
+                        out.extend(before);
+                        out.push(Step::Filter(inner));
+                    }
+                }
+            }
+            Step::Case(clauses) => out.push(Step::Case(clauses.into_iter().map(steps).collect())),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The condition, simplified.
+#[must_use]
+pub fn filter(condition: Filter) -> Filter {
+    match condition {
+        Filter::And(parts) => and(parts.into_iter().map(filter).collect()),
+        Filter::Or(parts) => or(parts.into_iter().map(filter).collect()),
+        Filter::Not(inner) => match filter(*inner) {
+            Filter::Bool(value) => Filter::Bool(!value),
+            Filter::Not(inner) => *inner,
+            inner => Filter::Not(Box::new(inner)),
+        },
+        other => other,
+    }
+}
+
+fn and(parts: Vec<Filter>) -> Filter {
+    let mut out = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part {
+            Filter::Bool(true) => {}
+            Filter::Bool(false) => return Filter::Bool(false),
+            Filter::And(inner) => inner.into_iter().for_each(|one| add(&mut out, one)),
+            other => add(&mut out, other),
+        }
+    }
+    match (out.pop(), out.is_empty()) {
+        (None, _) => Filter::Bool(true),
+        (Some(only), true) => only,
+        (Some(last), false) => {
+            out.push(last);
+            Filter::And(out)
+        }
+    }
+}
+
+fn or(parts: Vec<Filter>) -> Filter {
+    let mut out = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part {
+            Filter::Bool(false) => {}
+            Filter::Bool(true) => return Filter::Bool(true),
+            Filter::Or(inner) => inner.into_iter().for_each(|one| add(&mut out, one)),
+            other => add(&mut out, other),
+        }
+    }
+    match (out.pop(), out.is_empty()) {
+        (None, _) => Filter::Bool(false),
+        (Some(only), true) => only,
+        (Some(last), false) => {
+            out.push(last);
+            Filter::Or(out)
+        }
+    }
+}
+
+/// The same condition twice is the condition once.
+fn add(list: &mut Vec<Filter>, one: Filter) {
+    /// Beyond this many parts the search for equal ones would cost more than they do.
+    const LOOKED_AT: usize = 64;
+    if list.len() > LOOKED_AT || !list.contains(&one) {
+        list.push(one);
+    }
+}
