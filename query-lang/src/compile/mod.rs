@@ -1,7 +1,14 @@
 //! From a plan to a program: predicates, necessary conditions, folding.
 
+pub mod aggregate;
+pub mod condition;
+pub mod duration;
+pub mod expression;
+pub mod literals;
 pub mod matcher;
+pub mod regex;
 pub mod required;
+pub mod steps;
 
 use std::collections::BTreeMap;
 

@@ -8,8 +8,12 @@
 //!
 //! Aggregates have their signatures here too (family `aggregate`), but live in `crate::aggregates`.
 
+pub mod aggregate;
 pub mod arguments;
 pub mod fields;
+pub mod filters;
+pub mod format;
+pub mod regex;
 pub mod signature;
 
 use std::collections::BTreeSet;
@@ -22,7 +26,13 @@ use crate::machine::predicate::Predicate;
 use crate::machine::{Context, StepError, View};
 
 /// Every family's table.
-pub const FAMILIES: &[&[Signature]] = &[fields::SIGNATURES];
+pub const FAMILIES: &[&[Signature]] = &[
+    aggregate::SIGNATURES,
+    fields::SIGNATURES,
+    filters::SIGNATURES,
+    format::SIGNATURES,
+    regex::SIGNATURES,
+];
 
 /// Functions that CQL has and this version has not: named in errors, so that nobody takes them for a typo.
 pub const NOT_BUILT: &[&str] = &[
@@ -62,7 +72,6 @@ pub const NOT_BUILT: &[&str] = &[
     "eventInternals",
     "eventSize",
     "fieldset",
-    "fieldstats",
     "findTimestamp",
     "formatDuration",
     "geography:distance",
@@ -76,7 +85,6 @@ pub const NOT_BUILT: &[&str] = &[
     "join",
     "json:extract",
     "json:prettyPrint",
-    "linReg",
     "lookup",
     "lowercase",
     "match",
@@ -142,6 +150,10 @@ pub enum RowFunction {
     Filter(Predicate),
     /// `rename`, `drop`, `select`, `default` ...
     Fields(fields::FieldFunction),
+    /// `regex`
+    Regex(regex::Extract),
+    /// `format`
+    Format(format::Format),
 }
 
 /// What a run carries from batch to batch beside its state: nothing that changes an answer.
@@ -187,6 +199,8 @@ impl RowFunction {
         match self {
             RowFunction::Filter(predicate) => predicate.apply(view, scratch),
             RowFunction::Fields(function) => function.apply(view, scratch),
+            RowFunction::Regex(function) => function.apply(view, scratch),
+            RowFunction::Format(function) => function.apply(view, scratch),
         }
     }
 
@@ -195,6 +209,8 @@ impl RowFunction {
         match self {
             RowFunction::Filter(predicate) => predicate.touches(touches),
             RowFunction::Fields(function) => function.touches(touches),
+            RowFunction::Regex(function) => function.touches(touches),
+            RowFunction::Format(function) => function.touches(touches),
         }
     }
 
@@ -203,8 +219,9 @@ impl RowFunction {
     #[must_use]
     pub fn output(&self) -> Option<Arc<str>> {
         match self {
-            RowFunction::Filter(_) => None,
+            RowFunction::Filter(_) | RowFunction::Regex(_) => None,
             RowFunction::Fields(function) => function.output(),
+            RowFunction::Format(function) => Some(function.output()),
         }
     }
 }

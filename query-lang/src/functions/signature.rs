@@ -3,6 +3,7 @@
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, RowFunction};
 use crate::machine::predicate::Predicate;
+use crate::plan;
 
 /// One function: its names, its parameters, and how a checked call becomes something that runs.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +114,9 @@ pub enum Kind {
 pub enum Build {
     /// A step that reads and writes fields of rows.
     Row(fn(&Arguments) -> Result<RowFunction, Diagnostic>),
-    /// A condition; negatable.
+    /// A condition made of plain tests, which the plan puts in its place; negatable.
+    Condition(fn(&Arguments) -> Result<plan::Filter, Diagnostic>),
+    /// A condition of its own; negatable.
     Filter(fn(&Arguments) -> Result<Predicate, Diagnostic>),
     /// An aggregate, compiled by `compile::aggregate`.
     Aggregate,
@@ -125,7 +128,7 @@ impl std::fmt::Debug for Build {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
             Build::Row(_) => "row",
-            Build::Filter(_) => "filter",
+            Build::Condition(_) | Build::Filter(_) => "filter",
             Build::Aggregate => "aggregate",
             Build::Plan => "plan",
         })

@@ -1,6 +1,8 @@
 //! Runs a program over rows, a batch at a time.
 
+pub mod expression;
 pub mod predicate;
+pub mod step;
 pub mod view;
 
 use std::sync::Arc;

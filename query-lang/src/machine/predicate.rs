@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::compile::TextMatcher;
-use crate::functions::{Scratch, Touches};
+use crate::functions::filters::{self, Network};
+use crate::functions::{RowFunction, Scratch, Touches};
+use crate::machine::expression::Expression;
 use crate::machine::{StepError, View};
 use crate::record::Selection;
+use crate::value::compare::Relation;
 use crate::value::{Number, ValueRef};
 
 /// A compiled condition.
@@ -40,19 +43,44 @@ pub enum Predicate {
         /// The test.
         test: ValueTest,
     },
+    /// The expression is true.
+    True(Box<Expression>),
+    /// Two texts stand in this relation; missing ones do not.
+    Relates {
+        /// How.
+        relates: Relates,
+        /// The longer text and the shorter.
+        sides: Box<(Expression, Expression)>,
+    },
+    /// An element of the array passes: `array[0]`, `array[1]` and so on up to the first gap.
+    Element {
+        /// The array's name, without brackets.
+        array: Arc<str>,
+        /// The test.
+        matcher: TextMatcher,
+    },
+    /// The row is still there after the function, on a copy of the rows.
+    Survives(Box<RowFunction>),
+}
+
+/// How two texts may relate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relates {
+    /// The first contains the second.
+    Contains,
+    /// The first starts with the second.
+    StartsWith,
+    /// The first ends with the second.
+    EndsWith,
 }
 
 /// Tests on one value.
 #[derive(Debug)]
 pub enum ValueTest {
-    /// It is a number below this.
-    Less(Number),
-    /// It is a number, at most this.
-    LessEqual(Number),
-    /// It is a number above this.
-    Greater(Number),
-    /// It is a number, at least this.
-    GreaterEqual(Number),
+    /// It is a number on the right side of this one.
+    Compare(Relation, Number),
+    /// It is an address in one of these networks.
+    Cidr(Vec<Network>),
 }
 
 impl ValueTest {
@@ -60,12 +88,13 @@ impl ValueTest {
     #[inline]
     #[must_use]
     pub fn is_match(&self, value: ValueRef<'_>) -> bool {
-        let Some(number) = value.number() else { return false };
         match self {
-            ValueTest::Less(bound) => number < *bound,
-            ValueTest::LessEqual(bound) => number <= *bound,
-            ValueTest::Greater(bound) => number > *bound,
-            ValueTest::GreaterEqual(bound) => number >= *bound,
+            ValueTest::Compare(relation, bound) => relation.test(Some(value), *bound),
+            ValueTest::Cidr(networks) => match value {
+                ValueRef::Text(text) => filters::address(text)
+                    .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
+                _ => false,
+            },
         }
     }
 }
@@ -132,6 +161,21 @@ impl Predicate {
                 let column = view.column_within(field, within)?;
                 Ok(column.filter(within, |value| test.is_match(value)))
             }
+            Predicate::True(expression) => expression.is_true(view, within, scratch),
+            Predicate::Relates { relates, sides } => {
+                let text = sides.0.evaluate(view, within, scratch)?;
+                let part = sides.1.evaluate(view, within, scratch)?;
+                let mut chosen = within.clone();
+                chosen.retain(|row| relates.holds(text.get(row), part.get(row)));
+                Ok(chosen)
+            }
+            Predicate::Element { array, matcher } => element(array, matcher, view, within, scratch),
+            Predicate::Survives(function) => {
+                // Rows that the function multiplies are told by where they come from.
+                let mut fork = view.fork(within.clone());
+                function.apply(&mut fork, scratch)?;
+                Ok(fork.survivors(view, within))
+            }
         }
     }
 
@@ -146,6 +190,70 @@ impl Predicate {
             Predicate::Present(field) | Predicate::Text { field, .. } | Predicate::Value { field, .. } => {
                 touches.read(field);
             }
+            Predicate::True(expression) => expression.touches(touches),
+            Predicate::Relates { sides, .. } => {
+                sides.0.touches(touches);
+                sides.1.touches(touches);
+            }
+            Predicate::Element { .. } => touches.reads_all = true,
+            Predicate::Survives(function) => {
+                let mut inner = Touches::default();
+                function.touches(&mut inner);
+                touches.reads.extend(inner.reads);
+                touches.reads_all |= inner.reads_all;
+            }
         }
     }
+
+    /// What it costs to try, roughly: cheap conditions are tried first.
+    #[must_use]
+    pub fn cost(&self) -> u32 {
+        match self {
+            Predicate::Always | Predicate::Never => 0,
+            Predicate::Present(_) => 1,
+            Predicate::Text { .. } | Predicate::Value { .. } => 2,
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().map(Predicate::cost).sum(),
+            Predicate::Not(inner) => inner.cost(),
+            Predicate::Search(_) => 20,
+            Predicate::True(_) | Predicate::Relates { .. } | Predicate::Element { .. } => 30,
+            Predicate::Survives(_) => 50,
+        }
+    }
+}
+
+impl Relates {
+    fn holds(self, text: Option<ValueRef<'_>>, part: Option<ValueRef<'_>>) -> bool {
+        let (Some(text), Some(part)) = (text, part) else { return false };
+        let (text, part) = (text.text(), part.text());
+        match self {
+            Relates::Contains => text.contains(&*part),
+            Relates::StartsWith => text.starts_with(&*part),
+            Relates::EndsWith => text.ends_with(&*part),
+        }
+    }
+}
+
+/// The longest array looked at.
+pub const MAX_ARRAY_ELEMENTS: usize = 10_000;
+
+fn element(
+    array: &str,
+    matcher: &TextMatcher,
+    view: &View<'_>,
+    within: &Selection,
+    scratch: &mut Scratch,
+) -> Result<Selection, StepError> {
+    let mut passed = Selection::none(within.rows());
+    let mut left = within.clone();
+    for at in 0..MAX_ARRAY_ELEMENTS {
+        let column = view.column_within(&format!("{array}[{at}]"), &left)?;
+        left = column.present(&left);
+        if left.is_empty() {
+            break;
+        }
+        let found = column.filter(&left, |value| matcher.is_match_value(value, &mut scratch.text));
+        left.subtract(&found);
+        passed.union(&found);
+    }
+    Ok(passed)
 }

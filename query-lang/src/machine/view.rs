@@ -7,7 +7,6 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::compile::TextMatcher;
-use crate::functions::Scratch;
 use crate::machine::StepError;
 use crate::record::{Column, ColumnBuilder, OrderKey, Rows, RowsError, Selection};
 use crate::value::ValueRef;
@@ -264,18 +263,42 @@ impl<'r> View<'r> {
         View { selection: within, ..self.clone() }
     }
 
+    /// The rows of `within` in `before` that still have a row in play in this fork of it.
+    #[must_use]
+    pub fn survivors(&self, before: &View<'_>, within: &Selection) -> Selection {
+        let same = match (&self.origin, &before.origin) {
+            (None, None) => true,
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            _ => false,
+        };
+        if same {
+            return self.selection.clone();
+        }
+        // Two rows of one source row are not told apart: both survive when one does.
+        let mut left = std::collections::HashSet::new();
+        for row in self.selection.iter() {
+            left.extend(self.origin.as_ref().and_then(|origin| origin.get(row).copied()));
+        }
+        let mut chosen = within.clone();
+        chosen.retain(|row| {
+            let source = match &before.origin {
+                Some(origin) => origin.get(row).copied(),
+                None => u32::try_from(row).ok(),
+            };
+            source.is_some_and(|source| left.contains(&source))
+        });
+        chosen
+    }
+
     /// Takes over what forks of this view did: each fork's rows in play come out of it as the fork has them. When
     /// no fork multiplied rows, rows keep their numbers.
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn join(&mut self, forks: Vec<View<'r>>, scratch: &mut Scratch) -> Result<(), StepError> {
-        let _ = scratch;
+    pub fn join(&mut self, forks: Vec<View<'r>>) -> Result<(), StepError> {
         match <[View<'r>; 1]>::try_from(forks) {
             Ok([only]) => *self = only,
             Err(forks) => {
-                let forks: Vec<View<'r>> =
-                    forks.into_iter().filter(|fork| !fork.selection.is_empty()).collect();
                 let same_origin = |fork: &View<'r>| match (&fork.origin, &self.origin) {
                     (None, None) => true,
                     (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),

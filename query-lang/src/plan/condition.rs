@@ -107,6 +107,13 @@ impl Lowering<'_> {
         let signature = checked.arguments.signature();
         match signature.build {
             Build::Filter(_) => Filter::Call(checked),
+            Build::Condition(build) => match build(&checked.arguments) {
+                Ok(filter) => filter,
+                Err(fault) => {
+                    self.faults.push(fault);
+                    Filter::Bool(false)
+                }
+            },
             Build::Row(_) if signature.name == "regex" => Filter::Call(checked),
             Build::Plan if signature.name == "dropEvent" => Filter::Bool(false),
             _ => {

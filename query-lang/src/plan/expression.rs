@@ -52,6 +52,13 @@ impl Lowering<'_> {
         let signature = checked.arguments.signature();
         match signature.build {
             Build::Filter(_) | Build::Row(_) => Expression::Call(checked),
+            Build::Condition(build) => match build(&checked.arguments) {
+                Ok(filter) => Expression::Filter(Box::new(filter)),
+                Err(fault) => {
+                    self.faults.push(fault);
+                    Expression::Bool(false)
+                }
+            },
             Build::Plan => self.special_value(&checked).unwrap_or(Expression::Bool(false)),
             Build::Aggregate => {
                 let message = format!("the aggregate `{}` cannot stand in an expression", signature.name);

@@ -154,7 +154,7 @@ impl<'o> Lowering<'o> {
             && let Some(signature) = self.signature(&call.name)
         {
             let special = matches!(signature.name, "if" | "coalesce" | "test" | "eval");
-            if !special && signature.parameter("as").is_some() && !matches!(signature.build, Build::Filter(_)) {
+            if !special && signature.parameter("as").is_some() {
                 let given = vec![("as", Argument::Text(target))];
                 out.extend(self.call_with(call, None, given).map(Step::Call));
                 return;
@@ -174,6 +174,10 @@ impl<'o> Lowering<'o> {
         let arguments = &checked.arguments;
         match (arguments.signature().build, arguments.signature().name) {
             (Build::Filter(_), _) => out.push(Step::Filter(Filter::Call(checked))),
+            (Build::Condition(build), _) => match build(arguments) {
+                Ok(filter) => out.push(Step::Filter(filter)),
+                Err(fault) => self.faults.push(fault),
+            },
             (Build::Row(_) | Build::Aggregate, _) => out.push(Step::Call(checked)),
             (Build::Plan, "dropEvent") => out.push(Step::Filter(Filter::Bool(false))),
             (Build::Plan, "eval") => {

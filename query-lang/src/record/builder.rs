@@ -49,6 +49,12 @@ impl ColumnBuilder {
         self.missing.is_empty()
     }
 
+    /// It has taken gaps only.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.form == Form::Missing
+    }
+
     /// Takes a value or a gap.
     pub fn push(&mut self, value: Option<ValueRef<'_>>) {
         match value {
@@ -249,51 +255,61 @@ impl Column {
     /// Only rows of `within` are looked at; a dictionary's texts are each looked at once, a constant once.
     #[must_use]
     pub fn map(&self, within: &Selection, mut f: impl FnMut(ValueRef<'_>, &mut ColumnBuilder)) -> Column {
+        let (mut columns, _) = self.map_many(within, 1, |value, outputs| {
+            outputs.iter_mut().for_each(|output| f(value, output));
+            true
+        });
+        columns.pop().unwrap_or(Column::Missing { rows: self.len() })
+    }
+
+    /// Several columns made from this one, and the rows of `within` with a value for which `f` said true. As
+    /// [`Column::map`] for each of them.
+    pub fn map_many(
+        &self,
+        within: &Selection,
+        outputs: usize,
+        mut f: impl FnMut(ValueRef<'_>, &mut [ColumnBuilder]) -> bool,
+    ) -> (Vec<Column>, Selection) {
         let rows = self.len();
-        let mut one = |value: ValueRef<'_>, out: &mut ColumnBuilder| {
-            let target = out.len() + 1;
-            f(value, out);
-            out.pad(target);
-        };
+        let mut made: Vec<ColumnBuilder> = (0..outputs).map(|_| ColumnBuilder::default()).collect();
+        let mut matched = Selection::none(within.rows());
         match self {
-            Column::Missing { .. } => Column::Missing { rows },
+            Column::Missing { .. } => return (vec![self.clone(); outputs], matched),
             Column::Constant { value, .. } => {
-                let mut out = ColumnBuilder::with_capacity(1);
-                one(value.borrow(), &mut out);
-                match out.finish().get(0) {
+                if f(value.borrow(), &mut made) {
+                    matched = within.clone();
+                }
+                let constant = |made: ColumnBuilder| match made.finish().get(0) {
                     Some(value) => Column::Constant { value: value.to_value(), rows },
                     None => Column::Missing { rows },
-                }
+                };
+                return (made.into_iter().map(constant).collect(), matched);
             }
             Column::Dictionary { codes, dictionary } => {
-                let mut used = vec![false; dictionary.len()];
-                for row in within.iter() {
-                    if let Some(used) = codes.get(row).and_then(|code| used.get_mut(*code as usize)) {
-                        *used = true;
+                let (made, matched) = map_dictionary(codes, dictionary, within, made, f);
+                let column = |made: ColumnBuilder| {
+                    if made.is_missing() {
+                        return Column::Missing { rows };
                     }
-                }
-                let mut out = ColumnBuilder::with_capacity(dictionary.len());
-                for (code, used) in used.iter().enumerate() {
-                    let text = dictionary.spans[code].of(&dictionary.arena).filter(|_| *used);
-                    match text {
-                        Some(text) => one(ValueRef::Text(text), &mut out),
-                        None => out.missing(),
-                    }
-                }
-                Column::Dictionary { codes: Arc::clone(codes), dictionary: Arc::new(out.finish_dictionary()) }
+                    Column::Dictionary { codes: Arc::clone(codes), dictionary: Arc::new(made.finish_dictionary()) }
+                };
+                return (made.into_iter().map(column).collect(), matched);
             }
-            _ => {
-                let mut out = ColumnBuilder::with_capacity(rows);
-                for row in within.iter() {
-                    out.pad(row);
-                    if let Some(value) = self.get(row) {
-                        one(value, &mut out);
-                    }
+            _ => {}
+        }
+        for row in within.iter() {
+            if let Some(value) = self.get(row) {
+                made.iter_mut().for_each(|made| made.pad(row));
+                if f(value, &mut made) {
+                    matched.insert(row);
                 }
-                out.pad(rows);
-                out.finish()
             }
         }
+        let finish = |mut made: ColumnBuilder| {
+            made.pad(rows);
+            made.finish()
+        };
+        (made.into_iter().map(finish).collect(), matched)
     }
 
     /// The rows of `within` whose value is there and passes `test`. A dictionary's texts are each tested once, a
@@ -313,7 +329,7 @@ impl Column {
             Column::Dictionary { codes, dictionary } => {
                 let mut verdicts = vec![Verdict::Unknown; dictionary.len()];
                 chosen.retain(|row| {
-                    let code = codes[row] as usize;
+                    let code = codes.get(row).map_or(usize::MAX, |code| *code as usize);
                     match verdicts.get(code) {
                         None | Some(Verdict::Fails) => false,
                         Some(Verdict::Passes) => true,
@@ -329,7 +345,8 @@ impl Column {
             }
             Column::Text(text) => {
                 let arena = text.arena.as_str();
-                chosen.retain(|row| text.spans[row].of(arena).is_some_and(|text| test(ValueRef::Text(text))));
+                let mut passes = |span: &TextSpan| span.of(arena).is_some_and(|text| test(ValueRef::Text(text)));
+                chosen.retain(|row| text.spans.get(row).is_some_and(&mut passes));
                 chosen
             }
             _ => {
@@ -355,6 +372,34 @@ impl Column {
             _ => self.filter(within, |_| true),
         }
     }
+}
+
+/// One look at each text that a row of `within` has; outputs by code.
+fn map_dictionary(
+    codes: &[u32],
+    dictionary: &Dictionary,
+    within: &Selection,
+    mut made: Vec<ColumnBuilder>,
+    mut f: impl FnMut(ValueRef<'_>, &mut [ColumnBuilder]) -> bool,
+) -> (Vec<ColumnBuilder>, Selection) {
+    let mut used = vec![false; dictionary.len()];
+    for row in within.iter() {
+        if let Some(used) = codes.get(row).and_then(|code| used.get_mut(*code as usize)) {
+            *used = true;
+        }
+    }
+    for (code, used) in used.iter_mut().enumerate() {
+        if let Some(text) = dictionary.spans[code].of(&dictionary.arena).filter(|_| *used) {
+            made.iter_mut().for_each(|made| made.pad(code));
+            *used = f(ValueRef::Text(text), &mut made);
+        } else {
+            *used = false;
+        }
+    }
+    made.iter_mut().for_each(|made| made.pad(dictionary.len()));
+    let mut matched = within.clone();
+    matched.retain(|row| codes.get(row).is_some_and(|code| used.get(*code as usize) == Some(&true)));
+    (made, matched)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

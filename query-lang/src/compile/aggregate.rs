@@ -1,0 +1,238 @@
+//! Calls of aggregates as what the aggregates are asked to do.
+
+use std::sync::Arc;
+
+use crate::aggregates::spec::{
+    AggregateSpec, BUCKETS_DEFAULT, BucketSpec, CollectSpec, CountSpec, GroupBySpec, LinRegSpec, Measure,
+    NumberKind, NumberSpec, PercentileSpec, RowOrder, RowsSpec, SelectFromSpec, SortField, SpanSpec, Stage,
+    TopSpec,
+};
+use crate::compile::duration;
+use crate::compile::steps::Compiler;
+use crate::error::Diagnostic;
+use crate::functions::{Arguments, Build};
+use crate::plan::{AggregatePipeline, Call, Step};
+use crate::value::SortType;
+
+/// Compiles an aggregate; the row steps of its composite arguments go to `compiler`.
+///
+/// # Errors
+/// When an argument is at fault.
+pub fn compile(call: &Call, compiler: &mut Compiler) -> Result<AggregateSpec, Diagnostic> {
+    let arguments = &call.arguments;
+    let number = |kind| {
+        let (field, output) = (arguments.text_or_empty("field"), arguments.text_or_empty("as"));
+        Ok(AggregateSpec::Number(NumberSpec { kind, field, output }))
+    };
+    match arguments.signature().name {
+        "count" => Ok(count(arguments)),
+        "sum" => number(NumberKind::Sum),
+        "avg" => number(NumberKind::Avg),
+        "min" => number(NumberKind::Min),
+        "max" => number(NumberKind::Max),
+        "range" => number(NumberKind::Range),
+        "stdDev" => number(NumberKind::StdDev),
+        "variance" => number(NumberKind::Variance),
+        "percentile" => percentile(arguments),
+        "linReg" => Ok(AggregateSpec::LinReg(LinRegSpec {
+            x: arguments.text_or_empty("x"),
+            y: arguments.text_or_empty("y"),
+            prefix: arguments.text_or_empty("prefix"),
+        })),
+        "groupBy" => Ok(AggregateSpec::GroupBy(GroupBySpec {
+            keys: keys(arguments, "field"),
+            function: Box::new(product(arguments.aggregates("function"), compiler)?),
+            limit: limit(arguments),
+        })),
+        "top" => top(arguments),
+        "bucket" => bucket(arguments, compiler, "field", false),
+        "timeChart" => bucket(arguments, compiler, "series", true),
+        "collect" => Ok(AggregateSpec::Collect(CollectSpec {
+            fields: keys(arguments, "fields"),
+            limit: limit(arguments),
+            separator: arguments.is_true("multival").then(|| arguments.text_or_empty("separator")),
+        })),
+        "selectLast" => Ok(AggregateSpec::SelectLast(keys(arguments, "fields"))),
+        name @ ("selectFromMax" | "selectFromMin") => Ok(AggregateSpec::SelectFrom(SelectFromSpec {
+            field: arguments.text_or_empty("field"),
+            max: name == "selectFromMax",
+            include: keys(arguments, "include"),
+        })),
+        "head" => Ok(rows(RowOrder::Oldest, arguments)),
+        "tail" => Ok(rows(RowOrder::Newest, arguments)),
+        "sort" => Ok(rows(RowOrder::By(sort_fields(arguments, "field")?), arguments)),
+        "table" => Ok(AggregateSpec::Rows(RowsSpec {
+            order: RowOrder::By(sort_fields(arguments, "sortby")?),
+            limit: limit(arguments),
+            fields: Some(keys(arguments, "fields")),
+        })),
+        "fieldstats" => Ok(AggregateSpec::FieldStats { limit: limit(arguments) }),
+        "stats" => product(arguments.aggregates("function"), compiler),
+        name => Err(Diagnostic {
+            code: "not-built",
+            message: format!("`{name}` is not built yet"),
+            span: arguments.span,
+            hint: None,
+        }),
+    }
+}
+
+fn count(arguments: &Arguments) -> AggregateSpec {
+    AggregateSpec::Count(CountSpec {
+        field: arguments.text("field"),
+        distinct: arguments.is_true("distinct") && arguments.text("field").is_some(),
+        output: arguments.text_or_empty("as"),
+    })
+}
+
+fn limit(arguments: &Arguments) -> usize {
+    arguments.integer("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(1)
+}
+
+/// Field names, each once.
+fn keys(arguments: &Arguments, name: &str) -> Vec<Arc<str>> {
+    let mut keys: Vec<Arc<str>> = Vec::new();
+    for key in arguments.texts(name) {
+        if !keys.contains(key) {
+            keys.push(Arc::clone(key));
+        }
+    }
+    keys
+}
+
+fn rows(order: RowOrder, arguments: &Arguments) -> AggregateSpec {
+    AggregateSpec::Rows(RowsSpec { order, limit: limit(arguments), fields: None })
+}
+
+/// `order` and `type` are scalars or as long as the fields; the last one given holds for the rest.
+fn sort_fields(arguments: &Arguments, name: &str) -> Result<Vec<SortField>, Diagnostic> {
+    let (orders, kinds) = (arguments.texts("order"), arguments.texts("type"));
+    let fields = keys(arguments, name);
+    if fields.is_empty() {
+        return Err(arguments.fault(name, "a field to sort by is expected here"));
+    }
+    let at = |list: &[Arc<str>], at: usize| list.get(at).or(list.last()).cloned().unwrap_or_default();
+    let reverse = arguments.is_true("reverse");
+    let sorted = fields.into_iter().enumerate().map(|(index, field)| SortField {
+        field,
+        kind: match &*at(kinds, index) {
+            "string" | "text" => SortType::Text,
+            "hex" => SortType::Hex,
+            _ => SortType::Number,
+        },
+        descending: at(orders, index).starts_with("desc") != reverse,
+    });
+    Ok(sorted.collect())
+}
+
+fn percentile(arguments: &Arguments) -> Result<AggregateSpec, Diagnostic> {
+    let mut percentiles = arguments.numbers("percentiles").to_vec();
+    if percentiles.is_empty() {
+        percentiles = vec![50.0, 75.0, 99.0];
+    }
+    if let Some(wrong) = percentiles.iter().find(|p| !(0.0..=100.0).contains(*p)) {
+        return Err(arguments.fault("percentiles", format!("a percentile is from 0 to 100; {wrong} is not")));
+    }
+    let accuracy = arguments.number("accuracy").unwrap_or(0.01);
+    if !(accuracy > 0.0 && accuracy < 1.0) {
+        return Err(arguments.fault("accuracy", "the accuracy is above 0 and below 1"));
+    }
+    let prefix = arguments.text("as");
+    let outputs =
+        percentiles.into_iter().map(|p| (p, PercentileSpec::column(prefix.as_deref(), p))).collect();
+    Ok(AggregateSpec::Percentile(PercentileSpec {
+        field: arguments.text_or_empty("field"),
+        outputs,
+        accuracy,
+    }))
+}
+
+fn top(arguments: &Arguments) -> Result<AggregateSpec, Diagnostic> {
+    let (measure, output) = match (arguments.text("sum"), arguments.text("max")) {
+        (Some(_), Some(_)) => return Err(arguments.fault("max", "`sum` and `max` exclude each other")),
+        (Some(sum), None) => (Measure::Sum(sum), "_sum"),
+        (None, Some(max)) => (Measure::Max(max), "_max"),
+        (None, None) => (Measure::Count, "_count"),
+    };
+    Ok(AggregateSpec::Top(TopSpec {
+        keys: keys(arguments, "field"),
+        limit: limit(arguments),
+        measure,
+        output: arguments.text("as").unwrap_or_else(|| output.into()),
+        percent: arguments.is_true("percent"),
+        rest: arguments.text("rest"),
+    }))
+}
+
+fn bucket(
+    arguments: &Arguments,
+    compiler: &mut Compiler,
+    series: &str,
+    chart: bool,
+) -> Result<AggregateSpec, Diagnostic> {
+    let millis = |name: &str| match arguments.text(name) {
+        None => Ok(None),
+        Some(text) if text.trim().eq_ignore_ascii_case("auto") => Ok(None),
+        Some(text) => match duration::millis(&text) {
+            Some(millis) if millis > 0 => Ok(Some(millis)),
+            _ => Err(arguments.fault(name, format!("`{text}` is no time span like `5m` or `1 hour`"))),
+        },
+    };
+    let buckets = arguments.integer("buckets").and_then(|buckets| usize::try_from(buckets).ok());
+    let span = match millis("span")? {
+        Some(millis) => SpanSpec::Millis(millis),
+        None => SpanSpec::Buckets(buckets.unwrap_or(BUCKETS_DEFAULT)),
+    };
+    Ok(AggregateSpec::Bucket(BucketSpec {
+        span,
+        min_span_millis: millis("minSpan")?,
+        timezone: arguments.text("timezone"),
+        keys: keys(arguments, series),
+        limit: limit(arguments),
+        function: Box::new(product(arguments.aggregates("function"), compiler)?),
+        chart,
+    }))
+}
+
+/// Several aggregates side by side; one is itself.
+fn product(parts: &[AggregatePipeline], compiler: &mut Compiler) -> Result<AggregateSpec, Diagnostic> {
+    let mut specs: Vec<AggregateSpec> =
+        parts.iter().map(|part| chain(part, compiler)).collect::<Result<_, _>>()?;
+    Ok(match (specs.pop(), specs.is_empty()) {
+        (Some(only), true) => only,
+        (Some(last), false) => {
+            specs.push(last);
+            AggregateSpec::Product(specs)
+        }
+        (None, _) => AggregateSpec::Product(specs),
+    })
+}
+
+/// An aggregate with the row steps and aggregates around it.
+fn chain(part: &AggregatePipeline, compiler: &mut Compiler) -> Result<AggregateSpec, Diagnostic> {
+    let aggregate = compile(&part.call, compiler)?;
+    if part.before.is_empty() && part.after.is_empty() {
+        return Ok(aggregate);
+    }
+    let mut stages = Vec::new();
+    if !part.before.is_empty() {
+        stages.push(Stage::Rows(compiler.pipeline(&part.before)));
+    }
+    stages.push(Stage::Aggregate(aggregate));
+    let mut rows: Vec<Step> = Vec::new();
+    for step in &part.after {
+        match step {
+            Step::Call(call) if matches!(call.arguments.signature().build, Build::Aggregate) => {
+                if !rows.is_empty() {
+                    stages.push(Stage::Rows(compiler.pipeline(&std::mem::take(&mut rows))));
+                }
+                stages.push(Stage::Aggregate(compile(call, compiler)?));
+            }
+            other => rows.push(other.clone()),
+        }
+    }
+    if !rows.is_empty() {
+        stages.push(Stage::Rows(compiler.pipeline(&rows)));
+    }
+    Ok(AggregateSpec::Chain(stages))
+}

@@ -1,0 +1,125 @@
+//! What a text must contain for a regex to match in it, read off the regex's syntax tree.
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use crate::compile::Required;
+use crate::plan;
+
+/// The most parts of one alternation that are followed; a larger one requires nothing.
+const MAX_BRANCHES: usize = 256;
+
+/// A necessary condition for `regex` with further `flags` to match somewhere in a text.
+#[must_use]
+pub fn of_regex(regex: &plan::Regex, flags: &str) -> Required {
+    let Ok(translated) = super::regex::translate(&regex.pattern) else { return Required::Anything };
+    let has = |flag: char| regex.flags.contains(flag) || flags.contains(flag);
+    let parsed = regex_syntax::ParserBuilder::new()
+        .case_insensitive(has('i'))
+        .multi_line(has('m'))
+        .dot_matches_new_line(has('d'))
+        .build()
+        .parse(&translated.pattern);
+    parsed.map_or(Required::Anything, |hir| of_hir(&hir))
+}
+
+fn of_hir(hir: &Hir) -> Required {
+    let mut run = Run::default();
+    let mut parts = Vec::new();
+    walk(hir, &mut run, &mut parts);
+    run.end(&mut parts);
+    Required::and(parts)
+}
+
+/// Letters that must follow each other.
+#[derive(Default)]
+struct Run {
+    bytes: Vec<u8>,
+    ignore_case: bool,
+}
+
+impl Run {
+    fn end(&mut self, parts: &mut Vec<Required>) {
+        let run = std::mem::take(self);
+        if !run.bytes.is_empty() {
+            parts.push(Required::Text { literal: run.bytes, ignore_case: run.ignore_case });
+        }
+    }
+}
+
+fn walk(hir: &Hir, run: &mut Run, parts: &mut Vec<Required>) {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => run.bytes.extend_from_slice(&literal.0),
+        HirKind::Class(class) => match either_case(class) {
+            Some(letter) => {
+                run.bytes.push(letter);
+                run.ignore_case = true;
+            }
+            None => run.end(parts),
+        },
+        HirKind::Capture(capture) => walk(&capture.sub, run, parts),
+        HirKind::Concat(list) => list.iter().for_each(|one| walk(one, run, parts)),
+        HirKind::Alternation(list) => {
+            run.end(parts);
+            parts.push(match list.len() {
+                ..=MAX_BRANCHES => Required::or(list.iter().map(of_hir).collect()),
+                _ => Required::Anything,
+            });
+        }
+        HirKind::Repetition(repetition) => {
+            run.end(parts);
+            if repetition.min > 0 {
+                parts.push(of_hir(&repetition.sub));
+            }
+        }
+    }
+}
+
+/// The letter, where a class is an ASCII letter in both cases. `k` and `s` have a third form outside ASCII, so that
+/// they are not.
+fn either_case(class: &Class) -> Option<u8> {
+    let Class::Unicode(class) = class else { return None };
+    let [upper, lower] = class.ranges() else { return None };
+    let one = |range: &regex_syntax::hir::ClassUnicodeRange| (range.start() == range.end()).then_some(range.start());
+    let (upper, lower) = (one(upper)?, one(lower)?);
+    let same = upper.is_ascii_uppercase() && upper.to_ascii_lowercase() == lower;
+    same.then(|| u8::try_from(lower).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(literal: &str, ignore_case: bool) -> Required {
+        Required::Text { literal: literal.as_bytes().to_vec(), ignore_case }
+    }
+
+    #[test]
+    fn literals_are_found_inside() {
+        for (pattern, flags, required) in [
+            ("timeout", "", text("timeout", false)),
+            (r"user=(?<user>\w+) failed", "", Required::And(vec![text("user=", false), text(" failed", false)])),
+            ("a(b|c)d", "", Required::And(vec![text("a", false), text("d", false)])),
+            ("foo|bar", "", Required::Or(vec![text("foo", false), text("bar", false)])),
+            ("foo|.*", "", Required::Anything),
+            ("error", "i", text("error", true)),
+            ("(?i)Pool", "", text("pool", true)),
+            ("(ab)+c?", "", text("ab", false)),
+            ("(ab)*", "", Required::Anything),
+            ("^start$", "m", text("start", false)),
+            (r"\d+", "", Required::Anything),
+            ("disk", "i", Required::And(vec![text("di", true)])),
+        ] {
+            let regex = plan::Regex { pattern: pattern.into(), flags: flags.into(), place: plan::Place::default() };
+            let found = of_regex(&regex, "");
+            let required = if let Required::And(list) = &required
+                && let [only] = list.as_slice()
+            {
+                only.clone()
+            } else {
+                required
+            };
+            assert_eq!(found, required, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The language's regexes in terms of the `regex` crate: the dialect translated, named groups listed, size limited.
+
+use std::sync::Arc;
+
+use crate::error::Diagnostic;
+use crate::plan;
+
+/// The longest pattern, in bytes.
+pub const MAX_REGEX_BYTES: usize = 64 << 10;
+/// The most memory a compiled regex may take, in bytes.
+pub const MAX_REGEX_PROGRAM_BYTES: usize = 4 << 20;
+
+/// A compiled regex with the named groups it extracts.
+#[derive(Clone, Debug)]
+pub struct CompiledRegex {
+    /// It.
+    pub regex: regex::Regex,
+    /// Group number and field name, in the order of the pattern; a name may be there twice.
+    pub groups: Vec<(usize, Arc<str>)>,
+}
+
+/// Compiles `regex` with its own flags and `flags`.
+///
+/// # Errors
+/// When it is no regex, is too large, or uses look-around or back-references.
+pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagnostic> {
+    let fault = |code: &'static str, message: String| Diagnostic {
+        code,
+        message,
+        span: regex.place.0,
+        hint: None,
+    };
+    if regex.pattern.len() > MAX_REGEX_BYTES {
+        return Err(fault("limit", format!("the regex is longer than {MAX_REGEX_BYTES} bytes")));
+    }
+    let translated = translate(&regex.pattern).map_err(|message| fault("regex", message))?;
+    let mut builder = regex::RegexBuilder::new(&translated.pattern);
+    builder.size_limit(MAX_REGEX_PROGRAM_BYTES);
+    for flag in regex.flags.chars().chain(flags.chars()) {
+        match flag {
+            'i' => _ = builder.case_insensitive(true),
+            'm' => _ = builder.multi_line(true),
+            'd' => _ = builder.dot_matches_new_line(true),
+            // `g` is a matter of the caller, `F` names another engine of the same dialect.
+            'g' | 'F' => {}
+            other => return Err(fault("regex", format!("unknown regex flag `{other}`: flags are d, g, i, m, F"))),
+        }
+    }
+    match builder.build() {
+        Ok(built) => Ok(CompiledRegex { regex: built, groups: translated.groups }),
+        Err(regex::Error::CompiledTooBig(limit)) => {
+            Err(fault("limit", format!("the regex takes more than {limit} bytes when compiled")))
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let reason = text.rsplit("error: ").next().unwrap_or(&text).trim();
+            Err(fault("regex", format!("not a regex: {reason}")))
+        }
+    }
+}
+
+/// A regex that matches a text literally, stars standing for anything, letters in either case.
+pub(super) fn ignore_case(pattern: &str, anchored: bool) -> plan::Regex {
+    let pieces: Vec<String> = pattern.split('*').map(regex::escape).collect();
+    let body = pieces.join(".*");
+    let pattern = if anchored { format!(r"(?is)\A(?:{body})\z") } else { format!("(?is){body}") };
+    plan::Regex { pattern, flags: String::new(), place: plan::Place::default() }
+}
+
+/// Whether `pattern` has groups that name a field.
+#[must_use]
+pub fn has_named_groups(pattern: &str) -> bool {
+    translate(pattern).is_ok_and(|translated| !translated.groups.is_empty())
+}
+
+/// A pattern in the dialect of the `regex` crate.
+pub(super) struct Translated {
+    pub(super) pattern: String,
+    pub(super) groups: Vec<(usize, Arc<str>)>,
+}
+
+/// Translates what differs: group names with any characters (they become plain groups), `\Q..\E`, `\Z`, `\<`,
+/// literal `[` in classes, literal `{`.
+pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut groups = Vec::new();
+    let mut captures = 0;
+    let mut in_class = false;
+    let mut rest = pattern;
+    while let Some(next) = rest.chars().next() {
+        let tail = rest.get(next.len_utf8()..).unwrap_or_default();
+        rest = match next {
+            '\\' => escape(tail, in_class, &mut out)?,
+            '[' if in_class => {
+                if tail.starts_with(':') { out.push('[') } else { out.push_str("\\[") }
+                tail
+            }
+            '[' => {
+                in_class = true;
+                open_class(tail, &mut out)
+            }
+            ']' if in_class => {
+                // `[:alpha:]` closes itself and not the class around it.
+                in_class = out.ends_with(':') && out.contains("[:") && tail.contains(']');
+                out.push(']');
+                tail
+            }
+            '(' if !in_class => group(tail, &mut out, &mut captures, &mut groups)?,
+            '{' if !in_class && !is_repetition(tail) => {
+                out.push_str("\\{");
+                tail
+            }
+            other => {
+                out.push(other);
+                tail
+            }
+        };
+    }
+    Ok(Translated { pattern: out, groups })
+}
+
+/// What follows a backslash; gives what is left.
+fn escape<'p>(tail: &'p str, in_class: bool, out: &mut String) -> Result<&'p str, String> {
+    let Some(next) = tail.chars().next() else { return Err("the regex ends in a backslash".to_owned()) };
+    let after = tail.get(next.len_utf8()..).unwrap_or_default();
+    match next {
+        'Q' => {
+            let (literal, after) = after.split_once("\\E").unwrap_or((after, ""));
+            out.push_str(&regex::escape(literal));
+            return Ok(after);
+        }
+        'E' => {}
+        'Z' if !in_class => out.push_str(r"(?:\n?\z)"),
+        'e' => out.push_str(r"\x1B"),
+        'h' => out.push_str(if in_class { r"\t " } else { r"[\t ]" }),
+        '1'..='9' => return Err("back-references are not supported in regexes".to_owned()),
+        '<' | '>' => out.push(next),
+        other if !other.is_ascii() => out.push(other),
+        other => {
+            out.push('\\');
+            out.push(other);
+        }
+    }
+    Ok(after)
+}
+
+/// What follows `[`: a `^` and a first `]` belong to the opening.
+fn open_class<'p>(tail: &'p str, out: &mut String) -> &'p str {
+    out.push('[');
+    let mut rest = tail;
+    if let Some(after) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = after;
+    }
+    if let Some(after) = rest.strip_prefix(']') {
+        out.push_str("\\]");
+        rest = after;
+    }
+    rest
+}
+
+/// What follows `(`; gives what is left.
+fn group<'p>(
+    tail: &'p str,
+    out: &mut String,
+    captures: &mut usize,
+    groups: &mut Vec<(usize, Arc<str>)>,
+) -> Result<&'p str, String> {
+    let Some(kind) = tail.strip_prefix('?') else {
+        *captures += 1;
+        out.push('(');
+        return Ok(tail);
+    };
+    let look = ["=", "!", "<=", "<!"].iter().any(|mark| kind.starts_with(mark));
+    if look {
+        return Err("look-around is not supported in regexes".to_owned());
+    }
+    let name = kind.strip_prefix("P<").or_else(|| kind.strip_prefix('<'));
+    let Some(name) = name else {
+        out.push_str("(?");
+        return Ok(kind);
+    };
+    let Some((name, after)) = name.split_once('>') else { return Err("the group's name has no end".to_owned()) };
+    if name.is_empty() {
+        return Err("the group has no name".to_owned());
+    }
+    *captures += 1;
+    groups.push((*captures, name.into()));
+    out.push('(');
+    Ok(after)
+}
+
+/// Whether what follows `{` makes it a repetition: `3}`, `3,}`, `3,5}`.
+fn is_repetition(tail: &str) -> bool {
+    let Some((body, _)) = tail.split_once('}') else { return false };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match body.split_once(',') {
+        None => !body.is_empty() && digits(body),
+        Some((least, most)) => !least.is_empty() && digits(least) && digits(most),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regex(pattern: &str) -> plan::Regex {
+        plan::Regex { pattern: pattern.to_owned(), flags: String::new(), place: plan::Place::default() }
+    }
+
+    #[test]
+    fn the_dialect_is_understood() {
+        for (pattern, text, groups) in [
+            (r"(?<a.b>\d+)", "x12", &["a.b"][..]),
+            (r"(?<@ts>a)(b)(?P<#tag>c)", "abc", &["@ts", "#tag"]),
+            (r"\Q(a+\E\d", "(a+1", &[]),
+            (r"[^[]+\[", "ab[", &[]),
+            (r"[]a]x", "]x", &[]),
+            (r#"{"a":\s*{"#, "{\"a\": {", &[]),
+            (r"a{2,3}", "aa", &[]),
+            (r"\<b\>", "<b>", &[]),
+            (r"[[:alpha:]]+x", "abx", &[]),
+            (r"\u0041\x42", "AB", &[]),
+            (r"end\Z", "end\n", &[]),
+            (r"(?i)AB", "ab", &[]),
+            (r"\/path\-x\:", "/path-x:", &[]),
+        ] {
+            let compiled = compile(&regex(pattern), "").unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));
+            assert!(compiled.regex.is_match(text), "{pattern} on {text}");
+            let names: Vec<&str> = compiled.groups.iter().map(|(_, name)| &**name).collect();
+            assert_eq!(names, groups, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn faults_are_named() {
+        for (pattern, code, part) in [
+            ("(?=a)", "regex", "look-around"),
+            ("(?<!a)b", "regex", "look-around"),
+            (r"(a)\1", "regex", "back-references"),
+            ("(a", "regex", "not a regex"),
+            (r"\w{1000}{1000}", "limit", "bytes when compiled"),
+        ] {
+            let fault = compile(&regex(pattern), "").unwrap_err();
+            assert_eq!(fault.code, code, "{fault:?}");
+            assert!(fault.message.contains(part), "{fault:?}");
+        }
+        let long = "a".repeat(MAX_REGEX_BYTES);
+        assert!(compile(&regex(&long), "").is_ok());
+        assert_eq!(compile(&regex(&(long + "a")), "").unwrap_err().code, "limit");
+    }
+}

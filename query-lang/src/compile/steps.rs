@@ -1,0 +1,114 @@
+//! Steps of the plan as row steps and stages between aggregates.
+
+use std::sync::Arc;
+
+use crate::aggregates::{AggregateSpec, PipelineId};
+use crate::compile::{aggregate, condition, expression};
+use crate::error::Diagnostic;
+use crate::functions::{Build, RowFunction};
+use crate::machine::step::RowStep;
+use crate::plan::{Call, Step};
+
+/// What compiling a plan gathers: its parts, and the pipelines of composite arguments.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    /// Row steps of composite arguments, by [`PipelineId`].
+    pub pipelines: Vec<Vec<RowStep>>,
+    /// Faults so far.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// Row steps, and the aggregate that ends them; only the last stage may lack one.
+#[derive(Debug, Default)]
+pub struct Stage {
+    /// The row steps.
+    pub steps: Vec<RowStep>,
+    /// The aggregate.
+    pub aggregate: Option<AggregateSpec>,
+}
+
+impl Compiler {
+    /// Splits steps at their aggregates.
+    pub fn stages(&mut self, steps: &[Step]) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        let mut stage = Stage::default();
+        for step in steps {
+            if let Step::Call(call) = step
+                && matches!(call.arguments.signature().build, Build::Aggregate)
+            {
+                stage.aggregate = self.aggregate(call);
+                stages.push(std::mem::take(&mut stage));
+                continue;
+            }
+            stage.steps.extend(self.step(step));
+        }
+        if !stage.steps.is_empty() || stages.is_empty() {
+            stages.push(stage);
+        }
+        stages
+    }
+
+    /// Row steps only; an aggregate among them is a fault of whoever made the plan, and reported.
+    pub fn row_steps(&mut self, steps: &[Step]) -> Vec<RowStep> {
+        steps.iter().filter_map(|step| self.step(step)).collect()
+    }
+
+    /// Keeps the row steps of a composite argument.
+    pub fn pipeline(&mut self, steps: &[Step]) -> PipelineId {
+        let compiled = self.row_steps(steps);
+        self.pipelines.push(compiled);
+        PipelineId(self.pipelines.len() - 1)
+    }
+
+    fn aggregate(&mut self, call: &Call) -> Option<AggregateSpec> {
+        match aggregate::compile(call, self) {
+            Ok(spec) => Some(spec),
+            Err(fault) => {
+                self.faults.push(fault);
+                None
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Option<RowStep> {
+        let compiled = match step {
+            Step::Filter(filter) => condition::compile(filter).map(RowStep::Filter),
+            Step::Assign { target, dynamic, value } => {
+                expression::compile(value).map(|value| match dynamic {
+                    false => RowStep::Assign(Arc::clone(target), value),
+                    true => RowStep::AssignNamedBy(Arc::clone(target), value),
+                })
+            }
+            Step::Call(call) => self::call(call),
+            Step::Case(clauses) => {
+                Ok(RowStep::Case(clauses.iter().map(|clause| self.row_steps(clause)).collect()))
+            }
+            // Only the first step of a plan replaces its input, and it is taken off before.
+            Step::Create(_) => return None,
+        };
+        match compiled {
+            Ok(step) => Some(step),
+            Err(fault) => {
+                self.faults.push(fault);
+                None
+            }
+        }
+    }
+}
+
+fn call(call: &Call) -> Result<RowStep, Diagnostic> {
+    let arguments = &call.arguments;
+    match arguments.signature().build {
+        Build::Row(build) => Ok(match build(arguments)? {
+            RowFunction::Filter(predicate) => RowStep::Filter(predicate),
+            function => RowStep::Function(function),
+        }),
+        Build::Filter(_) | Build::Condition(_) => condition::call(call).map(RowStep::Filter),
+        Build::Aggregate | Build::Plan => Err(Diagnostic {
+            code: "position",
+            message: format!("`{}` cannot stand here", arguments.signature().name),
+            span: arguments.span,
+            hint: None,
+        }),
+    }
+}
