@@ -1,14 +1,34 @@
 //! A compiled query: immutable, shared by every machine that runs it.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::compile::{Options, Required};
+use crate::aggregates::spec::{AggregateSpec, RowOrder};
+use crate::compile::steps::{Compiler, Stage};
+use crate::compile::{Ending, Options, Required};
 use crate::error::Diagnostics;
+use crate::functions::Touches;
+use crate::machine::step::{self, RowStep};
+use crate::plan::{self, Plan, Step};
+
+pub use crate::plan::Interval;
 
 /// A compiled query. Immutable; the scratch space is the [`crate::machine::Machine`]'s.
 #[derive(Debug)]
 pub struct Program {
+    pub(crate) stages: Vec<Stage>,
+    /// Row steps of composite arguments, by [`crate::aggregates::PipelineId`].
+    pub(crate) pipelines: Vec<Vec<RowStep>>,
+    /// The events it makes itself instead of those it is fed.
+    pub(crate) created: Option<Vec<Arc<str>>>,
+    pub(crate) ending: Ending,
+    /// The fields the first aggregate is fed; `None`: all.
+    pub(crate) fed: Option<Vec<Arc<str>>>,
+    fields: Option<Vec<Arc<str>>>,
     required: Required,
+    interval: Option<Interval>,
+    fingerprint: u64,
+    described: Vec<String>,
 }
 
 /// The order in which a program wants its rows, so that a scan can stop early.
@@ -37,8 +57,42 @@ impl Program {
     /// # Errors
     /// Every fault found, each with its span.
     pub fn compile(text: &str, options: &Options) -> Result<Arc<Program>, Diagnostics> {
-        let _ = (text, options);
-        Ok(Arc::new(Program { required: Required::Anything }))
+        let parsed = crate::parser::parse(text);
+        if !parsed.diagnostics.list.is_empty() {
+            // A tree with holes would report faults that are not there: only unknown names are worth adding.
+            return Err(parsed.diagnostics);
+        }
+        let plan = plan::lower(&parsed.query, options)?;
+        Program::from_plan(&plan, options).map(Arc::new)
+    }
+
+    fn from_plan(plan: &Plan, options: &Options) -> Result<Program, Diagnostics> {
+        let mut compiler = Compiler::default();
+        let (created, steps) = match plan.steps.split_first() {
+            Some((Step::Create(texts), rest)) => (Some(texts.clone()), rest),
+            _ => (None, plan.steps.as_slice()),
+        };
+        let stages = compiler.stages(steps);
+        if !compiler.faults.is_empty() {
+            return Err(Diagnostics { list: compiler.faults });
+        }
+        let required = match created {
+            Some(_) => Required::Anything,
+            None => Required::of_steps(steps),
+        };
+        let (fields, fed) = fields(&stages, &compiler.pipelines);
+        Ok(Program {
+            stages,
+            pipelines: compiler.pipelines,
+            created,
+            ending: options.ending,
+            fed,
+            fields,
+            required,
+            interval: plan.interval.clone(),
+            fingerprint: fingerprint(plan, options.ending),
+            described: plan.steps.iter().map(|step| format!("{step:?}")).collect(),
+        })
     }
 
     /// What every event must have to matter to this program.
@@ -50,19 +104,112 @@ impl Program {
     /// The order in which it wants its rows.
     #[must_use]
     pub fn scan_order(&self) -> ScanOrder {
-        ScanOrder::Any
+        match self.stages.first().map(|stage| &stage.aggregate) {
+            Some(Some(AggregateSpec::Rows(rows))) => match rows.order {
+                RowOrder::Oldest => ScanOrder::OldestFirst,
+                RowOrder::Newest | RowOrder::NewestFirst => ScanOrder::NewestFirst,
+                RowOrder::By(_) => ScanOrder::Any,
+            },
+            Some(Some(_)) => ScanOrder::Any,
+            Some(None) | None => ScanOrder::NewestFirst,
+        }
     }
 
     /// What its result rows are.
     #[must_use]
     pub fn output_kind(&self) -> OutputKind {
-        OutputKind::Events
+        let keeps_events = |stage: &Stage| match &stage.aggregate {
+            None => true,
+            Some(AggregateSpec::Rows(rows)) => rows.fields.is_none(),
+            Some(_) => false,
+        };
+        match self.stages.iter().all(keeps_events) {
+            true => OutputKind::Events,
+            false => OutputKind::Aggregate,
+        }
+    }
+
+    /// The source fields it reads, tags and meta fields included; `None`: it may read any, or hands out whole
+    /// events. Free text is searched besides, by [`crate::record::Rows::search`].
+    #[must_use]
+    pub fn fields(&self) -> Option<&[Arc<str>]> {
+        self.fields.as_deref()
+    }
+
+    /// The time range the query asks for itself (`setTimeInterval`), as written.
+    #[must_use]
+    pub fn interval(&self) -> Option<&Interval> {
+        self.interval.as_ref()
+    }
+
+    /// The texts of the events it makes itself instead of reading any (`createEvents`); see
+    /// [`crate::machine::Machine::created`].
+    #[must_use]
+    pub fn creates_events(&self) -> bool {
+        self.created.is_some()
     }
 
     /// A hash of what the program does: equal programs have equal fingerprints across processes and versions of
     /// the text's layout. Kept beside snapshots of live state.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        0
+        self.fingerprint
     }
+
+    /// What it does, for people: its steps, the fields it reads, the condition every event must meet.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        for (at, step) in self.described.iter().enumerate() {
+            let _ = writeln!(out, "step {}: {step}", at + 1);
+        }
+        if self.stages.last().is_none_or(|stage| stage.aggregate.is_none()) && self.stages.len() <= 1 {
+            let ending = match self.ending {
+                Ending::Tail => "the newest 200 rows",
+                Ending::Stream => "every row as it is found",
+            };
+            let _ = writeln!(out, "ends in: {ending}");
+        }
+        match &self.fields {
+            None => out.push_str("reads: every field\n"),
+            Some(fields) => {
+                let names: Vec<&str> = fields.iter().map(|field| &**field).collect();
+                let _ = writeln!(out, "reads: {}", if names.is_empty() { "-".into() } else { names.join(", ") });
+            }
+        }
+        let _ = writeln!(out, "requires: {}", self.required);
+        let _ = writeln!(out, "scan order: {:?}", self.scan_order());
+        let _ = writeln!(out, "fingerprint: {:016x}", self.fingerprint);
+        out
+    }
+}
+
+/// The fields the first stage reads, and those its aggregate is fed; `None` each: all.
+fn fields(stages: &[Stage], pipelines: &[Vec<RowStep>]) -> (Option<Vec<Arc<str>>>, Option<Vec<Arc<str>>>) {
+    let Some(stage) = stages.first() else { return (None, None) };
+    let Some(aggregate) = &stage.aggregate else { return (None, None) };
+    let needs = aggregate.needs();
+    let mut fed = Touches { reads_all: needs.all, ..Touches::default() };
+    fed.reads.extend(needs.fields.iter().cloned());
+    for id in &needs.pipelines {
+        let steps = pipelines.get(id.0).map(Vec::as_slice).unwrap_or_default();
+        step::touches(steps, &mut fed);
+        fed.reads_all |= step::searches(steps);
+    }
+    let mut read = Touches::default();
+    step::touches(&stage.steps, &mut read);
+    let list = |touches: &Touches| {
+        (!touches.reads_all).then(|| touches.reads.iter().cloned().collect::<Vec<Arc<str>>>())
+    };
+    let fed_fields = list(&fed);
+    read.reads_all |= fed.reads_all;
+    read.reads.append(&mut fed.reads);
+    (list(&read), fed_fields)
+}
+
+fn fingerprint(plan: &Plan, ending: Ending) -> u64 {
+    // The plan's debug form is canonical: places print as nothing, texts are quoted. The number in front changes
+    // when the meaning of equal plans does.
+    xxhash_rust::xxh3::xxh3_64(format!("1 {ending:?} {plan:?}").as_bytes())
 }

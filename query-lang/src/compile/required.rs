@@ -311,3 +311,28 @@ fn literal(text: &str, ignore_case: bool) -> Required {
     };
     literals::of_regex(&regex, "")
 }
+
+impl std::fmt::Display for Required {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |out: &mut std::fmt::Formatter<'_>, parts: &[Required], word: &str| {
+            for (at, part) in parts.iter().enumerate() {
+                let before = if at == 0 { "(" } else { word };
+                write!(out, "{before}{part}")?;
+            }
+            out.write_str(")")
+        };
+        match self {
+            Required::Anything => out.write_str("anything"),
+            Required::Nothing => out.write_str("nothing passes"),
+            Required::And(parts) => list(out, parts, " and "),
+            Required::Or(parts) => list(out, parts, " or "),
+            Required::Text { literal, ignore_case } => {
+                let either = if *ignore_case { " in either case" } else { "" };
+                write!(out, "text {:?}{either}", String::from_utf8_lossy(literal))
+            }
+            Required::Present(field) => write!(out, "{field} present"),
+            Required::OneOf { field, values } => write!(out, "{field} in {values:?}"),
+            Required::Range { field, least, greatest } => write!(out, "{field} from {least} to {greatest}"),
+        }
+    }
+}

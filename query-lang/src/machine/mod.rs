@@ -1,16 +1,35 @@
 //! Runs a program over rows, a batch at a time.
+//!
+//! ```text
+//! Rows --View--> row steps --+--> State (the first aggregate; or the newest rows, or rows in passing)
+//!                            |      |
+//!                            +------+--finish--> table --View--> row steps --> aggregate --> ... --> ResultTable
+//! ```
 
+mod composite;
 pub mod expression;
+pub mod frame;
 pub mod predicate;
+pub mod state;
 pub mod step;
+pub mod tail;
 pub mod view;
 
 use std::sync::Arc;
 
+pub use frame::Frame;
+pub use state::State;
 pub use view::View;
 
+use crate::aggregates::{AggregateState, Input, Source};
+use crate::compile::Ending;
+use crate::compile::steps::Stage;
+use crate::functions::Scratch;
+use crate::machine::composite::Composite;
+use crate::machine::state::Learnt;
+use crate::machine::tail::{IMPLICIT_TAIL_ROWS, Tail};
 use crate::program::Program;
-use crate::record::{OrderKey, Rows, RowsError, Selection};
+use crate::record::{Rows, RowsError, Selection};
 use crate::result::ResultTable;
 
 /// What a run knows besides its program and its rows. The language never reads a clock: whoever runs it says.
@@ -24,7 +43,7 @@ pub struct Context {
     pub end_nanos: i64,
     /// The zone for time functions and charts that name none: an IANA name or offset; empty is UTC.
     pub timezone: String,
-    /// The most bytes one [`State`] may hold.
+    /// The most bytes one [`State`] may hold; 0 is [`state::DEFAULT_STATE_BYTES`].
     pub max_state_bytes: usize,
 }
 
@@ -49,26 +68,16 @@ pub enum StepError {
 #[derive(Debug)]
 pub struct Machine {
     program: Arc<Program>,
-    context: Context,
-}
-
-/// What a program has learnt from rows so far: small, mergeable in any order.
-#[derive(Clone, Debug, Default)]
-pub struct State {
-    rows: usize,
-}
-
-/// Rows that have been through a program's row steps and wait to be absorbed.
-#[derive(Debug)]
-pub struct Frame {
-    order: Arc<[OrderKey]>,
+    context: Arc<Context>,
+    scratch: Scratch,
 }
 
 impl Machine {
     /// A machine for `program`.
     #[must_use]
     pub fn new(program: Arc<Program>, context: Context) -> Machine {
-        Machine { program, context }
+        let scratch = Scratch { context: context.clone(), ..Scratch::default() };
+        Machine { program, context: Arc::new(context), scratch }
     }
 
     /// The program.
@@ -86,17 +95,50 @@ impl Machine {
     /// An empty state.
     #[must_use]
     pub fn new_state(&self) -> State {
-        State::default()
+        let learnt = match self.program.stages.first().and_then(|stage| stage.aggregate.as_ref()) {
+            Some(spec) => {
+                Learnt::Aggregate(Box::new(AggregateState::new(spec, &self.context, Source::Events)))
+            }
+            None => match self.program.ending {
+                Ending::Tail => Learnt::Tail(Tail::default()),
+                Ending::Stream => Learnt::Stream(Vec::new()),
+            },
+        };
+        State { learnt, limit: self.context.max_state_bytes }
     }
 
-    /// Feeds the rows of `within` to the program: [`Machine::select`], then [`Machine::absorb`] of all of it.
+    /// Feeds the rows of `within` to the program; the same as [`Machine::select`], then [`Machine::absorb`] of all
+    /// of it, without copying what the first aggregate does not keep.
     ///
     /// # Errors
     /// When the rows cannot be read or the state outgrows its limit.
     pub fn step(&mut self, rows: &dyn Rows, within: Selection, state: &mut State) -> Result<(), StepError> {
-        let frame = self.select(rows, within)?;
-        let all = Selection::all(frame.order().len());
-        self.absorb(&frame, &all, state)
+        let program = Arc::clone(&self.program);
+        let view = self.run_first(&program, rows, within)?;
+        if view.selection().is_empty() {
+            return Ok(());
+        }
+        let order = view.order()?;
+        match &mut state.learnt {
+            Learnt::Aggregate(aggregate) => {
+                let columns = frame::columns(&view, program.fed.as_deref())?;
+                let input = Input { order: &order, columns: &columns, within: view.selection() };
+                aggregate.step(&input, &mut composite(&program, &mut self.scratch))?;
+            }
+            Learnt::Tail(tail) => {
+                // Only what can be among the newest is read at all.
+                let newest = frame::newest(&order, view.selection(), IMPLICIT_TAIL_ROWS, tail.floor());
+                let view = view.fork(newest);
+                let columns = frame::columns(&view, None)?;
+                tail.push(frame::table(&columns, &order, view.selection().iter()));
+            }
+            Learnt::Stream(tables) => {
+                let columns = frame::columns(&view, None)?;
+                tables.push(frame::table(&columns, &order, view.selection().iter()));
+            }
+            Learnt::Nothing => {}
+        }
+        state.check()
     }
 
     /// Runs the row steps (filters, transforms) up to the first aggregate over the rows of `within`.
@@ -104,8 +146,9 @@ impl Machine {
     /// # Errors
     /// When the rows cannot be read.
     pub fn select(&mut self, rows: &dyn Rows, within: Selection) -> Result<Frame, StepError> {
-        let _ = within;
-        Ok(Frame { order: rows.order()? })
+        let program = Arc::clone(&self.program);
+        let view = self.run_first(&program, rows, within)?;
+        Ok(Frame::of(&view, program.fed.as_deref())?)
     }
 
     /// Puts rows of `frame` into `state`. `within` is over the frame's rows, as [`Frame::order`] numbers them; the
@@ -114,9 +157,23 @@ impl Machine {
     /// # Errors
     /// When the state outgrows its limit.
     pub fn absorb(&mut self, frame: &Frame, within: &Selection, state: &mut State) -> Result<(), StepError> {
-        let _ = frame;
-        state.rows += within.count();
-        Ok(())
+        if within.is_empty() {
+            return Ok(());
+        }
+        let program = Arc::clone(&self.program);
+        match &mut state.learnt {
+            Learnt::Aggregate(aggregate) => {
+                let input = Input { order: &frame.order, columns: &frame.columns, within };
+                aggregate.step(&input, &mut composite(&program, &mut self.scratch))?;
+            }
+            Learnt::Tail(tail) => {
+                let newest = frame::newest(&frame.order, within, IMPLICIT_TAIL_ROWS, tail.floor());
+                tail.push(frame.newest_first(&newest));
+            }
+            Learnt::Stream(tables) => tables.push(frame.newest_first(within)),
+            Learnt::Nothing => {}
+        }
+        state.check()
     }
 
     /// The result of `state`: the rest of the pipeline runs over the table of the first aggregate. The state stays
@@ -125,45 +182,111 @@ impl Machine {
     /// # Errors
     /// When a later aggregate outgrows its limit.
     pub fn finish(&mut self, state: &State) -> Result<ResultTable, StepError> {
-        let _ = state;
-        Ok(ResultTable::default())
+        let program = Arc::clone(&self.program);
+        let mut table = match &state.learnt {
+            Learnt::Aggregate(aggregate) => {
+                aggregate.result(&mut composite(&program, &mut self.scratch))?
+            }
+            Learnt::Tail(tail) => tail.table(),
+            Learnt::Stream(tables) => {
+                let picks: Vec<(usize, usize)> = tables
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(at, table)| (0..table.rows).map(move |row| (at, row)))
+                    .collect();
+                ResultTable::pick(tables, &picks)
+            }
+            Learnt::Nothing => ResultTable::default(),
+        };
+        for stage in program.stages.iter().skip(1) {
+            table = self.run_later(&program, stage, &table)?;
+        }
+        Ok(table)
+    }
+
+    /// The events the program makes itself (`createEvents`), as rows to step over once; `None` when it reads those
+    /// it is fed.
+    #[must_use]
+    pub fn created(&self) -> Option<ResultTable> {
+        let texts = self.program.created.as_ref()?;
+        let now = self.context.now_millis.to_string();
+        let event = |(at, text): (usize, &Arc<str>)| {
+            let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            vec![field("@timestamp", &now), field("@id", &at.to_string()), field("@rawstring", text)]
+        };
+        let events: Vec<Vec<(String, String)>> = texts.iter().enumerate().map(event).collect();
+        Some(ResultTable::of_events(&events))
+    }
+
+    fn run_first<'r>(
+        &mut self,
+        program: &Program,
+        rows: &'r dyn Rows,
+        within: Selection,
+    ) -> Result<View<'r>, StepError> {
+        let mut view = View::new(rows, within);
+        if let Some(stage) = program.stages.first() {
+            step::run(&stage.steps, &mut view, &mut self.scratch)?;
+        }
+        Ok(view)
+    }
+
+    /// A stage after the first, over the whole table before it.
+    fn run_later(
+        &mut self,
+        program: &Program,
+        stage: &Stage,
+        table: &ResultTable,
+    ) -> Result<ResultTable, StepError> {
+        let mut view = View::new(table, Selection::all(table.rows));
+        step::run(&stage.steps, &mut view, &mut self.scratch)?;
+        let Some(spec) = &stage.aggregate else {
+            return self.table_of(&view, table);
+        };
+        let order = view.order()?;
+        let columns = frame::columns(&view, None)?;
+        let input = Input { order: &order, columns: &columns, within: view.selection() };
+        let source = if table.order.is_empty() { Source::Table } else { Source::Events };
+        let mut state = AggregateState::new(spec, &self.context, source);
+        let mut pipelines = composite(program, &mut self.scratch);
+        state.step(&input, &mut pipelines)?;
+        let state = State { learnt: Learnt::Aggregate(Box::new(state)), limit: self.context.max_state_bytes };
+        state.check()?;
+        let Learnt::Aggregate(state) = &state.learnt else { return Ok(ResultTable::default()) };
+        let mut result = state.result(&mut pipelines)?;
+        keep_remarks(table, &mut result);
+        Ok(result)
+    }
+
+    /// The rows in play as a table, in the order they stand in.
+    fn table_of(&self, view: &View<'_>, before: &ResultTable) -> Result<ResultTable, StepError> {
+        let order = if before.order.is_empty() { Vec::new() } else { view.order()?.to_vec() };
+        let ordered = !order.is_empty();
+        let whole = ResultTable { rows: view.rows(), columns: frame::columns(view, None)?, order, ..ResultTable::default() };
+        let picks: Vec<(usize, usize)> = view.selection().iter().map(|row| (0, row)).collect();
+        let mut result = ResultTable::pick(std::slice::from_ref(&whole), &picks);
+        if !ordered {
+            result.order.clear();
+        }
+        keep_remarks(before, &mut result);
+        Ok(result)
     }
 }
 
-impl Frame {
-    /// The place of every row that passed, in the order of events.
-    #[must_use]
-    pub fn order(&self) -> &[OrderKey] {
-        &self.order
-    }
+fn composite<'m>(program: &'m Program, scratch: &'m mut Scratch) -> Composite<'m> {
+    Composite { pipelines: &program.pipelines, scratch }
 }
 
-impl State {
-    /// Adds what `other` learnt. Associative and commutative.
-    ///
-    /// # Errors
-    /// When the sum outgrows its limit.
-    pub fn merge(&mut self, other: &State) -> Result<(), StepError> {
-        self.rows += other.rows;
-        Ok(())
+/// Warnings stay through later stages; what later stages say of the table counts over what earlier ones said.
+fn keep_remarks(before: &ResultTable, after: &mut ResultTable) {
+    for warning in &before.warnings {
+        if !after.warnings.contains(warning) {
+            after.warnings.push(warning.clone());
+        }
     }
-
-    /// Bytes of memory held, an upper estimate.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        std::mem::size_of::<State>()
-    }
-
-    /// No row at or beyond this place can change the result any more: below it when scanning newest first, above
-    /// it when oldest first. `None` while any row may.
-    #[must_use]
-    pub fn horizon(&self) -> Option<OrderKey> {
-        None
-    }
-
-    /// Takes the rows found so far out of a program that ends in [`crate::compile::Ending::Stream`]; empty for all
-    /// others.
-    pub fn take_rows(&mut self) -> Vec<ResultTable> {
-        Vec::new()
+    for (name, value) in &before.notes {
+        if !after.notes.iter().any(|(have, _)| have == name) {
+            after.notes.push((name.clone(), value.clone()));
+        }
     }
 }

@@ -205,6 +205,19 @@ impl Predicate {
         }
     }
 
+    /// Whether it searches the whole text of rows.
+    #[must_use]
+    pub fn searches(&self) -> bool {
+        match self {
+            Predicate::Search(_) => true,
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::searches),
+            Predicate::Not(inner) => inner.searches(),
+            // What an expression searches is not looked into: taken to be possible.
+            Predicate::True(_) => true,
+            _ => false,
+        }
+    }
+
     /// What it costs to try, roughly: cheap conditions are tried first.
     #[must_use]
     pub fn cost(&self) -> u32 {

@@ -47,6 +47,16 @@ pub fn touches(steps: &[RowStep], touches: &mut Touches) {
     }
 }
 
+/// Whether a step searches the whole text of rows.
+#[must_use]
+pub fn searches(steps: &[RowStep]) -> bool {
+    steps.iter().any(|step| match step {
+        RowStep::Filter(predicate) => predicate.searches(),
+        RowStep::Case(clauses) => clauses.iter().any(|clause| searches(clause)),
+        _ => false,
+    })
+}
+
 impl RowStep {
     fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
         match self {

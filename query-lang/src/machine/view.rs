@@ -80,6 +80,12 @@ impl<'r> View<'r> {
         self.origin.is_none()
     }
 
+    /// The source row of every row, where they are not numbered alike.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Arc<[u32]>> {
+        self.origin.as_ref()
+    }
+
     /// The values of field `name` for the rows in play; [`Column::Missing`] when it is not there.
     ///
     /// # Errors

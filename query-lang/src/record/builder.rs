@@ -245,6 +245,21 @@ impl Column {
         built.finish()
     }
 
+    /// Bytes of memory held, an upper estimate; what is shared with other columns counts in full.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Column::Missing { .. } => 0,
+            Column::Constant { value, .. } => value.borrow().text().len(),
+            Column::Ints { values, .. } => values.len() * 9,
+            Column::Floats { values, .. } => values.len() * 9,
+            Column::Text(text) => text.arena.capacity() + text.spans.len() * 8,
+            Column::Dictionary { codes, dictionary } => {
+                codes.len() * 4 + dictionary.arena.capacity() + dictionary.spans.len() * 8
+            }
+        }
+    }
+
     /// A column of `rows` times `text`.
     #[must_use]
     pub fn constant(text: &str, rows: usize) -> Column {

@@ -1,0 +1,105 @@
+//! Rows that have been through the row steps, held by themselves.
+
+use std::sync::Arc;
+
+use crate::machine::View;
+use crate::record::{Column, OrderKey, RowsError, Selection};
+use crate::result::ResultTable;
+
+/// Rows that have been through a program's row steps and wait to be absorbed.
+#[derive(Debug, Default)]
+pub struct Frame {
+    pub(super) order: Arc<[OrderKey]>,
+    pub(super) columns: Vec<(Arc<str>, Column)>,
+}
+
+impl Frame {
+    /// The place of every row that passed, in the order of events.
+    #[must_use]
+    pub fn order(&self) -> &[OrderKey] {
+        &self.order
+    }
+
+    /// The rows in play of `view`, with the fields `names`, or all.
+    pub(super) fn of(view: &View<'_>, names: Option<&[Arc<str>]>) -> Result<Frame, RowsError> {
+        if view.selection().is_empty() {
+            return Ok(Frame::default());
+        }
+        let order = view.order()?;
+        let columns = columns(view, names)?;
+        if view.selection().is_all() {
+            return Ok(Frame { order, columns });
+        }
+        let picks: Vec<u32> = view.selection().iter().filter_map(|row| u32::try_from(row).ok()).collect();
+        let order = picks.iter().filter_map(|row| order.get(*row as usize).copied()).collect();
+        let gathered = columns.into_iter().map(|(name, column)| (name, column.gather(&picks)));
+        Ok(Frame { order, columns: gathered.collect() })
+    }
+
+    /// The rows of `within`, newest first, copied.
+    pub(super) fn newest_first(&self, within: &Selection) -> ResultTable {
+        table(&self.columns, &self.order, within.iter())
+    }
+}
+
+/// The columns of `view` called `names`, or all, for the rows in play.
+pub(super) fn columns(
+    view: &View<'_>,
+    names: Option<&[Arc<str>]>,
+) -> Result<Vec<(Arc<str>, Column)>, RowsError> {
+    let all;
+    let names = match names {
+        Some(names) => names,
+        None => {
+            all = view.names();
+            all.as_slice()
+        }
+    };
+    let column = |name: &Arc<str>| Ok((Arc::clone(name), view.column(name)?));
+    names.iter().map(column).filter(|one| !matches!(one, Ok((_, Column::Missing { .. })))).collect()
+}
+
+/// The rows `rows` of columns, newest first; rows of one place in the order they stand in.
+pub(super) fn table(
+    columns: &[(Arc<str>, Column)],
+    order: &[OrderKey],
+    rows: impl Iterator<Item = usize>,
+) -> ResultTable {
+    let place = |row: &usize| order.get(*row).copied().unwrap_or_default();
+    let mut picks: Vec<usize> = rows.collect();
+    picks.sort_by(|a, b| place(b).cmp(&place(a)).then(a.cmp(b)));
+    let made = ResultTable {
+        rows: order.len(),
+        columns: columns.to_vec(),
+        order: order.to_vec(),
+        ..ResultTable::default()
+    };
+    let picks: Vec<(usize, usize)> = picks.into_iter().map(|row| (0, row)).collect();
+    ResultTable::pick(std::slice::from_ref(&made), &picks)
+}
+
+/// The `limit` newest rows in play.
+pub(super) fn newest(
+    order: &[OrderKey],
+    within: &Selection,
+    limit: usize,
+    floor: Option<OrderKey>,
+) -> Selection {
+    let mut chosen = within.clone();
+    let place = |row: usize| order.get(row).copied().unwrap_or_default();
+    if let Some(floor) = floor {
+        chosen.retain(|row| place(row) >= floor);
+    }
+    if chosen.count() <= limit {
+        return chosen;
+    }
+    let mut places: Vec<(OrderKey, std::cmp::Reverse<usize>)> =
+        chosen.iter().map(|row| (place(row), std::cmp::Reverse(row))).collect();
+    let cut = places.len() - limit;
+    places.select_nth_unstable(cut);
+    let mut newest = Selection::none(within.rows());
+    for (_, row) in places.iter().skip(cut) {
+        newest.insert(row.0);
+    }
+    newest
+}
