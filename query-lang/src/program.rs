@@ -175,7 +175,8 @@ impl Program {
             None => out.push_str("reads: every field\n"),
             Some(fields) => {
                 let names: Vec<&str> = fields.iter().map(|field| &**field).collect();
-                let _ = writeln!(out, "reads: {}", if names.is_empty() { "-".into() } else { names.join(", ") });
+                let _ =
+                    writeln!(out, "reads: {}", if names.is_empty() { "-".into() } else { names.join(", ") });
             }
         }
         let _ = writeln!(out, "requires: {}", self.required);

@@ -82,8 +82,10 @@ impl ResultTable {
         }
         let columns = names.into_iter().filter_map(|name| {
             let missing = |table: &ResultTable| Column::Missing { rows: table.rows };
-            let parts: Vec<Column> =
-                tables.iter().map(|table| table.get(name).cloned().unwrap_or_else(|| missing(table))).collect();
+            let parts: Vec<Column> = tables
+                .iter()
+                .map(|table| table.get(name).cloned().unwrap_or_else(|| missing(table)))
+                .collect();
             let column = Column::weave(&parts, picks.len(), |row| picks.get(row).copied());
             (!matches!(column, Column::Missing { .. })).then(|| (Arc::clone(name), column))
         });

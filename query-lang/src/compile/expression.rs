@@ -51,9 +51,9 @@ fn call(call: &Call) -> Result<Compiled, Diagnostic> {
         RowFunction::Filter(predicate) => Ok(Compiled::Condition(Box::new(predicate))),
         function => match function.output() {
             Some(output) => Ok(Compiled::Call(Box::new(function), output)),
-            None => Ok(Compiled::Condition(Box::new(
-                crate::machine::predicate::Predicate::Survives(Box::new(function)),
-            ))),
+            None => Ok(Compiled::Condition(Box::new(crate::machine::predicate::Predicate::Survives(
+                Box::new(function),
+            )))),
         },
     }
 }

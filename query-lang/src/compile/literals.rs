@@ -80,7 +80,9 @@ fn walk(hir: &Hir, run: &mut Run, parts: &mut Vec<Required>) {
 fn either_case(class: &Class) -> Option<u8> {
     let Class::Unicode(class) = class else { return None };
     let [upper, lower] = class.ranges() else { return None };
-    let one = |range: &regex_syntax::hir::ClassUnicodeRange| (range.start() == range.end()).then_some(range.start());
+    let one = |range: &regex_syntax::hir::ClassUnicodeRange| {
+        (range.start() == range.end()).then_some(range.start())
+    };
     let (upper, lower) = (one(upper)?, one(lower)?);
     let same = upper.is_ascii_uppercase() && upper.to_ascii_lowercase() == lower;
     same.then(|| u8::try_from(lower).ok()).flatten()
@@ -98,7 +100,11 @@ mod tests {
     fn literals_are_found_inside() {
         for (pattern, flags, required) in [
             ("timeout", "", text("timeout", false)),
-            (r"user=(?<user>\w+) failed", "", Required::And(vec![text("user=", false), text(" failed", false)])),
+            (
+                r"user=(?<user>\w+) failed",
+                "",
+                Required::And(vec![text("user=", false), text(" failed", false)]),
+            ),
             ("a(b|c)d", "", Required::And(vec![text("a", false), text("d", false)])),
             ("foo|bar", "", Required::Or(vec![text("foo", false), text("bar", false)])),
             ("foo|.*", "", Required::Anything),
@@ -110,7 +116,8 @@ mod tests {
             (r"\d+", "", Required::Anything),
             ("disk", "i", Required::And(vec![text("di", true)])),
         ] {
-            let regex = plan::Regex { pattern: pattern.into(), flags: flags.into(), place: plan::Place::default() };
+            let regex =
+                plan::Regex { pattern: pattern.into(), flags: flags.into(), place: plan::Place::default() };
             let found = of_regex(&regex, "");
             let required = if let Required::And(list) = &required
                 && let [only] = list.as_slice()

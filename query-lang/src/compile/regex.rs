@@ -24,12 +24,8 @@ pub struct CompiledRegex {
 /// # Errors
 /// When it is no regex, is too large, or uses look-around or back-references.
 pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagnostic> {
-    let fault = |code: &'static str, message: String| Diagnostic {
-        code,
-        message,
-        span: regex.place.0,
-        hint: None,
-    };
+    let fault =
+        |code: &'static str, message: String| Diagnostic { code, message, span: regex.place.0, hint: None };
     if regex.pattern.len() > MAX_REGEX_BYTES {
         return Err(fault("limit", format!("the regex is longer than {MAX_REGEX_BYTES} bytes")));
     }
@@ -43,7 +39,9 @@ pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagno
             'd' => _ = builder.dot_matches_new_line(true),
             // `g` is a matter of the caller, `F` names another engine of the same dialect.
             'g' | 'F' => {}
-            other => return Err(fault("regex", format!("unknown regex flag `{other}`: flags are d, g, i, m, F"))),
+            other => {
+                return Err(fault("regex", format!("unknown regex flag `{other}`: flags are d, g, i, m, F")));
+            }
         }
     }
     match builder.build() {
@@ -92,7 +90,11 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
         rest = match next {
             '\\' => escape(tail, in_class, &mut out)?,
             '[' if in_class => {
-                if tail.starts_with(':') { out.push('[') } else { out.push_str("\\[") }
+                if tail.starts_with(':') {
+                    out.push('[')
+                } else {
+                    out.push_str("\\[")
+                }
                 tail
             }
             '[' => {
@@ -180,7 +182,9 @@ fn group<'p>(
         out.push_str("(?");
         return Ok(kind);
     };
-    let Some((name, after)) = name.split_once('>') else { return Err("the group's name has no end".to_owned()) };
+    let Some((name, after)) = name.split_once('>') else {
+        return Err("the group's name has no end".to_owned());
+    };
     if name.is_empty() {
         return Err("the group has no name".to_owned());
     }
@@ -225,7 +229,8 @@ mod tests {
             (r"(?i)AB", "ab", &[]),
             (r"\/path\-x\:", "/path-x:", &[]),
         ] {
-            let compiled = compile(&regex(pattern), "").unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));
+            let compiled =
+                compile(&regex(pattern), "").unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));
             assert!(compiled.regex.is_match(text), "{pattern} on {text}");
             let names: Vec<&str> = compiled.groups.iter().map(|(_, name)| &**name).collect();
             assert_eq!(names, groups, "{pattern}");

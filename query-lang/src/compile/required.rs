@@ -232,7 +232,11 @@ fn of_test(field: &std::sync::Arc<str>, test: &Test, written: &Touches) -> Requi
             Required::Range { field: field.to_string(), least, greatest }
         }
         Test::Text(TextTest::AnyOf { patterns, ignore_case: false }) if !field.starts_with('@') => {
-            if is_written(field, written) { Required::Anything } else { of_values(field, patterns) }
+            if is_written(field, written) {
+                Required::Anything
+            } else {
+                of_values(field, patterns)
+            }
         }
         Test::Text(text) => of_literals(field, Some(vec![of_text(text)]), written),
     }
@@ -257,7 +261,11 @@ fn of_values(field: &str, patterns: &[String]) -> Required {
             // A spelling that is not the number's own, like `+5` or `1e3`, may be met by its text alone.
             let spelt = literal_or_anything(field, pattern);
             let is_number = Required::and(vec![range, digits]);
-            others.push(if pattern.contains(['e', 'E']) { Required::or(vec![is_number, spelt]) } else { is_number });
+            others.push(if pattern.contains(['e', 'E']) {
+                Required::or(vec![is_number, spelt])
+            } else {
+                is_number
+            });
         } else {
             values.push(pattern.clone());
         }

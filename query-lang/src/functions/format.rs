@@ -147,7 +147,8 @@ fn parse_spec(text: &str, last_field: usize) -> Result<(Spec, &str, bool), Strin
     let rest = rest.trim_start_matches(['h', 'l']);
     let Some(kind) = rest.chars().next() else { return Err("the format ends inside a `%`".to_owned()) };
     match kind {
-        'd' | 'i' | 'o' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E' | 'g' | 'G' | 'b' | 'c' | 's' | 'S' | 'n' | '%' => {}
+        'd' | 'i' | 'o' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E' | 'g' | 'G' | 'b' | 'c' | 's' | 'S' | 'n'
+        | '%' => {}
         't' | 'T' => return Err("`%t` is not built yet: use formatTime()".to_owned()),
         other => return Err(format!("`%{other}` is not known in a format")),
     }

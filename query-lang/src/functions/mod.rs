@@ -26,13 +26,8 @@ use crate::machine::predicate::Predicate;
 use crate::machine::{Context, StepError, View};
 
 /// Every family's table.
-pub const FAMILIES: &[&[Signature]] = &[
-    aggregate::SIGNATURES,
-    fields::SIGNATURES,
-    filters::SIGNATURES,
-    format::SIGNATURES,
-    regex::SIGNATURES,
-];
+pub const FAMILIES: &[&[Signature]] =
+    &[aggregate::SIGNATURES, fields::SIGNATURES, filters::SIGNATURES, format::SIGNATURES, regex::SIGNATURES];
 
 /// Functions that CQL has and this version has not: named in errors, so that nobody takes them for a typo.
 pub const NOT_BUILT: &[&str] = &[

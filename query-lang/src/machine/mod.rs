@@ -9,6 +9,7 @@
 mod composite;
 pub mod expression;
 pub mod frame;
+mod pending;
 pub mod predicate;
 pub mod state;
 pub mod step;
@@ -21,11 +22,12 @@ pub use frame::Frame;
 pub use state::State;
 pub use view::View;
 
-use crate::aggregates::{AggregateState, Input, Source};
+use crate::aggregates::Input;
 use crate::compile::Ending;
 use crate::compile::steps::Stage;
 use crate::functions::Scratch;
 use crate::machine::composite::Composite;
+use crate::machine::pending::{AggregateState, Source};
 use crate::machine::state::Learnt;
 use crate::machine::tail::{IMPLICIT_TAIL_ROWS, Tail};
 use crate::program::Program;
@@ -184,9 +186,7 @@ impl Machine {
     pub fn finish(&mut self, state: &State) -> Result<ResultTable, StepError> {
         let program = Arc::clone(&self.program);
         let mut table = match &state.learnt {
-            Learnt::Aggregate(aggregate) => {
-                aggregate.result(&mut composite(&program, &mut self.scratch))?
-            }
+            Learnt::Aggregate(aggregate) => aggregate.result(&mut composite(&program, &mut self.scratch))?,
             Learnt::Tail(tail) => tail.table(),
             Learnt::Stream(tables) => {
                 let picks: Vec<(usize, usize)> = tables
@@ -262,7 +262,12 @@ impl Machine {
     fn table_of(&self, view: &View<'_>, before: &ResultTable) -> Result<ResultTable, StepError> {
         let order = if before.order.is_empty() { Vec::new() } else { view.order()?.to_vec() };
         let ordered = !order.is_empty();
-        let whole = ResultTable { rows: view.rows(), columns: frame::columns(view, None)?, order, ..ResultTable::default() };
+        let whole = ResultTable {
+            rows: view.rows(),
+            columns: frame::columns(view, None)?,
+            order,
+            ..ResultTable::default()
+        };
         let picks: Vec<(usize, usize)> = view.selection().iter().map(|row| (0, row)).collect();
         let mut result = ResultTable::pick(std::slice::from_ref(&whole), &picks);
         if !ordered {

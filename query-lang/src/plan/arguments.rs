@@ -76,7 +76,9 @@ impl Lowering<'_> {
                 self.argument(signature, arg, &filled, &mut values);
             }
         }
-        self.complete(signature, call.span, &mut values);
+        // An argument at fault is not a missing one.
+        let whole = self.faults.len() == faults;
+        self.complete(signature, call.span, whole, &mut values);
         (self.faults.len() == faults)
             .then(|| Call { arguments: Arguments::new(signature, values, call.span) })
     }
@@ -158,9 +160,12 @@ impl Lowering<'_> {
     }
 
     /// Fills in defaults and reports what is missing.
-    fn complete(&mut self, signature: &'static Signature, span: Span, values: &mut [Value]) {
+    fn complete(&mut self, signature: &'static Signature, span: Span, whole: bool, values: &mut [Value]) {
         for (parameter, slot) in signature.parameters.iter().zip(values) {
             if slot.is_some() {
+                continue;
+            }
+            if parameter.required && !whole {
                 continue;
             }
             if parameter.required {
@@ -182,9 +187,7 @@ impl Lowering<'_> {
     fn value_of(&mut self, expr: &ast::Expr, parameter: &Parameter) -> Option<Argument> {
         match parameter.kind {
             Kind::Text | Kind::Duration => self.text(expr).map(|text| Argument::Text(text.into())),
-            Kind::Texts => {
-                Some(Argument::Texts(self.text_list(expr).into_iter().map(Arc::from).collect()))
-            }
+            Kind::Texts => Some(Argument::Texts(self.text_list(expr).into_iter().map(Arc::from).collect())),
             Kind::Pairs => Some(Argument::Pairs(self.pairs(expr))),
             Kind::Integer { least, most } => self.integer(expr, parameter.name, least, most, false),
             Kind::Limit { most } => self.integer(expr, parameter.name, 1, most, true),
@@ -423,7 +426,8 @@ fn elements(expr: &ast::Expr) -> &[ast::Expr] {
 /// The name nearest to `name`, if any is near enough to be meant.
 pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let wanted = name.to_ascii_lowercase();
-    let scored = names.map(|known| (strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase()), known));
+    let scored =
+        names.map(|known| (strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase()), known));
     let (distance, near) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + wanted.chars().count() / 4).then_some(near)
 }

@@ -117,7 +117,8 @@ impl Lowering<'_> {
             Build::Row(_) if signature.name == "regex" => Filter::Call(checked),
             Build::Plan if signature.name == "dropEvent" => Filter::Bool(false),
             _ => {
-                let message = format!("`{}` is no filter: it cannot stand inside a condition", signature.name);
+                let message =
+                    format!("`{}` is no filter: it cannot stand inside a condition", signature.name);
                 self.fault("position", message, call.span);
                 Filter::Bool(false)
             }
@@ -130,7 +131,9 @@ impl Lowering<'_> {
         for step in steps {
             match step {
                 Step::Filter(filter) => parts.push(filter),
-                Step::Call(call) if call.arguments.signature().name == "regex" => parts.push(Filter::Call(call)),
+                Step::Call(call) if call.arguments.signature().name == "regex" => {
+                    parts.push(Filter::Call(call))
+                }
                 _ => {
                     self.fault("position", "only filters can stand inside a condition", span);
                     return Filter::Bool(false);
@@ -183,9 +186,7 @@ impl Lowering<'_> {
             let pattern = value.trim_matches('*');
             let test = match pattern.is_empty() {
                 true => Test::Present,
-                false => {
-                    Test::Text(TextTest::Contains { pattern: pattern.to_owned(), ignore_case: false })
-                }
+                false => Test::Text(TextTest::Contains { pattern: pattern.to_owned(), ignore_case: false }),
             };
             Filter::Test { field: Arc::clone(field), test }
         });

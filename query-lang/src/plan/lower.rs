@@ -106,7 +106,11 @@ impl<'o> Lowering<'o> {
             }
             ast::StepKind::Stats(aggregates) => {
                 let aggregates = aggregates.iter().flat_map(|one| self.aggregates(one)).collect();
-                out.extend(self.made("stats", vec![("function", Argument::Aggregates(aggregates))], step.span));
+                out.extend(self.made(
+                    "stats",
+                    vec![("function", Argument::Aggregates(aggregates))],
+                    step.span,
+                ));
             }
         }
     }
@@ -182,7 +186,11 @@ impl<'o> Lowering<'o> {
             (Build::Plan, "dropEvent") => out.push(Step::Filter(Filter::Bool(false))),
             (Build::Plan, "eval") => {
                 for (target, value) in arguments.assignments("assignments") {
-                    out.push(Step::Assign { target: Arc::clone(target), dynamic: false, value: value.clone() });
+                    out.push(Step::Assign {
+                        target: Arc::clone(target),
+                        dynamic: false,
+                        value: value.clone(),
+                    });
                 }
             }
             (Build::Plan, "setTimeInterval") => {

@@ -24,7 +24,11 @@ impl Lowering<'_> {
     pub(super) fn value(&mut self, param: &ast::Param) -> String {
         let values = self.raw_values(param);
         if let [_, _, ..] = values.as_slice() {
-            self.fault("parameter", format!("parameter `{}` has several values here", param.name.text), param.span);
+            self.fault(
+                "parameter",
+                format!("parameter `{}` has several values here", param.name.text),
+                param.span,
+            );
         }
         values.into_iter().next().unwrap_or_default()
     }

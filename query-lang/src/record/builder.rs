@@ -306,7 +306,10 @@ impl Column {
                     if made.is_missing() {
                         return Column::Missing { rows };
                     }
-                    Column::Dictionary { codes: Arc::clone(codes), dictionary: Arc::new(made.finish_dictionary()) }
+                    Column::Dictionary {
+                        codes: Arc::clone(codes),
+                        dictionary: Arc::new(made.finish_dictionary()),
+                    }
                 };
                 return (made.into_iter().map(column).collect(), matched);
             }
@@ -360,7 +363,8 @@ impl Column {
             }
             Column::Text(text) => {
                 let arena = text.arena.as_str();
-                let mut passes = |span: &TextSpan| span.of(arena).is_some_and(|text| test(ValueRef::Text(text)));
+                let mut passes =
+                    |span: &TextSpan| span.of(arena).is_some_and(|text| test(ValueRef::Text(text)));
                 chosen.retain(|row| text.spans.get(row).is_some_and(&mut passes));
                 chosen
             }

@@ -1,0 +1,470 @@
+//! What queries make of events: a query, events as JSON lines, the rows expected as JSON lines.
+//!
+//! Expected rows are compared with the rows of the result, oldest first where rows are events; meta fields are left
+//! out unless the expected row has them.
+
+use weir_query::compile::{Ending, Options};
+use weir_query::machine::{Context, Machine};
+use weir_query::program::Program;
+use weir_query::record::Selection;
+use weir_query::result::ResultTable;
+
+type Row = Vec<(String, String)>;
+
+/// Reads rows, one flat JSON object a line; `@timestamp` is the line's number in seconds unless given.
+fn events(lines: &str) -> Vec<Row> {
+    let mut out = Vec::new();
+    for (at, line) in lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let text = |value: serde_json::Value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let mut row: Row = object.into_iter().map(|(name, value)| (name, text(value))).collect();
+        let mut add = |name: &str, value: String| {
+            if !row.iter().any(|(have, _)| have == name) {
+                row.push((name.to_owned(), value));
+            }
+        };
+        add("@timestamp", ((at + 1) * 1000).to_string());
+        add("@id", format!("id{at}"));
+        add("@rawstring", line.to_owned());
+        out.push(row);
+    }
+    out
+}
+
+fn compile(query: &str, options: &Options) -> std::sync::Arc<Program> {
+    Program::compile(query, options)
+        .unwrap_or_else(|faults| panic!("{query}\n{}", faults.render(query, false)))
+}
+
+fn run_with(query: &str, table: &ResultTable, options: &Options) -> ResultTable {
+    let program = compile(query, options);
+    let context = Context {
+        now_millis: 1_700_000_000_000,
+        start_nanos: 0,
+        end_nanos: 100_000_000_000,
+        ..Context::default()
+    };
+    let mut machine = Machine::new(program, context);
+    let created = machine.created();
+    let table = created.as_ref().unwrap_or(table);
+    let mut state = machine.new_state();
+    machine.step(table, Selection::all(table.rows), &mut state).unwrap();
+    machine.finish(&state).unwrap()
+}
+
+fn rows(table: &ResultTable) -> Vec<Row> {
+    (0..table.rows)
+        .map(|row| {
+            let value = |name: &str| table.text(row, name).map(|text| (name.to_owned(), text.into_owned()));
+            table.columns.iter().filter_map(|(name, _)| value(name)).collect()
+        })
+        .collect()
+}
+
+/// Checks what `query` makes of `input`. `expected` has a line a row; rows that are events are compared oldest first.
+#[track_caller]
+fn check(query: &str, input: &str, expected: &str) {
+    check_with(query, input, expected, &Options::default());
+}
+
+#[track_caller]
+fn check_with(query: &str, input: &str, expected: &str, options: &Options) {
+    let table = ResultTable::of_events(&events(input));
+    let result = run_with(query, &table, options);
+    let mut found = rows(&result);
+    if !result.order.is_empty() {
+        found.reverse();
+    }
+    let mut wanted: Vec<Row> = Vec::new();
+    for line in expected.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        let text = |value: serde_json::Value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        wanted.push(object.into_iter().map(|(name, value)| (name, text(value))).collect());
+    }
+    for (at, row) in found.iter_mut().enumerate() {
+        row.retain(|(name, _)| {
+            !name.starts_with('@')
+                || wanted.get(at).is_some_and(|row| row.iter().any(|(have, _)| have == name))
+        });
+        row.sort();
+    }
+    wanted.iter_mut().for_each(|row| row.sort());
+    assert_eq!(found, wanted, "{query}");
+}
+
+const LOG: &str = r##"
+    {"level":"INFO","host":"web-01","status":"200","ms":"12.5","msg":"request served","#type":"access"}
+    {"level":"ERROR","host":"web-02","status":"500","ms":"250","msg":"timeout after 30s","#type":"access"}
+    {"level":"WARN","host":"db-01","status":"","msg":"Slow query","ip":"10.1.2.3"}
+    {"level":"ERROR","host":"db-02","msg":"disk full on /var","ip":"192.168.7.9","status":"404.0"}
+"##;
+
+/// Checks which rows of [`LOG`] pass, by number from 1.
+#[track_caller]
+fn passes(query: &str, expected: &[usize]) {
+    passes_with(query, expected, &Options::default());
+}
+
+#[track_caller]
+fn passes_with(query: &str, expected: &[usize], options: &Options) {
+    let table = ResultTable::of_events(&events(LOG));
+    let result = run_with(query, &table, options);
+    let mut found: Vec<usize> =
+        result.order.iter().map(|place| usize::try_from(place.nanos / 1_000_000_000).unwrap()).collect();
+    found.reverse();
+    assert_eq!(found, expected, "{query}");
+}
+
+#[test]
+fn field_tests() {
+    for (query, expected) in [
+        ("", &[1, 2, 3, 4][..]),
+        ("*", &[1, 2, 3, 4]),
+        ("true", &[1, 2, 3, 4]),
+        ("false", &[]),
+        ("level=ERROR", &[2, 4]),
+        ("level=error", &[]),
+        ("level!=ERROR", &[1, 3]),
+        ("ip!=10.1.2.3", &[1, 2, 4]),
+        ("ip=*", &[3, 4]),
+        ("ip!=*", &[1, 2]),
+        ("status=\"\"", &[3]),
+        ("status=*", &[1, 2, 3, 4]),
+        ("status=404", &[4]),
+        ("status!=404", &[1, 2, 3]),
+        ("host=web-*", &[1, 2]),
+        ("host=*-01", &[1, 3]),
+        ("host=*b-0*", &[1, 2, 3, 4]),
+        ("host=*", &[1, 2, 3, 4]),
+        ("host=w*1", &[1]),
+        ("status>200", &[2, 4]),
+        ("status>=200", &[1, 2, 4]),
+        ("status<500", &[1, 4]),
+        ("status<=500", &[1, 2, 4]),
+        ("ms>12.4", &[1, 2]),
+        ("host=/^web/", &[1, 2]),
+        ("host!=/^web/", &[3, 4]),
+        ("msg=/slow/i", &[3]),
+        ("msg like \"full\"", &[4]),
+        ("msg like \"disk*var\"", &[4]),
+        ("#type=access", &[1, 2]),
+        ("nothing=x", &[]),
+        ("nothing!=x", &[1, 2, 3, 4]),
+    ] {
+        passes(query, expected);
+    }
+}
+
+#[test]
+fn free_text_and_logic() {
+    for (query, expected) in [
+        ("timeout", &[2][..]),
+        ("\"Slow query\"", &[3]),
+        ("slow", &[]),
+        ("/slow/i", &[3]),
+        ("*full*", &[4]),
+        ("disk*var", &[4]),
+        ("web", &[1, 2]),
+        ("id1", &[]),
+        ("level=ERROR timeout", &[2]),
+        ("level=ERROR and timeout", &[2]),
+        ("level=ERROR | timeout", &[2]),
+        ("level=ERROR or level=WARN", &[2, 3, 4]),
+        ("level=ERROR OR Slow", &[2, 3, 4]),
+        ("timeout or Slow", &[2, 3]),
+        ("not level=ERROR", &[1, 3]),
+        ("!timeout", &[1, 3, 4]),
+        ("not not timeout", &[2]),
+        ("level=ERROR and not timeout or Slow", &[4]),
+        ("(level=ERROR timeout) or Slow", &[2, 3]),
+        // What steps write is not searched: free text sees the event as it came.
+        ("x := \"zebra\" | zebra", &[]),
+        ("drop(msg) | drop(@rawstring) | timeout", &[2]),
+    ] {
+        passes(query, expected);
+    }
+}
+
+#[test]
+fn filter_functions() {
+    for (query, expected) in [
+        ("in(level, values=[ERROR, WARN])", &[2, 3, 4][..]),
+        ("in(level, values=[\"err*\"], ignoreCase=true)", &[2, 4]),
+        ("in(status, values=[404, 500])", &[2, 4]),
+        ("in(status, values=[\"*\"])", &[1, 2, 3, 4]),
+        ("in(level, values=[])", &[]),
+        ("!in(level, values=[ERROR])", &[1, 3]),
+        ("not in(level, values=[ERROR]) and web", &[1]),
+        ("level =~ in(values=[ERROR])", &[2, 4]),
+        ("level =~ !in(values=[ERROR])", &[1, 3]),
+        ("wildcard(field=host, pattern=\"web*\")", &[1, 2]),
+        ("wildcard(field=host, pattern=\"WEB*\", ignoreCase=true)", &[1, 2]),
+        ("wildcard(\"*disk*\")", &[4]),
+        ("wildcard(field=ip, pattern=\"*\")", &[3, 4]),
+        ("wildcard(field=ip, pattern=\"*\", includeEverythingOnAsterisk=true)", &[1, 2, 3, 4]),
+        ("cidr(ip, subnet=\"10.0.0.0/8\")", &[3]),
+        ("cidr(field=ip, subnet=[\"10.0.0.0/8\", \"192.168.0.0/16\"])", &[3, 4]),
+        ("!cidr(ip, subnet=\"10.0.0.0/8\")", &[1, 2, 4]),
+        ("ip =~ cidr(\"10.0.0.0/8\")", &[3]),
+        ("test(status == 200)", &[1]),
+        ("test(ms < status)", &[1, 2]),
+        ("test(level == \"ERROR\")", &[2, 4]),
+        ("test(nothing == nothing)", &[]),
+        ("text:contains(string=msg, substring=\"full\")", &[4]),
+        ("text:contains(string=msg, substring=host)", &[]),
+        ("text:startsWith(msg, substring=\"disk\")", &[4]),
+        ("text:endsWith(string=msg, substring=\"30s\")", &[2]),
+        ("regex(\"disk|Slow\", field=msg)", &[3, 4]),
+        ("!regex(\"disk|Slow\", field=msg)", &[1, 2]),
+        ("dropEvent()", &[]),
+    ] {
+        passes(query, expected);
+    }
+}
+
+#[test]
+fn parameters_fill_in() {
+    let mut options = Options::default();
+    options.arguments.insert("level".into(), vec!["ERROR".into(), "WARN".into()]);
+    options.arguments.insert("host".into(), vec!["web-*".into()]);
+    options.arguments.insert("least".into(), vec!["300".into()]);
+    options.arguments.insert("list".into(), vec!["INFO, WARN".into()]);
+    for (query, expected) in [
+        ("level=?level", &[2, 3, 4][..]),
+        ("level!=?level", &[1]),
+        ("host=?host", &[1, 2]),
+        ("in(level, values=[?level])", &[2, 3, 4]),
+        ("in(level, values=[?list])", &[1, 3]),
+        ("status>?least", &[2, 4]),
+        ("host=?{other=db-*}", &[3, 4]),
+        ("host=?late | ?{late=*}", &[1, 2, 3, 4]),
+        ("?{text=timeout}", &[2]),
+        ("wildcard(field=host, pattern=?host)", &[1, 2]),
+        ("test(?least == 300)", &[1, 2, 3, 4]),
+    ] {
+        passes_with(query, expected, &options);
+    }
+}
+
+#[test]
+fn saved_queries_are_inlined() {
+    let mut options = Options::default();
+    options.saved.insert("errors".into(), "level=ERROR".into());
+    options.saved.insert("pkg/host".into(), "host=?host | errors := \"yes\"".into());
+    options.saved.insert("loop".into(), "$loop()".into());
+    options.saved.insert("wrong".into(), "nosuch()".into());
+    passes_with("$errors()", &[2, 4], &options);
+    passes_with("not $errors()", &[1, 3], &options);
+    passes_with("$\"pkg/host\"(host=\"db*\")", &[3, 4], &options);
+    for (query, part) in [
+        ("$loop()", "calls itself"),
+        ("$wrong()", "in saved query `wrong`: unknown function `nosuch`"),
+        ("$erors()", "unknown saved query `erors`"),
+    ] {
+        let faults = Program::compile(query, &options).unwrap_err().to_string();
+        assert!(faults.contains(part), "{query}: {faults}");
+    }
+}
+
+#[test]
+fn assignments_and_expressions() {
+    let input = r#"{"a":"2","b":"4","t":"x","e":""}"#;
+    for (query, expected) in [
+        ("c := a + b", r#"{"c":"6"}"#),
+        ("c := a - b * 2", r#"{"c":"-6"}"#),
+        ("c := (a - b) * 2", r#"{"c":"-4"}"#),
+        ("c := a / b", r#"{"c":"0.5"}"#),
+        ("c := b % 3", r#"{"c":"1"}"#),
+        ("c := -a", r#"{"c":"-2"}"#),
+        ("c := a / 0", r"{}"),
+        ("c := a + t", r"{}"),
+        ("c := missing + 1", r"{}"),
+        ("c := 0.1 + 0.2", r#"{"c":"0.3"}"#),
+        ("c := \"text\"", r#"{"c":"text"}"#),
+        ("c := a", r#"{"c":"2"}"#),
+        ("c := a == 2", r#"{"c":"true"}"#),
+        ("c := a == \"2.0\"", r#"{"c":"true"}"#),
+        ("c := t == \"y\"", r#"{"c":"false"}"#),
+        ("c := a != b", r#"{"c":"true"}"#),
+        ("c := a < b", r#"{"c":"true"}"#),
+        ("c := t < b", r"{}"),
+        ("c := !(a == 2)", r#"{"c":"false"}"#),
+        ("c := 7 | c := missing", r#"{"c":"7"}"#),
+        ("eval(c=a+1, d=c*2)", r#"{"c":"3","d":"6"}"#),
+        ("c := if(a == 2, then=\"two\", else=\"other\")", r#"{"c":"two"}"#),
+        ("c := if(missing == 2, then=\"two\", else=b)", r#"{"c":"4"}"#),
+        ("if(a > 1, then=\"big\", else=\"small\", as=c)", r#"{"c":"big"}"#),
+        ("c := coalesce([missing, e, b])", r#"{"c":"4"}"#),
+        ("coalesce([missing, e], ignoreEmpty=false, as=c)", r#"{"c":""}"#),
+        ("c := in(a, values=[1,2])", r#"{"c":"true"}"#),
+        ("c := format(\"%s-%s\", field=[a, t])", r#"{"c":"2-x"}"#),
+        ("format(\"%05.1f|%s\", field=[a, missing], as=c)", r#"{"c":"002.0|null"}"#),
+        ("name := \"c\" | `name` := a + 1 | drop(name)", r#"{"c":"3"}"#),
+    ] {
+        check(&format!("{query} | drop([a, b, t, e])"), input, expected);
+    }
+}
+
+#[test]
+fn fields_functions() {
+    let input = r#"
+        {"a":"1","b":"2"}
+        {"b":"3","e":""}
+    "#;
+    for (query, expected) in [
+        ("rename(a, as=c)", "{\"c\":\"1\",\"b\":\"2\"}\n{\"b\":\"3\",\"e\":\"\"}"),
+        ("rename(field=[[a, x], [b, y]])", "{\"x\":\"1\",\"y\":\"2\"}\n{\"y\":\"3\",\"e\":\"\"}"),
+        ("rename(a, as=b)", "{\"b\":\"1\"}\n{\"b\":\"3\",\"e\":\"\"}"),
+        ("x := rename(b)", "{\"a\":\"1\",\"x\":\"2\"}\n{\"x\":\"3\",\"e\":\"\"}"),
+        ("drop([a, e])", "{\"b\":\"2\"}\n{\"b\":\"3\"}"),
+        ("drop(b)", "{\"a\":\"1\"}\n{\"e\":\"\"}"),
+        ("select([b])", "{\"b\":\"2\"}\n{\"b\":\"3\"}"),
+        ("select(b) | a=*", ""),
+        (
+            "default(field=a, value=\"none\")",
+            "{\"a\":\"1\",\"b\":\"2\"}\n{\"a\":\"none\",\"b\":\"3\",\"e\":\"\"}",
+        ),
+        (
+            "default(field=[e, x], value=0, replaceEmpty=true)",
+            "{\"a\":\"1\",\"b\":\"2\",\"e\":\"0\",\"x\":\"0\"}\n{\"b\":\"3\",\"e\":\"0\",\"x\":\"0\"}",
+        ),
+    ] {
+        check(query, input, expected);
+    }
+}
+
+#[test]
+fn case_and_match() {
+    let input = r#"
+        {"n":"1","t":"a"}
+        {"n":"2","t":"b"}
+        {"n":"3"}
+    "#;
+    for (query, expected) in [
+        (
+            "case { n=1 | x:=\"one\"; n=2 | x:=\"two\"; * | x:=\"many\" }",
+            "{\"n\":1,\"t\":\"a\",\"x\":\"one\"}\n{\"n\":2,\"t\":\"b\",\"x\":\"two\"}\n{\"n\":3,\"x\":\"many\"}",
+        ),
+        ("case { n=1; n=3; }", "{\"n\":1,\"t\":\"a\"}\n{\"n\":3}"),
+        // What a failed clause wrote is gone.
+        (
+            "case { x:=\"no\" | n=1; y:=\"yes\" }",
+            "{\"n\":1,\"t\":\"a\",\"x\":\"no\"}\n{\"n\":2,\"t\":\"b\",\"y\":\"yes\"}\n{\"n\":3,\"y\":\"yes\"}",
+        ),
+        ("case { n=1 | drop(t); n=2 | select(n); * }", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}"),
+        (
+            "case { n<3 | case { n=1 | x:=1; * | x:=2 }; * } | y := x + n",
+            "{\"n\":1,\"t\":\"a\",\"x\":1,\"y\":2}\n{\"n\":2,\"t\":\"b\",\"x\":2,\"y\":4}\n{\"n\":3}",
+        ),
+        (
+            "t match { a => x:=\"A\"; \"*\" => x:=\"any\"; * => x:=\"none\" }",
+            "{\"n\":1,\"t\":\"a\",\"x\":\"A\"}\n{\"n\":2,\"t\":\"b\",\"x\":\"any\"}\n{\"n\":3,\"x\":\"none\"}",
+        ),
+        ("t match { /^[ab]$/ => x:=1 }", "{\"n\":1,\"t\":\"a\",\"x\":1}\n{\"n\":2,\"t\":\"b\",\"x\":1}"),
+        (
+            "n match { in(values=[1,3]) => x:=1; 2 => x:=2 }",
+            "{\"n\":1,\"t\":\"a\",\"x\":1}\n{\"n\":2,\"t\":\"b\",\"x\":2}\n{\"n\":3,\"x\":1}",
+        ),
+        (
+            "t match { /(?<got>b)/ => *; * => got:=\"-\" }",
+            "{\"n\":1,\"t\":\"a\",\"got\":\"-\"}\n{\"n\":2,\"t\":\"b\",\"got\":\"b\"}\n{\"n\":3,\"got\":\"-\"}",
+        ),
+        // A clause that makes several rows of one.
+        (
+            "case { n=1 | regex(\"(?<c>.)\", field=n2, repeat=true); n2:=\"xy\" | regex(\"(?<c>[xy])\", field=n2, repeat=true) } | drop([n2, t])",
+            "{\"n\":1,\"c\":\"x\"}\n{\"n\":1,\"c\":\"y\"}",
+        ),
+    ] {
+        let input = if query.contains("n2") { r#"{"n":"1"}"# } else { input };
+        let expected = if query.contains("n2") {
+            // Rows of one event stand in the order they were made in; events are compared oldest first.
+            "{\"n\":1,\"c\":\"y\"}\n{\"n\":1,\"c\":\"x\"}"
+        } else {
+            expected
+        };
+        check(query, input, expected);
+    }
+}
+
+#[test]
+fn regexes_extract() {
+    let input = r#"
+        {"m":"user=ann ip=10.0.0.1"}
+        {"m":"no match"}
+    "#;
+    for (query, expected) in [
+        (r#"m=/user=(?<user>\w+)/ | drop(m)"#, r#"{"user":"ann"}"#),
+        (r#"/ip=(?<ip>[\d.]+)/ | drop(m)"#, r#"{"ip":"10.0.0.1"}"#),
+        (r#"regex("user=(?<u>\w+)( port=(?<p>\d+))?", field=m) | drop(m)"#, r#"{"u":"ann"}"#),
+        (r#"regex("user=(?<u>\w+)", field=m, strict=false) | drop(m)"#, "{\"u\":\"ann\"}\n{}"),
+        (r#"m =~ regex("(?<v.w>=\w+)") | drop(m)"#, r#"{"v.w":"=ann"}"#),
+        (
+            r#"regex("(?<k>\w+)=(?<v>\S+)", field=m, repeat=true) | drop(m)"#,
+            "{\"k\":\"ip\",\"v\":\"10.0.0.1\"}\n{\"k\":\"user\",\"v\":\"ann\"}",
+        ),
+        (r#"m=/(?<k>\w+)=/g | drop(m)"#, "{\"k\":\"ip\"}\n{\"k\":\"user\"}"),
+        (r#"regex("(?<k>\w+)=", field=m, repeat=true, limit=1) | drop(m)"#, r#"{"k":"user"}"#),
+        (r#"regex("USER=(?<u>\w+)", field=m, flags=i) | drop(m)"#, r#"{"u":"ann"}"#),
+    ] {
+        check(query, input, expected);
+    }
+}
+
+#[test]
+fn events_are_created() {
+    check(
+        "level=ERROR | createEvents([\"a=1\", \"b=2\"]) | select(@rawstring)",
+        LOG,
+        "{\"@rawstring\":\"a=1\"}\n{\"@rawstring\":\"b=2\"}",
+    );
+}
+
+#[test]
+fn faults_point_at_the_text() {
+    for (query, code, part) in [
+        ("timechrt()", "unknown-function", "did you mean `timeChart`?"),
+        ("rdns(ip)", "not-built", "`rdns` is not built yet"),
+        ("in(a, valuse=[1])", "unknown-parameter", "did you mean `values`?"),
+        ("in(a)", "missing-argument", "`in` needs `values`"),
+        ("a > b", "argument", "a number is expected"),
+        ("regex(\"(?=a)\")", "regex", "look-around"),
+        ("/(a/", "regex", "not a regex"),
+        ("head(limit=0)", "limit", "from 1 to 200000"),
+        ("head(limit=200001)", "limit", "from 1 to 200000"),
+        ("case { groupBy(a); * }", "position", "cannot stand inside `case`"),
+        ("cidr(ip, subnet=\"10.0.0.0/99\")", "argument", "is no network"),
+        ("x=?none", "parameter", "has no value"),
+        ("format(\"%q\", field=a)", "argument", "not known in a format"),
+        ("not lowercase(a)", "not-built", "not built yet"),
+    ] {
+        let faults = Program::compile(query, &Options::default()).unwrap_err();
+        let first = &faults.list[0];
+        let shown = faults.to_string();
+        assert_eq!(first.code, code, "{query}: {shown}");
+        assert!(shown.contains(part), "{query}: {shown}");
+        assert!(first.span.end as usize <= query.len(), "{query}");
+    }
+}
+
+#[test]
+fn fingerprints_ignore_layout() {
+    let fingerprint = |query: &str| compile(query, &Options::default()).fingerprint();
+    for (one, other) in [
+        ("level=ERROR | x:=1", "level = ERROR\n| x := 1 // note"),
+        ("a=1 and b=2", "a=1 | b=2"),
+        ("in(a, values=[x])", "IN(field=a, values=[\"x\"])"),
+        ("(a=1)", "a=\"1\""),
+    ] {
+        assert_eq!(fingerprint(one), fingerprint(other), "{one}");
+    }
+    assert_ne!(fingerprint("a=1"), fingerprint("a=2"));
+    let stream = Options { ending: Ending::Stream, ..Options::default() };
+    assert_ne!(fingerprint("a=1"), compile("a=1", &stream).fingerprint());
+}
