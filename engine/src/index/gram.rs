@@ -31,11 +31,15 @@ impl Default for GramMap {
 impl GramMap {
     /// Adds the grams of `text`.
     pub fn add(&mut self, text: &[u8]) {
-        windows(text, |gram| {
-            if let Some(word) = self.words.get_mut(usize::from(gram >> 6)) {
-                *word |= 1 << (gram & 63);
-            }
-        });
+        windows(text, |gram| self.insert(gram));
+    }
+
+    /// Adds one gram.
+    #[inline]
+    pub fn insert(&mut self, gram: u16) {
+        if let Some(word) = self.words.get_mut(usize::from(gram >> 6)) {
+            *word |= 1 << (gram & 63);
+        }
     }
 
     /// 64 grams a word, in order.

@@ -1,3 +1,6 @@
 //! The gram index of segments: which granules may hold a text.
+//!
+//! It only prunes, it never decides. It knows nothing of queries or files.
 
 pub mod gram;
+pub mod table;

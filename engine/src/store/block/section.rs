@@ -186,6 +186,14 @@ impl Section {
         self.raw_len
     }
 
+    /// How many bytes of the body it takes.
+    pub(crate) fn stored_len(&self) -> usize {
+        match &self.place {
+            Place::Inline(_) => 0,
+            Place::Raw(range) | Place::Zstd(range) => range.len(),
+        }
+    }
+
     /// Its bytes.
     pub(crate) fn read(&self, body: &[u8]) -> Result<Vec<u8>, Corrupt> {
         let outside = Corrupt("section outside the body");
