@@ -235,6 +235,27 @@ impl<'a> SkeletonCursor<'a> {
         Ok(())
     }
 
+    /// Appends the next value, and where in `out` its holes lie.
+    pub(crate) fn next_parts(
+        &mut self,
+        out: &mut Vec<u8>,
+        holes: &mut Vec<(u32, u32)>,
+    ) -> Result<(), Corrupt> {
+        let skeleton = self.skeleton()?;
+        let mut start = 0;
+        for (end, column) in skeleton.ends.iter().zip(&skeleton.columns) {
+            let end = *end as usize;
+            out.extend_from_slice(skeleton.literal.get(start..end).unwrap_or_default());
+            start = end;
+            let column = self.columns.get_mut(*column as usize).and_then(Option::as_mut);
+            let from = out.len() as u32;
+            column.ok_or(Corrupt("hole without a column"))?.next(out)?;
+            holes.push((from, out.len() as u32));
+        }
+        out.extend_from_slice(skeleton.literal.get(start..).unwrap_or_default());
+        Ok(())
+    }
+
     fn skip(&mut self) -> Result<(), Corrupt> {
         for column in &self.skeleton()?.columns {
             let column = self.columns.get_mut(*column as usize).and_then(Option::as_mut);

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use weir_query::record::OrderKey;
 
 use super::GRANULE_ROWS;
-use super::part::{PartInput, TextKind};
+use super::part::{Part, PartInput, TextKind};
 use crate::event::json::unescape_into;
 use crate::event::{EventBatch, Shape, TagSet};
 use crate::index::gram::GramMap;
@@ -125,12 +125,22 @@ impl<'a> Gather<'a> {
     }
 
     /// The number of a set of tags.
-    pub(crate) fn tags(&mut self, tags: Tags) -> i64 {
+    fn tags(&mut self, tags: Tags) -> i64 {
         let next = self.tag_sets.len() as i64;
         *self.known_tags.entry(tags).or_insert_with_key(|tags| {
             self.tag_sets.push(tags.clone());
             next
         })
+    }
+
+    /// The number here of tag set `code` of another block.
+    pub(crate) fn stored_tags(&mut self, source: usize, code: usize, sets: &[Tags]) -> i64 {
+        if let Some(code) = self.tag_set_codes.get(&(source, code)) {
+            return *code;
+        }
+        let own = self.tags(sets.get(code).cloned().unwrap_or_default());
+        self.tag_set_codes.insert((source, code), own);
+        own
     }
 
     fn batch_tags(&mut self, batch: &EventBatch, source: usize, row: usize) -> i64 {
@@ -148,6 +158,12 @@ impl<'a> Gather<'a> {
         let code = self.tags(tags);
         self.tag_set_codes.insert((source, index), code);
         code
+    }
+
+    /// The number here of skeleton `code` of a part of another block.
+    pub(crate) fn stored_code(&mut self, source: usize, code: usize, part: &Part, raw: bool) -> u32 {
+        let own = if raw { &mut self.raw } else { &mut self.attributes };
+        *self.shape_codes.entry((source, code, raw)).or_insert_with(|| own.adopt(part, code))
     }
 
     fn code_of(&mut self, source: usize, index: usize, shape: &Shape, raw: bool) -> u32 {

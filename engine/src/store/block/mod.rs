@@ -33,6 +33,7 @@ pub(crate) mod number;
 pub(crate) mod part;
 mod search;
 pub(crate) mod section;
+pub(crate) mod stored;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;

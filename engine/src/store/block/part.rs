@@ -99,6 +99,24 @@ impl<'a> PartInput<'a> {
         code
     }
 
+    /// The number here of skeleton `code` of a stored part.
+    pub(crate) fn adopt(&mut self, part: &Part, code: usize) -> u32 {
+        let Some(stored) = part.skeletons().ok().and_then(|skeletons| skeletons.skeletons.get(code)) else {
+            return 0;
+        };
+        let mut skeleton = stored.clone();
+        for column in &mut skeleton.columns {
+            let place = part.places.get(*column as usize).cloned();
+            let place = place.unwrap_or(Place { path: "".into(), quoted: false, repeat: 0 });
+            *column = self.place(place);
+        }
+        let same = self.skeletons.iter().zip(&self.kinds);
+        match same.into_iter().position(|(own, kind)| *kind == TextKind::Json && *own == skeleton) {
+            Some(code) => code as u32,
+            None => self.add(skeleton, TextKind::Json),
+        }
+    }
+
     fn place(&mut self, place: Place) -> u32 {
         if let Some(column) = self.known_places.get(&place) {
             return *column;

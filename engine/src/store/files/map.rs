@@ -25,7 +25,7 @@ impl Mapped {
         Mapped(Kind::Held(Arc::new(bytes)))
     }
 
-    pub(super) fn of(file: &std::fs::File) -> io::Result<Mapped> {
+    pub(crate) fn of(file: &std::fs::File) -> io::Result<Mapped> {
         #[allow(unsafe_code, reason = "there is no safe way to map a file")]
         // SAFETY: only sealed files of the store's own directory, which is locked for this process, are mapped. The
         // store never writes to, cuts or grows a sealed file: it replaces files by renaming and removes them by name,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::block::BlockFacts;
+use crate::store::block::builder::pack;
+use crate::store::block::section::Directory;
+use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_signed, put_varint};
+use crate::store::block::{BLOCK_ROWS_MAX, BlockFacts, FieldFacts, GRANULE_ROWS, TagFacts, ValueFacts};
 
 /// Facts about a segment.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +81,7 @@ impl SegmentFacts {
         fields
     }
 
-    /// Every tag and its values, with their rows, over all blocks; names without `#`.
+    /// Every tag and its values, with their rows, over all blocks; names with their `#`.
     #[must_use]
     pub fn tags(&self) -> BTreeMap<&str, BTreeMap<&str, u64>> {
         let mut tags: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
@@ -89,4 +92,135 @@ impl SegmentFacts {
         }
         tags
     }
+}
+
+impl SegmentFacts {
+    /// The facts as bytes, compressed.
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, self.blocks.len() as u64);
+        for block in &self.blocks {
+            write_block(block, &mut out);
+        }
+        pack(&out)
+    }
+
+    /// Reads back what [`SegmentFacts::write`] wrote.
+    pub(super) fn read(bytes: &[u8]) -> Result<SegmentFacts, Corrupt> {
+        let mut directory = Directory::new(bytes, bytes.len());
+        let section = directory.section()?;
+        let behind = directory.reader.take(directory.reader.left())?;
+        let raw = section.read(behind)?;
+        let mut reader = Reader::new(&raw);
+        let mut facts = SegmentFacts::default();
+        for _ in 0..reader.count_here()? {
+            facts.push(read_block(&mut reader)?);
+        }
+        if reader.left() == 0 { Ok(facts) } else { Err(Corrupt("bytes behind the facts")) }
+    }
+}
+
+fn write_block(block: &BlockFacts, out: &mut Vec<u8>) {
+    put_varint(out, u64::from(block.rows));
+    put_varint(out, block.raw_bytes);
+    let mut before = 0i64;
+    for (first, last) in &block.granule_times {
+        put_signed(out, first.wrapping_sub(before));
+        put_signed(out, last.wrapping_sub(*first));
+        before = *last;
+    }
+    for value in [block.sequences.0, block.sequences.1] {
+        put_varint(out, value);
+    }
+    put_signed(out, block.ingest.0);
+    put_signed(out, block.ingest.1);
+    put_varint(out, block.tags.len() as u64);
+    for set in &block.tags {
+        put_varint(out, set.tags.len() as u64);
+        for (name, value) in &set.tags {
+            put_bytes(out, name.as_bytes());
+            put_bytes(out, value.as_bytes());
+        }
+        put_varint(out, u64::from(set.rows));
+        put_varint(out, set.granules);
+    }
+    out.push(u8::from(block.more_fields));
+    put_varint(out, block.fields.len() as u64);
+    for field in &block.fields {
+        write_field(field, out);
+    }
+}
+
+fn write_field(field: &FieldFacts, out: &mut Vec<u8>) {
+    put_bytes(out, field.name.as_bytes());
+    put_varint(out, u64::from(field.rows));
+    put_varint(out, field.granules);
+    out.push(u8::from(field.range.is_some()) | u8::from(field.values.is_some()) << 1);
+    if let Some((least, greatest)) = field.range {
+        out.extend_from_slice(&least.to_le_bytes());
+        out.extend_from_slice(&greatest.to_le_bytes());
+    }
+    if let Some(values) = &field.values {
+        put_varint(out, values.len() as u64);
+        for value in values {
+            put_bytes(out, value.value.as_bytes());
+            put_varint(out, u64::from(value.rows));
+            put_varint(out, value.granules);
+        }
+    }
+}
+
+fn read_block(reader: &mut Reader<'_>) -> Result<BlockFacts, Corrupt> {
+    let mut block = BlockFacts {
+        rows: reader.count(BLOCK_ROWS_MAX)? as u32,
+        raw_bytes: reader.varint()?,
+        ..BlockFacts::default()
+    };
+    let mut before = 0i64;
+    for _ in 0..(block.rows as usize).div_ceil(GRANULE_ROWS) {
+        let first = before.wrapping_add(reader.signed()?);
+        before = first.wrapping_add(reader.signed()?);
+        block.granule_times.push((first, before));
+    }
+    block.sequences = (reader.varint()?, reader.varint()?);
+    block.ingest = (reader.signed()?, reader.signed()?);
+    for _ in 0..reader.count_here()? {
+        let mut set = TagFacts::default();
+        for _ in 0..reader.count_here()? {
+            set.tags.push((reader.text()?.to_owned(), reader.text()?.to_owned()));
+        }
+        set.rows = reader.count(BLOCK_ROWS_MAX)? as u32;
+        set.granules = reader.varint()?;
+        block.tags.push(set);
+    }
+    block.more_fields = reader.byte()? != 0;
+    for _ in 0..reader.count_here()? {
+        block.fields.push(read_field(reader)?);
+    }
+    Ok(block)
+}
+
+fn read_field(reader: &mut Reader<'_>) -> Result<FieldFacts, Corrupt> {
+    let mut field = FieldFacts {
+        name: reader.text()?.to_owned(),
+        rows: reader.count(BLOCK_ROWS_MAX)? as u32,
+        granules: reader.varint()?,
+        ..FieldFacts::default()
+    };
+    let flags = reader.byte()?;
+    if flags & 1 != 0 {
+        field.range = Some((f64::from_le_bytes(reader.array()?), f64::from_le_bytes(reader.array()?)));
+    }
+    if flags & 2 != 0 {
+        let mut values = Vec::new();
+        for _ in 0..reader.count_here()? {
+            values.push(ValueFacts {
+                value: reader.text()?.to_owned(),
+                rows: reader.count(BLOCK_ROWS_MAX)? as u32,
+                granules: reader.varint()?,
+            });
+        }
+        field.values = Some(values);
+    }
+    Ok(field)
 }

@@ -1,75 +1,83 @@
 //! One immutable file of sealed blocks: blocks, their facts, a gram index, a footer, a checksum for every part.
+//!
+//! Hard constraints:
+//! * A segment file is written once, front to back, and never changed.
+//! * Header, footer, facts and index are verified when the file is opened; a block when it is first used. A damaged
+//!   block costs that block.
+//! * A checksum covers the bytes of its part, the segment's id and the part's number, so that parts cannot stand in
+//!   for one another.
+//! * Whatever the bytes are, reading them ends in an error or in what was written; never in a panic or in memory
+//!   that the file's length does not justify.
+//!
+//! ```text
+//! | header | block 0 | block 1 | .. | facts | gram index | footer: places and checksums | trailer |
+//! ```
+//!
+//! The bytes are drawn in `engine/FORMAT.md`.
 
 pub mod candidates;
 pub mod facts;
+mod footer;
+mod merge;
+mod prune;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
 
-pub use candidates::{Candidates, PruneCounters};
-pub use facts::{FieldSummaryFacts, SegmentFacts};
-
-use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
+use parking_lot::Mutex;
 use weir_query::compile::Required;
 use weir_query::record::RowsError;
 
+pub use candidates::{Candidates, PruneCounters};
+pub use facts::{FieldSummaryFacts, SegmentFacts};
+pub use verify::Report;
+pub use writer::SegmentWriter;
+
 use crate::error::StoreError;
-use crate::store::block::{Block, EncodedBlock};
+use crate::index::table::GramTable;
+use crate::store::block::Block;
+use crate::store::block::bytes::Bytes;
+use crate::store::block::wire::Corrupt;
+use crate::store::files::Mapped;
+use footer::Footer;
 
-/// Writes a segment, block by block, front to back. Never syncs and never renames: that is its caller's.
-#[derive(Debug)]
-pub struct SegmentWriter<W> {
-    out: W,
-    facts: SegmentFacts,
-}
-
-impl<W: Write> SegmentWriter<W> {
-    /// Starts segment `id` in `out`, which must be empty.
-    ///
-    /// # Errors
-    /// When `out` cannot be written.
-    pub fn new(out: W, id: u64) -> io::Result<SegmentWriter<W>> {
-        let _ = id;
-        Ok(SegmentWriter { out, facts: SegmentFacts::default() })
-    }
-
-    /// Adds a block; blocks come in order of their first event time.
-    ///
-    /// # Errors
-    /// When `out` cannot be written.
-    pub fn push(&mut self, block: EncodedBlock) -> io::Result<()> {
-        self.out.write_all(&block.bytes)
-    }
-
-    /// Raw bytes of the blocks so far.
-    #[must_use]
-    pub fn raw_bytes(&self) -> u64 {
-        self.facts.raw_bytes
-    }
-
-    /// Writes facts, index and footer, and hands back `out` (not yet synced) and what is known.
-    ///
-    /// # Errors
-    /// When `out` cannot be written.
-    pub fn finish(self) -> io::Result<(W, SegmentFacts)> {
-        Ok((self.out, self.facts))
-    }
-}
+/// The version of the format that is written; older ones are read.
+pub const FORMAT_VERSION: u32 = 1;
 
 /// A sealed segment, open for reading. Cheap to share; blocks are verified when first used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Segment {
+    id: u64,
+    bytes: Bytes,
+    footer: Footer,
     facts: SegmentFacts,
+    index: GramTable,
+    blocks: Vec<Slot>,
+}
+
+/// A block as far as it is known.
+#[derive(Debug, Default)]
+struct Slot {
+    /// Whether its bytes are what was written.
+    sound: OnceLock<bool>,
+    /// The block, while somebody uses it.
+    open: Mutex<Weak<Block>>,
 }
 
 impl Segment {
-    /// Opens the segment `id` at `path`: mapped when the file system allows, read with `pread` otherwise.
+    /// Opens the segment `id` at `path`, mapped.
     ///
     /// # Errors
     /// When the file cannot be read, is of a newer version, or its header, footer, facts or index are damaged.
     pub fn open(path: &Path, id: u64) -> Result<Segment, StoreError> {
-        let _ = (path, id);
-        Ok(Segment::default())
+        let name = path.display().to_string();
+        let failed = |source| StoreError::Io { action: "map", path: name.clone(), source };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        Segment::read(Bytes::new(Mapped::of(&file).map_err(failed)?), id, &name)
     }
 
     /// Opens the segment `id` whose whole file is `bytes`.
@@ -77,8 +85,46 @@ impl Segment {
     /// # Errors
     /// As [`Segment::open`].
     pub fn from_bytes(bytes: Arc<[u8]>, id: u64) -> Result<Segment, StoreError> {
-        let _ = (bytes, id);
-        Ok(Segment::default())
+        Segment::read(Bytes::new(bytes), id, "segment in memory")
+    }
+
+    fn read(bytes: Bytes, id: u64, name: &str) -> Result<Segment, StoreError> {
+        let damaged = |(offset, reason): (u64, Corrupt)| StoreError::Damaged {
+            path: name.to_owned(),
+            offset,
+            reason: reason.0.to_owned(),
+        };
+        let version = footer::version(&bytes).map_err(damaged)?;
+        if version > FORMAT_VERSION {
+            return Err(StoreError::Version {
+                path: name.to_owned(),
+                found: version,
+                supported: FORMAT_VERSION,
+            });
+        }
+        let footer = Footer::read(&bytes, id).map_err(damaged)?;
+        let part = |place: &footer::Place| -> Result<&[u8], StoreError> {
+            place
+                .verified(&bytes, id)
+                .ok_or_else(|| damaged((place.offset, Corrupt("checksum does not fit"))))
+        };
+        let mut facts =
+            SegmentFacts::read(part(&footer.facts)?).map_err(|c| damaged((footer.facts.offset, c)))?;
+        let index = GramTable::parse(part(&footer.index)?).map_err(|c| damaged((footer.index.offset, c)))?;
+        facts.file_bytes = bytes.len() as u64;
+        facts.index_bytes = footer.index.len;
+        let granules: usize = facts.blocks.iter().map(|block| block.granules()).sum();
+        if facts.blocks.len() != footer.blocks.len() || granules != index.granules() {
+            return Err(damaged((footer.facts.offset, Corrupt("facts of other blocks"))));
+        }
+        let blocks = footer.blocks.iter().map(|_| Slot::default()).collect();
+        Ok(Segment { id, bytes, footer, facts, index, blocks })
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// What is known about all its rows.
@@ -90,50 +136,48 @@ impl Segment {
     /// How many blocks it has.
     #[must_use]
     pub fn block_count(&self) -> usize {
-        self.facts.blocks.len()
+        self.blocks.len()
     }
 
     /// The granules that may hold an event that meets `required` with a timestamp in `from..=to` (ns).
     #[must_use]
     pub fn prune(&self, required: &Required, from: i64, to: i64) -> Candidates {
-        let _ = (required, from, to);
-        Candidates::default()
+        prune::prune(&self.facts, &self.index, required, from, to)
     }
 
-    /// Block `index`, verified on its first use.
+    /// Block `index`, verified on its first use, shared while somebody holds it.
     ///
     /// # Errors
-    /// When its bytes are damaged or unreadable; the other blocks are not touched by that.
+    /// When its bytes are damaged; the other blocks are not touched by that.
     pub fn block(&self, index: usize) -> Result<Arc<Block>, RowsError> {
-        Err(RowsError::Damaged(format!("no block {index}")))
+        let damaged =
+            |reason: &str| RowsError::Damaged(format!("block {index} of segment {:016x}: {reason}", self.id));
+        let slot = self.blocks.get(index).ok_or_else(|| damaged("there is none"))?;
+        let mut open = slot.open.lock();
+        if let Some(block) = open.upgrade() {
+            return Ok(block);
+        }
+        let bytes = self.block_bytes(index).ok_or_else(|| damaged("checksum does not fit"))?;
+        let block = Arc::new(Block::parse(bytes).map_err(|corrupt| damaged(corrupt.0))?);
+        let rows = self.facts.blocks.get(index).map_or(0, |facts| facts.rows as usize);
+        if block.rows() != rows {
+            return Err(damaged("rows are not as many as the facts say"));
+        }
+        *open = Arc::downgrade(&block);
+        Ok(block)
     }
 
-    /// Writes the blocks of `segments` (in the order given) into `writer`; small neighbours become one block.
-    ///
-    /// # Errors
-    /// When a block is damaged or `writer` fails.
-    pub fn merge<W: Write>(
-        segments: &[Arc<Segment>],
-        writer: &mut SegmentWriter<W>,
-    ) -> Result<(), StoreError> {
-        let _ = (segments, writer);
-        Ok(())
+    /// The bytes of a block; `None` when they are damaged.
+    fn block_bytes(&self, index: usize) -> Option<Bytes> {
+        let place = self.footer.blocks.get(index)?;
+        let sound =
+            self.blocks.get(index)?.sound.get_or_init(|| place.verified(&self.bytes, self.id).is_some());
+        if *sound { self.bytes.part(place.range()?) } else { None }
     }
 
-    /// Reads and checks everything: checksums, every row of every block, the facts against the rows.
+    /// Bytes that a block takes in the file.
     #[must_use]
-    pub fn verify(&self) -> Report {
-        Report::default()
+    pub fn block_len(&self, index: usize) -> u64 {
+        self.footer.blocks.get(index).map_or(0, |place| place.len)
     }
-}
-
-/// What [`Segment::verify`] found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Blocks looked at.
-    pub blocks: usize,
-    /// Rows read.
-    pub rows: u64,
-    /// What is wrong, a line each; empty when all is well.
-    pub faults: Vec<String>,
 }

@@ -1,0 +1,188 @@
+//! From a necessary condition to the granules that may meet it.
+//!
+//! Every step errs towards "may": a condition that facts and index cannot decide leaves all granules.
+
+use roaring::RoaringBitmap;
+use weir_query::compile::Required;
+
+use super::candidates::{Candidates, PruneCounters};
+use super::facts::SegmentFacts;
+use crate::event::META_FIELDS;
+use crate::index::table::GramTable;
+use crate::store::block::{BlockFacts, FieldFacts, GRANULE_ROWS};
+
+/// Most values of a set that are looked for one by one.
+const VALUES_MAX: usize = 256;
+
+/// The granules that may hold an event that meets `required` in `from..=to`.
+pub(super) fn prune(
+    facts: &SegmentFacts,
+    index: &GramTable,
+    required: &Required,
+    from: i64,
+    to: i64,
+) -> Candidates {
+    let mut blocks = Vec::with_capacity(facts.blocks.len());
+    let mut in_time = RoaringBitmap::new();
+    let mut first = 0u32;
+    for block in &facts.blocks {
+        blocks.push((first, block.rows));
+        for (granule, (oldest, newest)) in block.granule_times.iter().enumerate() {
+            if *oldest <= to && *newest >= from {
+                in_time.insert(first + granule as u32);
+            }
+        }
+        first += block.rows.div_ceil(GRANULE_ROWS as u32);
+    }
+    let granules = u64::from(first);
+    let by_facts =
+        Pruner { facts, index: None, first: &blocks, granules: first }.candidates(required) & &in_time;
+    let left = if by_facts.is_empty() {
+        by_facts.clone()
+    } else {
+        Pruner { facts, index: Some(index), first: &blocks, granules: first }.candidates(required) & &by_facts
+    };
+    let mut candidates = Candidates {
+        counters: PruneCounters {
+            blocks: blocks.len() as u64,
+            granules,
+            granules_by_time: granules - in_time.len(),
+            granules_by_facts: in_time.len() - by_facts.len(),
+            granules_by_index: by_facts.len() - left.len(),
+            blocks_pruned: 0,
+        },
+        granules: left,
+        blocks,
+    };
+    candidates.counters.blocks_pruned = candidates.counters.blocks - candidates.blocks().count() as u64;
+    candidates
+}
+
+struct Pruner<'s> {
+    facts: &'s SegmentFacts,
+    /// Without it only facts decide.
+    index: Option<&'s GramTable>,
+    /// The first granule of every block.
+    first: &'s [(u32, u32)],
+    granules: u32,
+}
+
+impl Pruner<'_> {
+    fn all(&self) -> RoaringBitmap {
+        let mut all = RoaringBitmap::new();
+        all.insert_range(0..self.granules);
+        all
+    }
+
+    fn candidates(&self, required: &Required) -> RoaringBitmap {
+        match required {
+            Required::Anything => self.all(),
+            Required::Nothing => RoaringBitmap::new(),
+            Required::And(parts) => {
+                let mut left = self.all();
+                for part in parts {
+                    if left.is_empty() {
+                        break;
+                    }
+                    left &= self.candidates(part);
+                }
+                left
+            }
+            Required::Or(parts) => {
+                let mut any = RoaringBitmap::new();
+                parts.iter().for_each(|part| any |= self.candidates(part));
+                any
+            }
+            Required::Text { literal, ignore_case } => self.text(literal, *ignore_case),
+            Required::Present(field) => self.by_block(field, |facts| facts.granules, |_| true),
+            Required::OneOf { field, values } => self.one_of(field, values),
+            Required::Range { field, least, greatest } => {
+                self.by_block(field, |facts| range_granules(facts, *least, *greatest), |_| true)
+            }
+        }
+    }
+
+    fn text(&self, literal: &[u8], ignore_case: bool) -> RoaringBitmap {
+        self.index.map_or_else(|| self.all(), |index| index.candidates(literal, ignore_case))
+    }
+
+    fn one_of(&self, field: &str, values: &[String]) -> RoaringBitmap {
+        let known = |value: &str| values.iter().any(|wanted| wanted == value);
+        let granules = |facts: &FieldFacts| match &facts.values {
+            Some(own) => {
+                own.iter().filter(|own| known(&own.value)).fold(0, |granules, own| granules | own.granules)
+            }
+            None => facts.granules,
+        };
+        let left = self.by_block(field, granules, known);
+        // Values of tags and of most meta fields stand in no text.
+        if field != "@rawstring" && (field.starts_with('#') || META_FIELDS.contains(&field)) {
+            return left;
+        }
+        if values.len() > VALUES_MAX || left.is_empty() {
+            return left;
+        }
+        let mut any = RoaringBitmap::new();
+        values.iter().for_each(|value| any |= self.text(value.as_bytes(), false));
+        any & left
+    }
+
+    /// The granules that `granules` says of a field's facts, block by block; for a tag, those of the sets whose
+    /// value passes `tag`.
+    fn by_block(
+        &self,
+        field: &str,
+        granules: impl Fn(&FieldFacts) -> u64,
+        tag: impl Fn(&str) -> bool,
+    ) -> RoaringBitmap {
+        if META_FIELDS.contains(&field) {
+            return self.all();
+        }
+        let mut left = RoaringBitmap::new();
+        for (block, (first, _)) in self.facts.blocks.iter().zip(self.first) {
+            let mask = match tag_granules(block, field, &tag) {
+                Some(mask) => mask,
+                None if field == "#repo" => u64::MAX,
+                None => field_granules(block, field, &granules),
+            };
+            let own = (0..block.granules() as u32).filter(|granule| mask >> granule & 1 == 1);
+            left.extend(own.map(|granule| first + granule));
+        }
+        left
+    }
+}
+
+/// The granules with a tag `name` whose value passes; `None` when no row of the block has such a tag.
+fn tag_granules(block: &BlockFacts, name: &str, passes: impl Fn(&str) -> bool) -> Option<u64> {
+    if !name.starts_with('#') {
+        return None;
+    }
+    let mut found = None;
+    for set in &block.tags {
+        if let Some((_, value)) = set.tags.iter().find(|(own, _)| own == name) {
+            let granules = if passes(value) { set.granules } else { 0 };
+            found = Some(found.unwrap_or(0) | granules);
+        }
+    }
+    found
+}
+
+fn field_granules(block: &BlockFacts, name: &str, granules: impl Fn(&FieldFacts) -> u64) -> u64 {
+    match block.fields.binary_search_by(|field| field.name.as_str().cmp(name)) {
+        Ok(at) => block.fields.get(at).map_or(u64::MAX, granules),
+        Err(_) if block.more_fields => u64::MAX,
+        Err(_) => 0,
+    }
+}
+
+/// The granules of a field in which a number of `least..=greatest` may be.
+fn range_granules(facts: &FieldFacts, least: f64, greatest: f64) -> u64 {
+    match facts.range {
+        // Facts and conditions may have been rounded on their way to f64, each by a little.
+        Some((from, to)) => {
+            let outside = from.next_down().next_down() > greatest || to.next_up().next_up() < least;
+            if from > to || outside { 0 } else { facts.granules }
+        }
+        None => facts.granules,
+    }
+}

@@ -1,0 +1,105 @@
+//! Writing a segment, front to back.
+
+use std::io::{self, Write};
+
+use super::facts::SegmentFacts;
+use super::footer::{self, Footer, Place};
+use super::{FORMAT_VERSION, footer::BLOCKS_MAX};
+use crate::index::gram::GramMap;
+use crate::index::table::{self, GRANULES_MAX};
+use crate::store::block::{BlockFacts, EncodedBlock};
+
+/// The index may take this share of the compressed data, in percent,
+const INDEX_OF_STORED_PERCENT: usize = 12;
+/// or this share of the raw text, whichever is more.
+const INDEX_OF_RAW_PERCENT: usize = 1;
+
+/// Writes a segment, block by block, front to back. Never syncs and never renames: that is its caller's.
+#[derive(Debug)]
+pub struct SegmentWriter<W> {
+    out: W,
+    id: u64,
+    written: u64,
+    places: Vec<Place>,
+    facts: SegmentFacts,
+    grams: Vec<GramMap>,
+}
+
+impl<W: Write> SegmentWriter<W> {
+    /// Starts segment `id` in `out`, which must be empty.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn new(mut out: W, id: u64) -> io::Result<SegmentWriter<W>> {
+        let header = footer::header(id, FORMAT_VERSION);
+        out.write_all(&header)?;
+        let written = header.len() as u64;
+        Ok(SegmentWriter {
+            out,
+            id,
+            written,
+            places: Vec::new(),
+            facts: SegmentFacts::default(),
+            grams: Vec::new(),
+        })
+    }
+
+    /// Adds a block; blocks come in order of their first event time.
+    ///
+    /// # Errors
+    /// When `out` cannot be written, or the segment has as many blocks or granules as it can have.
+    pub fn push(&mut self, block: EncodedBlock) -> io::Result<()> {
+        self.push_parts(&block.bytes, block.facts, block.grams)
+    }
+
+    pub(super) fn push_parts(
+        &mut self,
+        bytes: &[u8],
+        facts: BlockFacts,
+        grams: Vec<GramMap>,
+    ) -> io::Result<()> {
+        if self.places.len() >= BLOCKS_MAX || self.grams.len() + grams.len() > GRANULES_MAX {
+            return Err(io::Error::other("segment is full"));
+        }
+        let part = self.places.len() as u32 + 1;
+        let place = self.write_part(bytes, part)?;
+        self.places.push(place);
+        self.facts.push(facts);
+        self.grams.extend(grams);
+        Ok(())
+    }
+
+    fn write_part(&mut self, bytes: &[u8], part: u32) -> io::Result<Place> {
+        self.out.write_all(bytes)?;
+        let place = Place::of(bytes, self.written, self.id, part);
+        self.written += place.len;
+        Ok(place)
+    }
+
+    /// Raw bytes of the blocks so far.
+    #[must_use]
+    pub fn raw_bytes(&self) -> u64 {
+        self.facts.raw_bytes
+    }
+
+    /// Writes facts, index and footer, and hands back `out` (not yet synced) and what is known.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn finish(mut self) -> io::Result<(W, SegmentFacts)> {
+        let part = self.places.len() as u32;
+        let stored = self.written as usize;
+        let facts = self.facts.write();
+        let facts = self.write_part(&facts, part + 1)?;
+        let raw = usize::try_from(self.facts.raw_bytes).unwrap_or(usize::MAX);
+        let budget = (stored / 100 * INDEX_OF_STORED_PERCENT).max(raw / 100 * INDEX_OF_RAW_PERCENT);
+        let index = table::encode(&self.grams, budget);
+        let index = self.write_part(&index, part + 2)?;
+        self.facts.index_bytes = index.len;
+        let footer = Footer { blocks: std::mem::take(&mut self.places), facts, index };
+        let end = footer.write(self.written, self.id);
+        self.out.write_all(&end)?;
+        self.facts.file_bytes = self.written + end.len() as u64;
+        Ok((self.out, self.facts))
+    }
+}
