@@ -138,16 +138,16 @@ impl Metric {
                 self.put(bucket, frame, &Selection::all(rows), now_nanos);
             }
             TimeBasis::Event => {
+                let reached = self.watermark.reached(now_nanos).unwrap_or(i64::MIN);
                 if let Some(watermark) = self.watermark.at(now_nanos) {
-                    let late = frame.order().iter().filter(|key| key.nanos < watermark).count() as u64;
-                    self.late += late;
-                    self.revised |= late > 0;
+                    self.late += frame.order().iter().filter(|key| key.nanos < watermark).count() as u64;
                 }
                 let newest = (0..batch.len()).map(|row| batch.timestamp(row)).max().unwrap_or(i64::MIN);
                 self.watermark.observe(newest, now_nanos);
                 let granule_nanos = self.window.granule_nanos;
                 let split = sink::split(frame.order(), granule_nanos, |bucket, within| {
-                    self.put(bucket, frame, within, now_nanos);
+                    let put = self.put(bucket, frame, within, now_nanos);
+                    self.revised |= put && self.window.start_of(bucket + 1) <= reached;
                     Ok::<(), StepError>(())
                 });
                 drop(split);
@@ -155,11 +155,11 @@ impl Metric {
         }
     }
 
-    /// Puts the rows of `within` into `bucket`, or counts them as dropped when they have no place there.
-    fn put(&mut self, bucket: i64, frame: &Frame, within: &Selection, now_nanos: i64) {
+    /// Puts the rows of `within` into `bucket`; false: they are counted as dropped, as they have no place there.
+    fn put(&mut self, bucket: i64, frame: &Frame, within: &Selection, now_nanos: i64) -> bool {
         let events = within.count() as u64;
         if events == 0 {
-            return;
+            return false;
         }
         let kept = self.window.kept(now_nanos);
         if bucket > self.window.bucket(now_nanos) {
@@ -167,10 +167,11 @@ impl Metric {
         }
         if !kept.contains(&bucket) {
             self.dropped += events;
-            return;
+            return false;
         }
         if !self.make_room() {
-            return self.drop_in(bucket, events);
+            self.drop_in(bucket, events);
+            return false;
         }
         let machine = &mut self.machine;
         let empty = machine.new_state();
@@ -182,10 +183,11 @@ impl Metric {
                 Ok(events)
             },
         );
-        if let Err(fault) = changed {
+        if let Err(fault) = &changed {
             self.problem = fault.to_string();
             self.drop_in(bucket, events);
         }
+        changed.is_ok()
     }
 
     /// Merges what a backfill learnt of `bucket`.
@@ -283,14 +285,15 @@ impl Metric {
         if !self.problem.is_empty() {
             table.warnings.push(self.problem.clone());
         }
-        let watermark_nanos = self.watermark.at(now_nanos);
         let backfilling = !self.backfills.is_empty();
-        let closed = self.window.start_of(buckets.end - 1);
+        let open = self.window.start_of(buckets.end - 1);
         let complete = !backfilling && total.dropped == 0 && self.problem.is_empty();
-        let status = match watermark_nanos {
-            _ if !complete => LiveStatus::Partial,
-            _ if std::mem::take(&mut self.revised) => LiveStatus::Revised,
-            Some(watermark) if watermark >= closed => LiveStatus::Final,
+        let revised = std::mem::take(&mut self.revised);
+        let reached = self.definition.time == TimeBasis::Ingest
+            || self.watermark.reached(now_nanos).is_some_and(|reached| reached >= open);
+        let status = match (complete, revised) {
+            (true, true) => LiveStatus::Revised,
+            (true, false) if reached => LiveStatus::Final,
             _ => LiveStatus::Partial,
         };
         self.changed = false;
@@ -302,7 +305,7 @@ impl Metric {
             status,
             start_nanos: nanos.start,
             end_nanos: nanos.end,
-            watermark_nanos,
+            watermark_nanos: self.watermark.at(now_nanos),
             lag_nanos: self.lag_nanos,
             up_to_sequence: self.next_sequence.saturating_sub(1),
             events: total.events,

@@ -23,6 +23,8 @@ mod result;
 mod ring;
 mod stepper;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod watermark;
 mod window;
 

@@ -72,7 +72,7 @@ impl LiveOptions {
 /// The live queries of one repository: standing metrics, their subscriptions, live tails. They are stepped on a
 /// thread of their own, which is there while there is a live query.
 pub struct Live {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What the readers and the live thread share.

@@ -7,11 +7,13 @@ use super::MetricDefinition;
 /// How much to trust a live result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LiveStatus {
-    /// More events of the window may still come, history is still being read, or a bound was reached.
+    /// History is still being read, a bound was reached, or event time has not come to the newest bucket of the
+    /// window: the buckets before it may be incomplete.
     Partial,
-    /// The watermark is past the end of the window: nothing more is expected.
+    /// Event time has come to the newest bucket of the window: the buckets before it are complete, unless late
+    /// events revise them.
     Final,
-    /// Events came after their bucket was final: it was changed.
+    /// Since the last result, events came into buckets that were complete.
     Revised,
 }
 

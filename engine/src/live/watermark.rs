@@ -27,11 +27,15 @@ impl Watermark {
         self.last_arrival = self.last_arrival.max(now_nanos);
     }
 
+    /// How far event time has come; `None` while nothing is known.
+    pub(super) fn reached(&self, now_nanos: i64) -> Option<i64> {
+        let idle = now_nanos - self.last_arrival >= nanos(IDLE_AFTER).saturating_add(self.lateness_nanos);
+        if idle { Some(now_nanos) } else { self.newest }
+    }
+
     /// Nothing before this time is expected; `None` while nothing is known.
     pub(super) fn at(&self, now_nanos: i64) -> Option<i64> {
-        let seen = self.newest.map(|newest| newest.saturating_sub(self.lateness_nanos));
-        let idle = now_nanos - self.last_arrival >= nanos(IDLE_AFTER).saturating_add(self.lateness_nanos);
-        if idle { seen.max(Some(now_nanos.saturating_sub(self.lateness_nanos))) } else { seen }
+        self.reached(now_nanos).map(|reached| reached.saturating_sub(self.lateness_nanos))
     }
 }
 
