@@ -17,6 +17,8 @@ pub const MIN_GRANULE: Duration = Duration::from_millis(100);
 pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The most granules that window and lateness may have together.
 pub const MAX_BUCKETS: u64 = 100_000;
+/// The least bound on the states of one metric, bytes.
+pub const MIN_METRIC_BYTES: usize = 64 << 10;
 /// The most bytes the states of one metric may hold, by default.
 pub const DEFAULT_METRIC_BYTES: usize = 256 << 20;
 
@@ -88,6 +90,9 @@ impl MetricDefinition {
         within("window", self.window, MIN_GRANULE, MAX_WINDOW)?;
         within("granule", self.granule, MIN_GRANULE, self.window)?;
         within("lateness", self.lateness, Duration::ZERO, MAX_WINDOW)?;
+        if self.max_bytes < MIN_METRIC_BYTES {
+            return Err(LiveError::TooFewBytes { bytes: self.max_bytes, least: MIN_METRIC_BYTES });
+        }
         let buckets = (self.window + self.lateness).as_nanos().div_ceil(self.granule.as_nanos());
         let buckets = u64::try_from(buckets).unwrap_or(u64::MAX);
         if buckets > MAX_BUCKETS {

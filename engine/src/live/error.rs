@@ -38,6 +38,14 @@ pub enum LiveError {
         /// Buckets allowed.
         limit: u64,
     },
+    /// The bound on the states is too low for any state.
+    #[error("a metric needs at least {least} bytes, not {bytes}")]
+    TooFewBytes {
+        /// What was asked for.
+        bytes: usize,
+        /// Least.
+        least: usize,
+    },
     /// There are as many metrics, subscriptions or follows as there may be.
     #[error("there are already {limit} {what}")]
     TooMany {

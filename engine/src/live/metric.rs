@@ -276,7 +276,10 @@ impl Metric {
     fn compute(&mut self, now_nanos: i64) -> Result<Arc<LiveResult>, StepError> {
         let buckets = self.window.at(now_nanos);
         self.ring.forget_before(self.window.kept(now_nanos).start);
-        let mut machine = Machine::new(Arc::clone(&self.program), self.context(now_nanos));
+        // The ring keeps its bound itself, a batch at a time; a total is at most the sum of its buckets.
+        let mut context = self.context(now_nanos);
+        context.max_state_bytes = self.definition.max_bytes.saturating_mul(3);
+        let mut machine = Machine::new(Arc::clone(&self.program), context);
         let total = self.ring.total(buckets.clone(), buckets.end - 1, machine.new_state())?;
         let mut table = machine.finish(&total.state)?;
         if total.dropped == 0 && self.backfills.is_empty() && !self.ring.any_in(buckets.clone()) {

@@ -29,8 +29,8 @@ mod watermark;
 mod window;
 
 pub use definition::{
-    DEFAULT_METRIC_BYTES, MAX_BUCKETS, MAX_NAME_CHARACTERS, MAX_WINDOW, MIN_GRANULE, MetricDefinition,
-    TimeBasis, check_name,
+    DEFAULT_METRIC_BYTES, MAX_BUCKETS, MAX_NAME_CHARACTERS, MAX_WINDOW, MIN_GRANULE, MIN_METRIC_BYTES,
+    MetricDefinition, TimeBasis, check_name,
 };
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Follow, Followed};
