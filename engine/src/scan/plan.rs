@@ -117,6 +117,12 @@ impl Plan {
         plan
     }
 
+    /// Nothing to read.
+    pub(super) fn empty() -> Plan {
+        let bounds = Bounds { nanos: 0..0, first_sequence: 0, last_sequence: 0, ingest: 0..0 };
+        Plan { parts: Vec::new(), units: Vec::new(), bounds, required: Required::Nothing }
+    }
+
     fn add(&mut self, part: Arc<dyn Part>, stats: &mut ScanStats) {
         let (before, mut granules) = (self.units.len(), 0);
         for (block, facts) in part.blocks().into_iter().enumerate() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use weir_query::machine::{Context, Machine, StepError};
 use weir_query::program::{Program, ScanOrder};
-use weir_query::record::OrderKey;
+use weir_query::record::{OrderKey, Selection};
 use weir_query::result::ResultTable;
 
 use super::plan::{Bounds, Plan, Unit, Verdict};
@@ -96,7 +96,8 @@ impl Running {
         let mut stats = ScanStats::default();
         let plan = Plan::new(source, bounds, program.required().clone(), order, &mut stats);
         let missing = source.missing(nanos);
-        let machine = Machine::new(Arc::clone(&program), context.clone());
+        let mut machine = Machine::new(Arc::clone(&program), context.clone());
+        let plan = if program.creates_events() { Plan::empty() } else { plan };
         let slots = (0..threads).map(|_| Slot {
             work: Mutex::new(Work::new(order)),
             sums: Mutex::new(layout.empty(&machine)),
@@ -127,10 +128,24 @@ impl Running {
             result: Mutex::new(None),
         };
         missing.into_iter().for_each(|reason| running.warn(reason));
+        running.step_created(&mut machine);
         if running.plan.units().is_empty() {
             running.stop(ScanEnd::Complete);
         }
         running
+    }
+
+    /// A program that makes its events itself is done with these.
+    fn step_created(&self, machine: &mut Machine) {
+        let (Some(created), Some(slot)) = (machine.created(), self.slots.first()) else { return };
+        let mut sums = slot.sums.lock();
+        if let Err(fault) = sums.step(self.layout, machine, &created, Selection::all(created.rows)) {
+            self.warn(fault.to_string());
+        }
+        if let (true, Sums::One(state)) = (self.stream, &mut *sums) {
+            let mut output = self.output.lock();
+            state.take_rows().into_iter().for_each(|table| output.hold(table));
+        }
     }
 
     // What the pool asks and does.

@@ -1,7 +1,7 @@
 //! Where the rows that passed go: into one state, or into one state a bucket of time.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use weir_query::machine::{Frame, Machine, State, StepError};
 use weir_query::record::{Column, OrderKey, Rows, Selection};
@@ -50,40 +50,7 @@ pub(crate) struct Sum {
     pub(crate) rows: u64,
 }
 
-/// Rows that passed, with their bucket where the layout knows it before the rows are selected.
-pub(super) struct Selected {
-    bucket: Option<i64>,
-    pub(super) frame: Frame,
-}
-
 impl Layout {
-    /// Runs the row steps over the rows of `within`.
-    pub(super) fn select(
-        self,
-        machine: &mut Machine,
-        rows: &dyn Rows,
-        within: Selection,
-    ) -> Result<Vec<Selected>, StepError> {
-        let Layout::ByIngestTime { granule_nanos, first_bucket, last_bucket } = self else {
-            return Ok(vec![Selected { bucket: None, frame: machine.select(rows, within)? }]);
-        };
-        let arrived = rows.column(INGEST_FIELD, &within)?;
-        let mut keyed: Vec<(i64, usize)> = within
-            .iter()
-            .filter_map(|row| Some((ingest_nanos(&arrived, row)?.div_euclid(granule_nanos), row)))
-            .filter(|(bucket, _)| (first_bucket..=last_bucket).contains(bucket))
-            .collect();
-        keyed.sort_unstable();
-        let mut selected = Vec::new();
-        for run in keyed.chunk_by(|one, next| one.0 == next.0) {
-            let mut chosen = Selection::none(rows.len());
-            run.iter().for_each(|(_, row)| chosen.insert(*row));
-            let bucket = run.first().map(|(bucket, _)| *bucket);
-            selected.push(Selected { bucket, frame: machine.select(rows, chosen)? });
-        }
-        Ok(selected)
-    }
-
     /// Times of arrival that count, nanoseconds.
     pub(super) fn ingest_range(self) -> Range<i64> {
         match self {
@@ -113,27 +80,37 @@ fn ingest_nanos(arrived: &Column, row: usize) -> Option<i64> {
 }
 
 impl Sums {
-    /// Absorbs what was selected.
-    pub(super) fn absorb(
+    /// Steps `machine` over the rows of `within`.
+    pub(super) fn step(
         &mut self,
         layout: Layout,
         machine: &mut Machine,
-        selected: &Selected,
+        rows: &dyn Rows,
+        within: Selection,
     ) -> Result<(), StepError> {
-        let rows = selected.frame.order().len();
         match (self, layout) {
-            (Sums::One(state), _) => machine.absorb(&selected.frame, &Selection::all(rows), state),
+            (Sums::One(state), _) => machine.step(rows, within, state),
+            (Sums::Buckets(buckets), Layout::ByIngestTime { granule_nanos, first_bucket, last_bucket }) => {
+                split_by_arrival(
+                    rows,
+                    &within,
+                    granule_nanos,
+                    first_bucket..=last_bucket,
+                    |bucket, chosen| {
+                        let frame = machine.select(rows, chosen)?;
+                        let all = Selection::all(frame.order().len());
+                        absorb_into(buckets, bucket, machine, &frame, &all)
+                    },
+                )
+            }
             (Sums::Buckets(buckets), Layout::ByEventTime { granule_nanos }) => {
-                split(selected.frame.order(), granule_nanos, |bucket, within| {
-                    absorb_into(buckets, bucket, machine, &selected.frame, within)
+                let frame = machine.select(rows, within)?;
+                split(frame.order(), granule_nanos, |bucket, within| {
+                    absorb_into(buckets, bucket, machine, &frame, within)
                 })
             }
-            (Sums::Buckets(buckets), _) => match selected.bucket {
-                Some(bucket) if rows > 0 => {
-                    absorb_into(buckets, bucket, machine, &selected.frame, &Selection::all(rows))
-                }
-                _ => Ok(()),
-            },
+            // One scan has one layout.
+            (Sums::Buckets(_), Layout::One) => Ok(()),
         }
     }
 
@@ -175,6 +152,31 @@ impl Sums {
     }
 }
 
+/// Calls `each` once a bucket of arrival with the rows of `within` that fall into it.
+fn split_by_arrival(
+    rows: &dyn Rows,
+    within: &Selection,
+    granule_nanos: i64,
+    counted: RangeInclusive<i64>,
+    mut each: impl FnMut(i64, Selection) -> Result<(), StepError>,
+) -> Result<(), StepError> {
+    let arrived = rows.column(INGEST_FIELD, within)?;
+    let mut keyed: Vec<(i64, usize)> = within
+        .iter()
+        .filter_map(|row| Some((ingest_nanos(&arrived, row)?.div_euclid(granule_nanos), row)))
+        .filter(|(bucket, _)| counted.contains(bucket))
+        .collect();
+    keyed.sort_unstable();
+    for run in keyed.chunk_by(|one, next| one.0 == next.0) {
+        let mut chosen = Selection::none(rows.len());
+        run.iter().for_each(|(_, row)| chosen.insert(*row));
+        if let Some((bucket, _)) = run.first() {
+            each(*bucket, chosen)?;
+        }
+    }
+    Ok(())
+}
+
 fn absorb_into(
     buckets: &mut BTreeMap<i64, Sum>,
     bucket: i64,
@@ -182,6 +184,9 @@ fn absorb_into(
     frame: &Frame,
     within: &Selection,
 ) -> Result<(), StepError> {
+    if within.is_empty() {
+        return Ok(());
+    }
     let sum = buckets.entry(bucket).or_insert_with(|| Sum { state: machine.new_state(), rows: 0 });
     machine.absorb(frame, within, &mut sum.state)?;
     sum.rows += within.count() as u64;

@@ -101,8 +101,8 @@ impl Work {
         }
     }
 
-    /// Steps the next group of granules of the open block. The sums are locked only while rows are absorbed, so
-    /// that a partial result waits for no filter.
+    /// Steps the next group of granules of the open block. The sums are locked for as long as that takes, which is
+    /// what a partial result may have to wait for.
     pub(super) fn step(&mut self, scan: &Running, sums: &Mutex<Sums>) -> Stepped {
         let mut stepped = Stepped::default();
         let Some(open) = &mut self.open else { return stepped };
@@ -149,14 +149,13 @@ fn step_rows(
     stepped: &mut Stepped,
 ) -> Result<(), StepError> {
     let rows = within.count() as u64;
-    let selected = scan.layout.select(machine, &*open.rows, within)?;
     stepped.stats.events_scanned += rows;
     stepped.stats.bytes_scanned += rows * open.unit.facts.raw_bytes / (open.unit.facts.rows.max(1) as u64);
     let mut sums = sums.lock();
-    for selected in &selected {
-        stepped.stats.events_matched += selected.frame.order().len() as u64;
-        sums.absorb(scan.layout, machine, selected)?;
-    }
+    let passed = machine.passed();
+    let done = sums.step(scan.layout, machine, &*open.rows, within);
+    stepped.stats.events_matched += machine.passed() - passed;
+    done?;
     stepped.horizon = sums.horizon();
     if let (true, Sums::One(state)) = (scan.stream, &mut *sums) {
         stepped.tables = state.take_rows();

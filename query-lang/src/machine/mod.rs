@@ -72,6 +72,7 @@ pub struct Machine {
     program: Arc<Program>,
     context: Arc<Context>,
     scratch: Scratch,
+    passed: u64,
 }
 
 impl Machine {
@@ -79,7 +80,7 @@ impl Machine {
     #[must_use]
     pub fn new(program: Arc<Program>, context: Context) -> Machine {
         let scratch = Scratch { context: context.clone(), ..Scratch::default() };
-        Machine { program, context: Arc::new(context), scratch }
+        Machine { program, context: Arc::new(context), scratch, passed: 0 }
     }
 
     /// The program.
@@ -92,6 +93,12 @@ impl Machine {
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// How many rows have passed the row steps so far, in [`Machine::step`] and [`Machine::select`].
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.passed
     }
 
     /// An empty state.
@@ -117,6 +124,7 @@ impl Machine {
     pub fn step(&mut self, rows: &dyn Rows, within: Selection, state: &mut State) -> Result<(), StepError> {
         let program = Arc::clone(&self.program);
         let view = self.run_first(&program, rows, within)?;
+        self.passed += view.selection().count() as u64;
         if view.selection().is_empty() {
             return Ok(());
         }
@@ -150,6 +158,7 @@ impl Machine {
     pub fn select(&mut self, rows: &dyn Rows, within: Selection) -> Result<Frame, StepError> {
         let program = Arc::clone(&self.program);
         let view = self.run_first(&program, rows, within)?;
+        self.passed += view.selection().count() as u64;
         Ok(Frame::of(&view, program.fed.as_deref())?)
     }
 
