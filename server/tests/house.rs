@@ -122,6 +122,11 @@ fn code(path: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Whether the file is a test module by itself: tests may reach over walls.
+fn is_test(path: &Path) -> bool {
+    path.ends_with("tests.rs") || path.parent().is_some_and(|folder| folder.ends_with("tests"))
+}
+
 fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
@@ -130,7 +135,7 @@ fn shown(path: &Path) -> String {
 fn no_wall_is_crossed() {
     let mut crossed = Vec::new();
     for wall in WALLS {
-        for path in sources(wall.inside) {
+        for path in sources(wall.inside).into_iter().filter(|path| !is_test(path)) {
             let code = code(&path);
             for word in wall.never.iter().filter(|word| code.contains(**word)) {
                 crossed.push(format!("{} names `{word}`: {}", shown(&path), wall.why));

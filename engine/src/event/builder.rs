@@ -12,31 +12,24 @@ use weir_query::record::TextSpan;
 
 use super::batch::{BatchData, Escaped, EventBatch, NO_SHAPE, Row, SideRow};
 use super::error::{JsonError, JsonErrorKind, PushError, Pushed};
-use super::json::walk::Token;
-use super::json::{escape_into, unescape_into};
+use super::json::unescape_into;
 use super::limits::EventLimits;
 use super::predict::Predictor;
-use super::shape::Shape;
 use super::tags::TagSet;
-use super::timestamp;
-
-/// Fields that may hold the time of an event, the first present counts.
-pub const TIMESTAMP_FIELDS: [&str; 7] =
-    ["@timestamp", "timestamp", "ts", "time", "_time", "date", "datetime"];
 
 /// Builds an [`EventBatch`].
 #[derive(Debug)]
 pub struct EventBatchBuilder {
-    limits: EventLimits,
-    timestamp_field: Option<Box<str>>,
-    reference_nanos: i64,
-    predictor: Predictor,
-    data: BatchData,
-    arena: String,
+    pub(super) limits: EventLimits,
+    pub(super) timestamp_field: Option<Box<str>>,
+    pub(super) reference_nanos: i64,
+    pub(super) predictor: Predictor,
+    pub(super) data: BatchData,
+    pub(super) arena: String,
     tag_set_numbers: HashMap<Arc<TagSet>, u32, foldhash::fast::RandomState>,
     /// For each shape of the batch, the holes that may hold the time, in order of preference.
-    timestamp_holes: Vec<Box<[u32]>>,
-    scratch: String,
+    pub(super) timestamp_holes: Vec<Box<[u32]>>,
+    pub(super) scratch: String,
 }
 
 /// Where a builder was before an event, to go back to when the event is refused.
@@ -173,7 +166,7 @@ impl EventBatchBuilder {
     }
 
     /// Adds an event of plain text, its attributes within `limits`.
-    fn add_text(
+    pub(super) fn add_text(
         &mut self,
         raw: &[u8],
         timestamp: Option<i64>,
@@ -245,7 +238,7 @@ impl EventBatchBuilder {
     }
 
     /// Whether texts of so many bytes fit the batch.
-    fn find_room(&self, bytes: usize) -> Result<(), PushError> {
+    pub(super) fn find_room(&self, bytes: usize) -> Result<(), PushError> {
         let limit = self.limits.max_batch_bytes.min(EventLimits::MAX_ARENA_BYTES);
         // Unescaped values take at most as much again, lossy text three times the bytes.
         if self.arena.len() + bytes.saturating_mul(3) > limit {
@@ -294,7 +287,7 @@ impl EventBatchBuilder {
         let tokens = self.predictor.tokens();
         let first = self.data.values.len() - tokens.len();
         for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.escaped) {
-            let content = token_text(text, token);
+            let content = token.of(text);
             let value = TextSpan { start: self.arena.len() as u32, len: 0 };
             unescape_into(content, &mut self.arena)
                 .map_err(|at| JsonError::escape(token.start as usize + at))?;
@@ -326,72 +319,6 @@ impl EventBatchBuilder {
         }
     }
 
-    /// Adds an event as text although it was announced as JSON. The fields found before the error are kept as
-    /// attributes if the error is a limit or of encoding; `@error` says what it was.
-    fn push_opaque(
-        &mut self,
-        raw: &[u8],
-        timestamp: Option<i64>,
-        tags: &Arc<TagSet>,
-        attributes: Option<&str>,
-        error: JsonError,
-    ) -> Result<(), PushError> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        scratch.push('{');
-        // One field is left for `@error`.
-        let mut fields = self.limits.max_fields_per_event.saturating_sub(1);
-        if let Some(given) = attributes {
-            // Checked first, as its braces are about to be cut off.
-            let shape = Shape::of(given, &self.limits).map_err(PushError::Attributes)?;
-            fields = fields.saturating_sub(shape.holes());
-            let given = given.trim_ascii();
-            let members = given.get(1..given.len().saturating_sub(1)).unwrap_or_default().trim_ascii();
-            scratch.push_str(members);
-            scratch.push_str(if members.is_empty() { "" } else { "," });
-        }
-        if error.kind == JsonErrorKind::Utf8
-            || (error.kind.is_limit() && error.kind != JsonErrorKind::TooLarge)
-        {
-            let text = String::from_utf8_lossy(raw);
-            let walked = self.predictor.walk(&text, &self.limits);
-            if walked.is_ok() || error.kind.is_limit() {
-                self.flatten_found(&text, fields, &mut scratch);
-            }
-        }
-        scratch.push_str("\"@error\":\"");
-        escape_into(&error.to_string(), &mut scratch);
-        scratch.push_str("\"}");
-        // What was added here is within its own bounds; the limits are about what senders give.
-        let room = self.find_room(raw.len() + scratch.len());
-        let pushed =
-            room.and_then(|()| self.add_text(raw, timestamp, tags, Some(&scratch), &EventLimits::REPLAY));
-        self.scratch = scratch;
-        pushed
-    }
-
-    /// Appends the fields that the last walk found in `text` as members of a flat object, each with a comma: as
-    /// many as are allowed, up to the first that is not right.
-    fn flatten_found(&self, text: &str, fields: usize, out: &mut String) {
-        let found = self.predictor.found();
-        let mut unescaped = String::new();
-        for (at, token) in found.tokens.iter().take(fields).enumerate() {
-            let content = token_text(text, token);
-            let bad = token.escaped && unescape_into(content, &mut unescaped).is_err();
-            if bad || out.len() + found.path(at).len() + content.len() > self.limits.max_column_bytes {
-                return;
-            }
-            let quote = if token.quoted { "\"" } else { "" };
-            out.push('"');
-            escape_into(found.path(at), out);
-            out.push_str("\":");
-            out.push_str(quote);
-            out.push_str(content);
-            out.push_str(quote);
-            out.push(',');
-        }
-    }
-
     fn tag_set_number(&mut self, tags: &Arc<TagSet>) -> u32 {
         if let (Some(last), Some(row)) = (self.data.tag_sets.last(), self.data.rows.last())
             && Arc::ptr_eq(last, tags)
@@ -418,39 +345,6 @@ impl EventBatchBuilder {
         self.data.raw_bytes += raw_bytes;
         self.data.rows.push(row);
     }
-
-    /// The time an event carries: in its attributes, in its fields, or in its text.
-    fn find_timestamp(&mut self, row: &Row) -> Option<i64> {
-        self.learn_timestamp_holes();
-        let before = self.predictor.shape(row.raw_shape).map_or(0, |shape| shape.holes()) as u32;
-        let parts = [(row.attributes_shape, row.first_value + before), (row.raw_shape, row.first_value)];
-        for (shape, first_value) in parts {
-            let holes = self.timestamp_holes.get(shape as usize).map_or(&[] as &[u32], |holes| holes);
-            for hole in holes {
-                let value = self.data.values.get((first_value + hole) as usize);
-                let text = value.and_then(|value| value.of(&self.arena)).unwrap_or_default();
-                if let Some(nanos) = timestamp::parse(text, self.reference_nanos) {
-                    return Some(nanos);
-                }
-            }
-        }
-        if row.raw_shape != NO_SHAPE || self.timestamp_field.is_some() {
-            return None;
-        }
-        timestamp::detect(row.raw.of(&self.arena)?, self.reference_nanos)
-    }
-
-    /// Looks once a shape where its time is.
-    fn learn_timestamp_holes(&mut self) {
-        while let Some(shape) = self.predictor.shape(self.timestamp_holes.len() as u32) {
-            let hole = |name: &str| shape.position(name).map(|hole| hole as u32);
-            let holes = match &self.timestamp_field {
-                Some(field) => hole(field).into_iter().collect(),
-                None => TIMESTAMP_FIELDS.iter().filter_map(|name| hole(name)).collect(),
-            };
-            self.timestamp_holes.push(holes);
-        }
-    }
 }
 
 /// Whether so much of an allocation is unused that it is worth moving: batches stay in memory for a while.
@@ -462,10 +356,6 @@ fn shrink<T>(vector: &mut Vec<T>) {
     if has_slack(vector.len(), vector.capacity()) {
         vector.shrink_to_fit();
     }
-}
-
-fn token_text<'t>(text: &'t str, token: &Token) -> &'t str {
-    text.get(token.start as usize..(token.start + token.len) as usize).unwrap_or_default()
 }
 
 fn utf8_error(raw: &[u8]) -> JsonError {

@@ -25,6 +25,13 @@ pub(crate) struct Token {
     pub escaped: bool,
 }
 
+impl Token {
+    /// The token as written in `text`.
+    pub(crate) fn of<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.start as usize..(self.start + self.len) as usize).unwrap_or_default()
+    }
+}
+
 /// What a walk found. Reused from event to event.
 #[derive(Debug, Default)]
 pub(crate) struct Found {

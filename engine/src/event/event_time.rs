@@ -1,0 +1,46 @@
+//! Where an event says when it happened.
+//!
+//! A shape is asked once where its time is; after that, finding it costs an event one load.
+
+use super::batch::{NO_SHAPE, Row};
+use super::builder::EventBatchBuilder;
+use super::timestamp;
+
+/// Fields that may hold the time of an event, the first present counts.
+pub const TIMESTAMP_FIELDS: [&str; 7] =
+    ["@timestamp", "timestamp", "ts", "time", "_time", "date", "datetime"];
+
+impl EventBatchBuilder {
+    /// The time an event carries: in its attributes, in its fields, or in its text.
+    pub(super) fn find_timestamp(&mut self, row: &Row) -> Option<i64> {
+        self.learn_timestamp_holes();
+        let before = self.predictor.shape(row.raw_shape).map_or(0, |shape| shape.holes()) as u32;
+        let parts = [(row.attributes_shape, row.first_value + before), (row.raw_shape, row.first_value)];
+        for (shape, first_value) in parts {
+            let holes = self.timestamp_holes.get(shape as usize).map_or(&[] as &[u32], |holes| holes);
+            for hole in holes {
+                let value = self.data.values.get((first_value + hole) as usize);
+                let text = value.and_then(|value| value.of(&self.arena)).unwrap_or_default();
+                if let Some(nanos) = timestamp::parse(text, self.reference_nanos) {
+                    return Some(nanos);
+                }
+            }
+        }
+        if row.raw_shape != NO_SHAPE || self.timestamp_field.is_some() {
+            return None;
+        }
+        timestamp::detect(row.raw.of(&self.arena)?, self.reference_nanos)
+    }
+
+    /// Looks once a shape where its time is.
+    fn learn_timestamp_holes(&mut self) {
+        while let Some(shape) = self.predictor.shape(self.timestamp_holes.len() as u32) {
+            let hole = |name: &str| shape.position(name).map(|hole| hole as u32);
+            let holes = match &self.timestamp_field {
+                Some(field) => hole(field).into_iter().collect(),
+                None => TIMESTAMP_FIELDS.iter().filter_map(|name| hole(name)).collect(),
+            };
+            self.timestamp_holes.push(holes);
+        }
+    }
+}
