@@ -88,7 +88,7 @@ fn only_events_over_a_limit_are_rejected_and_all_are_counted() {
         assert_eq!(raws(&decoded), ["{\"a\":1}", "{\"aa\":23}", "{\"b\":1}"]);
         let rejected: Vec<_> = decoded.rejected.iter().map(|event| (event.index, &*event.reason)).collect();
         let reasons =
-            ["event of 11 bytes is over the limit of 10", "event of 600000 bytes is over the limit of 10"];
+            ["event of 11 bytes is over the limit of 10", "event of 600001 bytes is over the limit of 10"];
         assert_eq!(rejected, [(1, reasons[0]), (3, reasons[1])], "{encoding:?}");
         assert_eq!(decoded.rejected[1].excerpt, "y".repeat(80));
     }
