@@ -8,6 +8,7 @@
 //! It never sees a writer, never writes, and knows nothing of live queries.
 
 mod error;
+mod fold;
 mod handle;
 mod options;
 mod plan;
@@ -25,6 +26,7 @@ mod tests;
 mod unit;
 
 pub use error::ScanError;
+pub use fold::{Fold, Folded};
 pub use handle::{Matches, NextRows, Scan, ScanEnd, ScanHandle, ScanResult};
 pub use options::{DEFAULT_HELD_BYTES, DEFAULT_OUTPUT_ROWS, DEFAULT_STATE_BYTES, ScanOptions};
 pub use pool::{MAX_RUNNING_SCANS, MAX_WAITING_SCANS, ScanPool};

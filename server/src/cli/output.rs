@@ -1,15 +1,15 @@
 //! How `weir query` and `weir search` print rows: NDJSON, one JSON array, CSV or a table.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde_json::{Map, Value};
 
 use super::table::TextTable;
 use super::terminal;
+use crate::encode::Form;
 
-/// Rows looked at before a table or CSV decides its columns. Beyond them, unknown columns are left out of CSV rows
-/// only where the header has gone out already; a table waits for every row up to this many.
-const MAX_HELD_ROWS: usize = 100_000;
+/// Rows a table holds: its columns are only known at the end.
+const MAX_TABLE_ROWS: usize = 100_000;
 
 /// The forms rows can be printed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -24,109 +24,113 @@ pub enum Format {
     Table,
 }
 
-/// Prints rows in one format. CSV and tables wait for all rows, because only then their columns are known.
+impl Format {
+    /// The form the rows are encoded in before they are printed.
+    #[must_use]
+    pub fn form(self) -> Form {
+        match self {
+            Format::Ndjson | Format::Table => Form::Ndjson,
+            Format::Json => Form::Json,
+            Format::Csv => Form::Csv,
+        }
+    }
+}
+
+/// Prints encoded rows to standard output. What a terminal would obey is escaped where one is listening.
 #[derive(Debug)]
-pub struct RowPrinter {
+pub struct Printer {
     format: Format,
     to_terminal: bool,
-    count: usize,
     held: Vec<Map<String, Value>>,
 }
 
-impl RowPrinter {
-    /// A printer for `format`; with `to_terminal`, what a terminal would obey is escaped.
+impl Printer {
+    /// A printer for standard output.
     #[must_use]
-    pub fn new(format: Format, to_terminal: bool) -> RowPrinter {
-        RowPrinter { format, to_terminal, count: 0, held: Vec::new() }
+    pub fn new(format: Format) -> Printer {
+        Printer { format, to_terminal: io::stdout().is_terminal(), held: Vec::new() }
     }
 
-    /// Takes a row as one line of JSON.
+    /// Prints what comes from `source`, encoded in [`Format::form`], line by line; with `flush`, each at once.
     ///
     /// # Errors
-    /// When `out` cannot be written, or the line is no JSON object.
-    pub fn json_line(&mut self, line: &[u8], out: &mut impl Write) -> io::Result<()> {
-        match self.format {
-            Format::Ndjson => {
-                self.write_json(line, out)?;
-                out.write_all(b"\n")?;
-            }
-            Format::Json => {
-                out.write_all(if self.count == 0 { b"[" } else { b",\n" })?;
-                self.write_json(line, out)?;
-            }
-            Format::Csv | Format::Table => {
-                self.held.push(serde_json::from_slice(line).map_err(io::Error::other)?);
-                if self.held.len() > MAX_HELD_ROWS {
-                    let limit =
-                        format!("more than {MAX_HELD_ROWS} rows: use --format ndjson, or narrow the query");
-                    return Err(io::Error::other(limit));
-                }
+    /// When reading or writing fails, or a table grows over its limit.
+    pub fn copy(&mut self, mut source: impl BufRead, out: &mut impl Write, flush: bool) -> io::Result<()> {
+        let mut line = Vec::new();
+        while source.read_until(b'\n', &mut line)? > 0 {
+            self.line(&line, out)?;
+            line.clear();
+            if flush {
+                out.flush()?;
             }
         }
-        self.count += 1;
         Ok(())
     }
 
-    /// Writes what was held back and closes the form.
+    fn line(&mut self, line: &[u8], out: &mut impl Write) -> io::Result<()> {
+        match self.format {
+            Format::Table if line.trim_ascii().is_empty() => Ok(()),
+            Format::Table => {
+                self.held.push(serde_json::from_slice(line).map_err(io::Error::other)?);
+                match self.held.len() {
+                    0..=MAX_TABLE_ROWS => Ok(()),
+                    _ => Err(io::Error::other(format!("a table holds at most {MAX_TABLE_ROWS} rows: use --format ndjson"))),
+                }
+            }
+            _ if !self.to_terminal => out.write_all(line),
+            Format::Csv => write_safe(line, out, terminal::safe),
+            Format::Ndjson | Format::Json => write_safe(line, out, |text| json_safe(text).into()),
+        }
+    }
+
+    /// Prints what was held back.
     ///
     /// # Errors
-    /// When `out` cannot be written.
-    pub fn finish(self, out: &mut impl Write) -> io::Result<()> {
-        match self.format {
-            Format::Ndjson => {}
-            Format::Json => out.write_all(if self.count == 0 { b"[]\n" } else { b"]\n" })?,
-            Format::Csv => self.write_csv(out)?,
-            Format::Table => self.write_table(out)?,
+    /// When writing fails.
+    pub fn finish(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.format == Format::Table {
+            self.write_table(out)?;
         }
         out.flush()
     }
 
-    fn write_json(&self, line: &[u8], out: &mut impl Write) -> io::Result<()> {
-        if self.to_terminal { out.write_all(&json_safe(line)) } else { out.write_all(line) }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
-        for name in self.held.iter().flat_map(Map::keys) {
-            if seen.insert(name.as_str()) {
-                names.push(name.clone());
-            }
-        }
-        names
-    }
-
-    fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let names = self.names();
-        write_csv_row(out, names.iter().map(String::as_str))?;
-        for row in &self.held {
-            let cells: Vec<String> = names.iter().map(|name| text(row.get(name))).collect();
-            write_csv_row(out, cells.iter().map(String::as_str))?;
-        }
-        Ok(())
-    }
-
     fn write_table(&self, out: &mut impl Write) -> io::Result<()> {
-        let names = self.names();
-        let mut table = TextTable::new(names.clone());
+        let mut names: Vec<&String> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        names.extend(self.held.iter().flat_map(Map::keys).filter(|name| seen.insert(name.as_str())));
+        let mut table = TextTable::new(names.iter().map(|name| (*name).clone()).collect());
         for row in &self.held {
-            let cells: Vec<String> = names.iter().map(|name| text(row.get(name))).collect();
+            let cells: Vec<String> = names.iter().map(|name| text(row.get(*name))).collect();
             table.push(cells.iter().map(String::as_str));
         }
         if self.held.is_empty() { writeln!(out, "no rows") } else { table.write(out) }
     }
 }
 
-/// A line of JSON with what JSON leaves unescaped, and a terminal obeys, escaped as `\\u009b`.
-fn json_safe(line: &[u8]) -> Vec<u8> {
+fn write_safe<'a>(
+    line: &'a [u8],
+    out: &mut impl Write,
+    safe: impl Fn(&'a str) -> std::borrow::Cow<'a, str>,
+) -> io::Result<()> {
+    let end = line.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+    let (body, ending) = line.split_at_checked(end).unwrap_or((line, b""));
+    match std::str::from_utf8(body) {
+        Ok(text) => out.write_all(safe(text).as_bytes())?,
+        Err(_) => out.write_all(terminal::safe(&String::from_utf8_lossy(body)).as_bytes())?,
+    }
+    out.write_all(ending)
+}
+
+/// A line of JSON with what JSON leaves unescaped, and a terminal obeys, escaped as `\u009b`.
+fn json_safe(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
-    for letter in String::from_utf8_lossy(line).chars() {
+    for letter in line.chars() {
         match terminal::is_unsafe(letter) {
             true => out.push_str(&format!("\\u{:04x}", letter as u32)),
             false => out.push(letter),
         }
     }
-    out.into_bytes()
+    out
 }
 
 fn text(value: Option<&Value>) -> String {
@@ -137,62 +141,41 @@ fn text(value: Option<&Value>) -> String {
     }
 }
 
-/// A row of RFC 4180 CSV. A cell that a spreadsheet would run as a formula gets a `'` in front.
-fn write_csv_row<'a>(out: &mut impl Write, cells: impl Iterator<Item = &'a str>) -> io::Result<()> {
-    for (at, cell) in cells.enumerate() {
-        if at > 0 {
-            out.write_all(b",")?;
-        }
-        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-        let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
-        if cell.contains(['"', ',', '\n', '\r']) {
-            write!(out, "\"{}\"", cell.replace('"', "\"\""))?;
-        } else {
-            out.write_all(cell.as_bytes())?;
-        }
+/// A reader that has seen enough (`| head`) is no failure.
+///
+/// # Errors
+/// Any other failure to print.
+pub fn printed(outcome: io::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::Error::new(error).context("cannot print the rows")),
+        _ => Ok(()),
     }
-    out.write_all(b"\r\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(format: Format, lines: &[&str], expected: &str) {
+    fn check(format: Format, to_terminal: bool, encoded: &str, expected: &str) {
         let mut out = Vec::new();
-        let mut printer = RowPrinter::new(format, false);
-        for line in lines {
-            printer.json_line(line.as_bytes(), &mut out).unwrap();
-        }
+        let mut printer = Printer { format, to_terminal, held: Vec::new() };
+        printer.copy(encoded.as_bytes(), &mut out, false).unwrap();
         printer.finish(&mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
-    fn terminals_are_safe() {
-        assert_eq!(json_safe("{\"a\":\"\u{9b}31m\"}".as_bytes()), br#"{"a":"\u009b31m"}"#);
+    fn files_get_bytes_and_terminals_get_safe_text() {
+        let odd = "{\"a\":\"\u{9b}31m\"}\n";
+        check(Format::Ndjson, false, odd, odd);
+        check(Format::Ndjson, true, odd, "{\"a\":\"\\u009b31m\"}\n");
+        check(Format::Csv, true, "a\r\n\u{1b}[2J\r\n", "a\r\n\\x1b[2J\r\n");
     }
 
     #[test]
-    fn every_form() {
-        let rows = [r#"{"a":"1","b":"x,\"y\""}"#, r#"{"a":"=cmd()","c":"-3"}"#];
-        check(
-            Format::Ndjson,
-            &rows,
-            "{\"a\":\"1\",\"b\":\"x,\\\"y\\\"\"}\n{\"a\":\"=cmd()\",\"c\":\"-3\"}\n",
-        );
-        check(
-            Format::Json,
-            &rows,
-            "[{\"a\":\"1\",\"b\":\"x,\\\"y\\\"\"},\n{\"a\":\"=cmd()\",\"c\":\"-3\"}]\n",
-        );
-        check(Format::Csv, &rows, "a,b,c\r\n1,\"x,\"\"y\"\"\",\r\n'=cmd(),,-3\r\n");
-        check(
-            Format::Table,
-            &rows,
-            "a       b       c\n──────  ─────  ──\n1       x,\"y\"\n=cmd()         -3\n",
-        );
-        check(Format::Json, &[], "[]\n");
-        check(Format::Table, &[], "no rows\n");
+    fn tables_wait_for_all_rows() {
+        let rows = "{\"a\":\"1\",\"b\":\"x\"}\n{\"a\":\"20\",\"c\":null}\n";
+        check(Format::Table, false, rows, " a  b  c\n──  ─  ─\n 1  x\n20\n");
+        check(Format::Table, false, "", "no rows\n");
     }
 }

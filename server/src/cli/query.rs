@@ -1,16 +1,163 @@
-//! `weir query`.
+//! `weir query`: a query over files or standard input, without a server. Same decoders, same machine.
 
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+use weir_engine::scan::{DEFAULT_STATE_BYTES, Fold, Folded};
+use weir_query::compile::{Ending, Options};
+use weir_query::machine::Context;
+use weir_query::program::Program;
+
+use super::output::{Format, Printer, printed};
+use super::text::{name_and_value, query_text};
+use super::{EXIT_USAGE, terminal};
+use crate::decode::{self, DecodeLimits, DecodeOptions, guess};
+use crate::encode::RowEncoder;
+use crate::search::parse_time;
+
+/// Encoded bytes that are printed at once.
+const PRINT_BYTES: usize = 64 << 10;
 
 /// Arguments of `weir query`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "Examples:\n  weir query 'level=ERROR | groupBy(service)' app.ndjson\n  zcat old.log.gz | weir query '/timeout after (?<ms>\\d+)/ | max(ms)'\n  weir query --format table 'top(status)' access.csv")]
+pub struct Args {
+    /// The query in CQL, or `-` for standard input
+    query: String,
+    /// Files to look at: NDJSON, JSON, CSV or text, plain, gzip or zstd; standard input when none or `-`
+    files: Vec<PathBuf>,
+    /// From when: relative (`24h`), RFC 3339 or epoch milliseconds
+    #[arg(long, value_name = "TIME")]
+    start: Option<String>,
+    /// Until when, as --start
+    #[arg(long, value_name = "TIME")]
+    end: Option<String>,
+    /// The field that holds an event's time
+    #[arg(long, value_name = "FIELD")]
+    timestamp_field: Option<String>,
+    /// Value of a query parameter, as name=value; may be given several times
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    arguments: Vec<String>,
+    /// How to print the rows
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    format: Format,
+}
 
-/// Runs it.
+/// Runs the query and prints its rows.
 ///
 /// # Errors
-/// Whatever went wrong, to be printed.
+/// When a file cannot be read. A wrong query is printed and gives exit code 2.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args {} = args;
-    anyhow::bail!("`weir query` is not part of this build")
+    let text = query_text(&args.query)?;
+    let mut options = Options { ending: Ending::Stream, ..Options::default() };
+    for pair in &args.arguments {
+        let (name, value) = name_and_value(pair)?;
+        options.arguments.entry(name.to_owned()).or_default().push(value.to_owned());
+    }
+    let program = match Program::compile(&text, &options) {
+        Ok(program) => program,
+        Err(faults) => {
+            eprintln!("{}", faults.render(&text, terminal::colour_err()).trim_end());
+            return Ok(ExitCode::from(EXIT_USAGE));
+        }
+    };
+    let now_nanos = now_nanos();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let fold = Fold::start(&program, &context(&args, now_nanos)?, threads);
+    read(&args, now_nanos, &fold)?;
+    print(&fold.finish()?, args.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn context(args: &Args, now_nanos: i64) -> anyhow::Result<Context> {
+    let time = |text: &Option<String>, absent: i64| {
+        text.as_ref().map_or(Ok(absent), |text| parse_time(text, now_nanos, &TimeZone::UTC))
+    };
+    Ok(Context {
+        now_millis: now_nanos.div_euclid(1_000_000),
+        start_nanos: time(&args.start, i64::MIN).context("--start")?,
+        end_nanos: time(&args.end, i64::MAX).context("--end")?,
+        timezone: String::new(),
+        max_state_bytes: DEFAULT_STATE_BYTES,
+    })
+}
+
+/// Decodes every file in turn. Sequences count through all of them, as if they had arrived one after another.
+fn read(args: &Args, now_nanos: i64, fold: &Fold) -> anyhow::Result<()> {
+    let options = DecodeOptions {
+        limits: DecodeLimits::for_files(),
+        timestamp_field: args.timestamp_field.clone(),
+        arrival_nanos: now_nanos,
+        ..DecodeOptions::default()
+    };
+    let mut sequence = 0;
+    let standard_input = [PathBuf::from("-")];
+    let files = if args.files.is_empty() { &standard_input[..] } else { &args.files };
+    for file in files {
+        let mut emit = |decoded: decode::Decoded| {
+            for refused in &decoded.rejected {
+                let (reason, excerpt) = (&refused.reason, terminal::safe(&refused.excerpt));
+                eprintln!("{}: event {}: {reason}: {excerpt}", file.display(), refused.index);
+            }
+            let count = decoded.batch.len() as u64;
+            let batch = decoded.batch.with_sequence(sequence);
+            sequence += count;
+            if fold.push(Arc::new(batch)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        read_file(file, &options, &mut emit).with_context(|| file.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn read_file(
+    file: &Path,
+    options: &DecodeOptions,
+    emit: &mut dyn FnMut(decode::Decoded) -> ControlFlow<()>,
+) -> anyhow::Result<()> {
+    let is_input = file.as_os_str() == "-";
+    let mut source: Box<dyn Read> = match is_input {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(BufReader::new(File::open(file)?)),
+    };
+    let mut front = Vec::new();
+    source.by_ref().take(4).read_to_end(&mut front)?;
+    let guessed = guess((!is_input).then_some(file), &front);
+    let whole = Box::new(Cursor::new(front).chain(source));
+    Ok(decode::decode_stream(whole, guessed.encoding, guessed.format, options, emit)?)
+}
+
+fn print(found: &Folded, format: Format) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let mut printer = Printer::new(format);
+    let mut encoder = RowEncoder::new(format.form());
+    let mut encoded = Vec::new();
+    for run in found.rows.chunk_by(|one, next| one.0 == next.0) {
+        let table = run.first().and_then(|(table, _)| found.tables.get(*table));
+        let rows: Vec<u32> = run.iter().map(|(_, row)| *row).collect();
+        if let Some(table) = table {
+            encoder.rows(table, &rows, &mut encoded);
+        }
+        if encoded.len() >= PRINT_BYTES {
+            printed(printer.copy(encoded.as_slice(), &mut out, false))?;
+            encoded.clear();
+        }
+    }
+    encoder.finish(&mut encoded);
+    printed(printer.copy(encoded.as_slice(), &mut out, false).and_then(|()| printer.finish(&mut out)))?;
+    for warning in found.tables.iter().flat_map(|table| &table.warnings) {
+        eprintln!("weir: {warning}");
+    }
+    Ok(out.flush()?)
+}
+
+fn now_nanos() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,12 @@
 //! `weir search`: a query against a server, its rows printed as they come.
 
-use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::BufReader;
 use std::process::ExitCode;
-
-use anyhow::Context;
 
 use super::EXIT_USAGE;
 use super::client::{Client, Refused, ServerArgs, path_segment};
-use super::output::{Format, RowPrinter};
+use super::text::name_and_value;
+use super::output::{Format, Printer, printed};
 
 /// Arguments of `weir search`.
 #[derive(Debug, clap::Args)]
@@ -44,9 +43,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.server);
     let path = format!("/api/v1/repositories/{}/query", path_segment(&args.server.repository));
     let body = serde_json::to_vec(&request(&args)?)?;
-    let headers = [("Content-Type", "application/json"), ("Accept", "application/x-ndjson")];
+    let headers = [("Content-Type", "application/json"), ("Accept", args.format.form().media_type())];
     match client.post(&path, &headers, &body) {
-        Ok(answer) => print(answer, args.format, args.live),
+        Ok(answer) => {
+            let (mut out, mut printer) = (std::io::stdout().lock(), Printer::new(args.format));
+            let copied = printer.copy(BufReader::new(answer), &mut out, args.live);
+            printed(copied.and_then(|()| printer.finish(&mut out)))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Err(error) => match error.downcast_ref::<Refused>() {
             Some(refused) if refused.status == 400 => {
                 eprintln!("{}", refused.message);
@@ -60,7 +64,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn request(args: &Args) -> anyhow::Result<serde_json::Value> {
     let mut arguments = serde_json::Map::new();
     for pair in &args.arguments {
-        let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not name=value"))?;
+        let (name, value) = name_and_value(pair)?;
         arguments.insert(name.to_owned(), value.into());
     }
     let mut request =
@@ -75,29 +79,4 @@ fn request(args: &Args) -> anyhow::Result<serde_json::Value> {
         }
     }
     Ok(request)
-}
-
-fn print(answer: impl Read, format: Format, live: bool) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    let mut printer = RowPrinter::new(format, std::io::stdout().is_terminal());
-    for line in BufReader::new(answer).split(b'\n') {
-        let line = line.context("the answer broke off")?;
-        if line.is_empty() {
-            continue;
-        }
-        if let Err(error) =
-            printer.json_line(&line, &mut out).and_then(|()| if live { out.flush() } else { Ok(()) })
-        {
-            return closed_pipe(error);
-        }
-    }
-    printer.finish(&mut out).map_or_else(closed_pipe, |()| Ok(ExitCode::SUCCESS))
-}
-
-/// A reader that has seen enough (`| head`) is no failure.
-pub(super) fn closed_pipe(error: std::io::Error) -> anyhow::Result<ExitCode> {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        _ => Err(error).context("cannot write the rows"),
-    }
 }

@@ -1,4 +1,4 @@
-//! Where a query text comes from on the command line: the argument itself, or standard input for `-`.
+//! What is said on the command line in a form of its own: query texts, parameters as `name=value`.
 
 use std::io::Read;
 
@@ -21,4 +21,12 @@ pub(super) fn query_text(argument: &str) -> anyhow::Result<String> {
         bail!("the query is longer than {MAX_QUERY_BYTES} bytes");
     }
     Ok(text)
+}
+
+/// The two sides of `name=value`.
+///
+/// # Errors
+/// When there is no `=`.
+pub(super) fn name_and_value(pair: &str) -> anyhow::Result<(&str, &str)> {
+    pair.split_once('=').with_context(|| format!("`{pair}` is not name=value"))
 }
