@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, bounded};
 use weir_query::machine::{Context, Machine, State, StepError};
 use weir_query::program::Program;
-use weir_query::record::{OrderKey, Rows, Selection};
+use weir_query::record::{OrderKey, Selection};
 use weir_query::result::ResultTable;
 
 use super::ScanError;

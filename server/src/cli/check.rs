@@ -54,7 +54,12 @@ fn print(report: &CheckReport) {
         report.bytes
     );
     for finding in &report.findings {
-        println!("{}: {}: {}", severity(finding.severity), terminal::safe(&finding.path), terminal::safe(&finding.message));
+        println!(
+            "{}: {}: {}",
+            severity(finding.severity),
+            terminal::safe(&finding.path),
+            terminal::safe(&finding.message)
+        );
     }
     println!("{}", if report.is_healthy() { "healthy" } else { "damaged" });
 }

@@ -10,7 +10,9 @@ use super::{EXIT_USAGE, terminal};
 
 /// Arguments of `weir explain`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir explain 'service=cart /timeout after \\d+ms/ | count()'\n  weir explain - < query.cql")]
+#[command(
+    after_help = "Examples:\n  weir explain 'service=cart /timeout after \\d+ms/ | count()'\n  weir explain - < query.cql"
+)]
 pub struct Args {
     /// The query, or `-` for standard input
     query: String,

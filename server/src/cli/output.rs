@@ -74,7 +74,9 @@ impl Printer {
                 self.held.push(serde_json::from_slice(line).map_err(io::Error::other)?);
                 match self.held.len() {
                     0..=MAX_TABLE_ROWS => Ok(()),
-                    _ => Err(io::Error::other(format!("a table holds at most {MAX_TABLE_ROWS} rows: use --format ndjson"))),
+                    _ => Err(io::Error::other(format!(
+                        "a table holds at most {MAX_TABLE_ROWS} rows: use --format ndjson"
+                    ))),
                 }
             }
             _ if !self.to_terminal => out.write_all(line),
@@ -147,7 +149,9 @@ fn text(value: Option<&Value>) -> String {
 /// Any other failure to print.
 pub fn printed(outcome: io::Result<()>) -> anyhow::Result<()> {
     match outcome {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::Error::new(error).context("cannot print the rows")),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot print the rows"))
+        }
         _ => Ok(()),
     }
 }

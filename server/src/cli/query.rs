@@ -27,7 +27,9 @@ const PRINT_BYTES: usize = 64 << 10;
 
 /// Arguments of `weir query`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir query 'level=ERROR | groupBy(service)' app.ndjson\n  zcat old.log.gz | weir query '/timeout after (?<ms>\\d+)/ | max(ms)'\n  weir query --format table 'top(status)' access.csv")]
+#[command(
+    after_help = "Examples:\n  weir query 'level=ERROR | groupBy(service)' app.ndjson\n  zcat old.log.gz | weir query '/timeout after (?<ms>\\d+)/ | max(ms)'\n  weir query --format table 'top(status)' access.csv"
+)]
 pub struct Args {
     /// The query in CQL, or `-` for standard input
     query: String,

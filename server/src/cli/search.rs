@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use super::EXIT_USAGE;
 use super::client::{Client, Refused, ServerArgs, path_segment};
-use super::text::name_and_value;
 use super::output::{Format, Printer, printed};
+use super::text::name_and_value;
 
 /// Arguments of `weir search`.
 #[derive(Debug, clap::Args)]
