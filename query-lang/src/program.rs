@@ -186,8 +186,11 @@ impl Program {
     }
 }
 
+/// Field names; `None`: all there are.
+type Names = Option<Vec<Arc<str>>>;
+
 /// The fields the first stage reads, and those its aggregate is fed; `None` each: all.
-fn fields(stages: &[Stage], pipelines: &[Vec<RowStep>]) -> (Option<Vec<Arc<str>>>, Option<Vec<Arc<str>>>) {
+fn fields(stages: &[Stage], pipelines: &[Vec<RowStep>]) -> (Names, Names) {
     let Some(stage) = stages.first() else { return (None, None) };
     let Some(aggregate) = &stage.aggregate else { return (None, None) };
     let needs = aggregate.needs();

@@ -2,6 +2,7 @@
 //!
 //! Expected rows are compared with the rows of the result, oldest first where rows are events; meta fields are left
 //! out unless the expected row has them.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::{Context, Machine};
@@ -433,7 +434,8 @@ fn faults_point_at_the_text() {
         ("rdns(ip)", "not-built", "`rdns` is not built yet"),
         ("in(a, valuse=[1])", "unknown-parameter", "did you mean `values`?"),
         ("in(a)", "missing-argument", "`in` needs `values`"),
-        ("a > b", "argument", "a number is expected"),
+        ("a > b", "syntax", "compares with a number"),
+        ("a > ?{p=x}", "argument", "a number is expected"),
         ("regex(\"(?=a)\")", "regex", "look-around"),
         ("/(a/", "regex", "not a regex"),
         ("head(limit=0)", "limit", "from 1 to 200000"),
@@ -467,4 +469,68 @@ fn fingerprints_ignore_layout() {
     assert_ne!(fingerprint("a=1"), fingerprint("a=2"));
     let stream = Options { ending: Ending::Stream, ..Options::default() };
     assert_ne!(fingerprint("a=1"), compile("a=1", &stream).fingerprint());
+}
+
+#[test]
+fn aggregates_and_what_follows() {
+    for (query, expected) in [
+        ("count()", r#"{"_count":4}"#),
+        ("level=ERROR | count(as=n)", r#"{"n":2}"#),
+        ("nothing=x | count()", r#"{"_count":0}"#),
+        (
+            "groupBy(level) | sort(level, type=string, order=asc)",
+            "{\"level\":\"ERROR\",\"_count\":2}\n{\"level\":\"INFO\",\"_count\":1}\n{\"level\":\"WARN\",\"_count\":1}",
+        ),
+        (
+            "groupBy([level, #type]) | sort([level], type=string, order=asc)",
+            "{\"level\":\"ERROR\",\"#type\":\"access\",\"_count\":1}\n{\"level\":\"INFO\",\"#type\":\"access\",\"_count\":1}",
+        ),
+        (
+            "groupBy(level, function=max(status)) | _max > 300 | sort(_max)",
+            "{\"level\":\"ERROR\",\"_max\":500}",
+        ),
+        (
+            "groupBy(level, function=[count(as=n), avg(status, as=mean)]) | level=ERROR",
+            r#"{"level":"ERROR","n":2,"mean":452}"#,
+        ),
+        (
+            "groupBy(level, function={status=* | count(as=n) | n := n * 10}) | level=INFO",
+            r#"{"level":"INFO","n":10}"#,
+        ),
+        ("groupBy(level, function=[]) | count()", r#"{"_count":3}"#),
+        ("[count(), top := max(status)]", r#"{"_count":4,"top":500}"#),
+        ("stats([sum(status), min(status)])", r#"{"_sum":1104,"_min":200}"#),
+        ("n := count()", r#"{"n":4}"#),
+        ("top(level, limit=1)", r#"{"level":"ERROR","_count":2}"#),
+        ("head(1) | select([host])", r#"{"host":"web-01"}"#),
+        ("tail(1) | select([host])", r#"{"host":"db-02"}"#),
+        (
+            "table([host, level], sortby=host, type=string, order=asc, limit=2)",
+            "{\"host\":\"db-01\",\"level\":\"WARN\"}\n{\"host\":\"db-02\",\"level\":\"ERROR\"}",
+        ),
+        ("count(level, distinct=true)", r#"{"_count":3}"#),
+        (
+            "groupBy(level) | case { level=ERROR | bad := \"yes\"; * | bad := \"no\" } | groupBy(bad, function=sum(_count)) | sort(bad, type=string, order=asc)",
+            "{\"bad\":\"no\",\"_sum\":2}\n{\"bad\":\"yes\",\"_sum\":2}",
+        ),
+        ("groupBy(level) | rename(_count, as=events) | events>1", r#"{"level":"ERROR","events":2}"#),
+        ("selectLast([level, ip])", r#"{"level":"ERROR","ip":"192.168.7.9"}"#),
+        ("collect(level) | x := level | drop(level)", r#"{"x":"INFO\nERROR\nWARN"}"#),
+        ("bucket(span=10s) | drop(_bucket)", r#"{"_count":4}"#),
+        (
+            "timeChart(level, span=10s, function=count(as=n)) | level=INFO | drop(_bucket)",
+            r#"{"level":"INFO","n":1}"#,
+        ),
+        ("percentile(status, percentiles=[50]) | p := _50 > 300 | select(p)", r#"{"p":"true"}"#),
+    ] {
+        let table = ResultTable::of_events(&events(LOG));
+        let result = run_with(query, &table, &Options::default());
+        let mut found = rows(&result);
+        let mut wanted = events(expected);
+        for row in found.iter_mut().chain(&mut wanted) {
+            row.retain(|(name, _)| !name.starts_with('@'));
+            row.sort();
+        }
+        assert_eq!(found, wanted, "{query}");
+    }
 }

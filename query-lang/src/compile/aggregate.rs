@@ -7,12 +7,13 @@ use crate::aggregates::spec::{
     NumberKind, NumberSpec, PercentileSpec, RowOrder, RowsSpec, SelectFromSpec, SortField, SpanSpec, Stage,
     TopSpec,
 };
-use crate::compile::duration;
+
 use crate::compile::steps::Compiler;
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build};
 use crate::plan::{AggregatePipeline, Call, Step};
 use crate::value::SortType;
+use crate::windows::span::parse_span;
 
 /// Compiles an aggregate; the row steps of its composite arguments go to `compiler`.
 ///
@@ -120,7 +121,7 @@ fn sort_fields(arguments: &Arguments, name: &str) -> Result<Vec<SortField>, Diag
             "hex" => SortType::Hex,
             _ => SortType::Number,
         },
-        descending: at(orders, index).starts_with("desc") != reverse,
+        descending: at(orders, index).starts_with("des") != reverse,
     });
     Ok(sorted.collect())
 }
@@ -173,7 +174,7 @@ fn bucket(
     let millis = |name: &str| match arguments.text(name) {
         None => Ok(None),
         Some(text) if text.trim().eq_ignore_ascii_case("auto") => Ok(None),
-        Some(text) => match duration::millis(&text) {
+        Some(text) => match parse_span(&text) {
             Some(millis) if millis > 0 => Ok(Some(millis)),
             _ => Err(arguments.fault(name, format!("`{text}` is no time span like `5m` or `1 hour`"))),
         },

@@ -2,7 +2,6 @@
 
 pub mod aggregate;
 pub mod condition;
-pub mod duration;
 pub mod expression;
 pub mod literals;
 pub mod matcher;

@@ -6,7 +6,7 @@ use crate::functions::{Build, Kind, Parameter, Signature};
 const ROWS: Kind = Kind::Limit { most: ROW_LIMIT_MAX as i64 };
 const ROWS_LIMIT: Parameter = Parameter::with_default("limit", ROWS, "200");
 const COUNT: Parameter = Parameter::with_default("function", Kind::Aggregates, "count");
-const ORDER: Kind = Kind::Choices(&["asc", "desc", "ascending", "descending", "asce"]);
+const ORDER: Kind = Kind::Choices(&["asc", "desc", "ascending", "descending", "asce", "des"]);
 const SORT_TYPE: Kind = Kind::Choices(&["number", "string", "text", "hex", "any"]);
 
 const fn aggregate(name: &'static str, parameters: &'static [Parameter], doc: &'static str) -> Signature {

@@ -276,8 +276,10 @@ impl Spec {
                 let text = if small || large {
                     Spec { places: Some(places - 1), ..self.clone() }.scientific(size)
                 } else {
-                    let whole = if size < 1.0 { 1 } else { size.log10().floor() as usize + 1 };
-                    format!("{size:.*}", places.saturating_sub(whole))
+                    // So many significant digits: those before the point count, zeros behind it do not.
+                    let magnitude = if size == 0.0 { 0 } else { size.log10().floor() as i64 };
+                    let places = i64::try_from(places).unwrap_or(6) - 1 - magnitude;
+                    format!("{size:.*}", usize::try_from(places).unwrap_or(0))
                 };
                 (float < 0.0, text)
             }

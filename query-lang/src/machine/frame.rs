@@ -68,14 +68,17 @@ pub(super) fn table(
     let place = |row: &usize| order.get(*row).copied().unwrap_or_default();
     let mut picks: Vec<usize> = rows.collect();
     picks.sort_by(|a, b| place(b).cmp(&place(a)).then(a.cmp(b)));
-    let made = ResultTable {
-        rows: order.len(),
-        columns: columns.to_vec(),
-        order: order.to_vec(),
+    let copied = columns.iter().filter_map(|(name, column)| {
+        let at = |row: usize| picks.get(row).map(|from| (0, *from));
+        let column = Column::weave(std::slice::from_ref(column), picks.len(), at);
+        (!matches!(column, Column::Missing { .. })).then(|| (Arc::clone(name), column))
+    });
+    ResultTable {
+        rows: picks.len(),
+        columns: copied.collect(),
+        order: picks.iter().map(place).collect(),
         ..ResultTable::default()
-    };
-    let picks: Vec<(usize, usize)> = picks.into_iter().map(|row| (0, row)).collect();
-    ResultTable::pick(std::slice::from_ref(&made), &picks)
+    }
 }
 
 /// The `limit` newest rows in play.

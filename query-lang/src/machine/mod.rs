@@ -9,7 +9,6 @@
 mod composite;
 pub mod expression;
 pub mod frame;
-mod pending;
 pub mod predicate;
 pub mod state;
 pub mod step;
@@ -22,12 +21,11 @@ pub use frame::Frame;
 pub use state::State;
 pub use view::View;
 
-use crate::aggregates::Input;
+use crate::aggregates::{AggregateState, Input, Source};
 use crate::compile::Ending;
 use crate::compile::steps::Stage;
 use crate::functions::Scratch;
 use crate::machine::composite::Composite;
-use crate::machine::pending::{AggregateState, Source};
 use crate::machine::state::Learnt;
 use crate::machine::tail::{IMPLICIT_TAIL_ROWS, Tail};
 use crate::program::Program;
@@ -123,6 +121,14 @@ impl Machine {
     /// When the rows cannot be read or the state outgrows its limit.
     pub fn step(&mut self, rows: &dyn Rows, within: Selection, state: &mut State) -> Result<(), StepError> {
         let program = Arc::clone(&self.program);
+        let mut within = within;
+        if let Learnt::Tail(tail) = &state.learnt
+            && let Some(floor) = tail.floor()
+        {
+            // Rows too old to count are not even looked at.
+            let order = rows.order()?;
+            within.retain(|row| order.get(row).is_some_and(|place| *place >= floor));
+        }
         let view = self.run_first(&program, rows, within)?;
         self.passed += view.selection().count() as u64;
         if view.selection().is_empty() {

@@ -1,6 +1,6 @@
 //! What a program has learnt so far.
 
-use crate::machine::pending::AggregateState;
+use crate::aggregates::AggregateState;
 use crate::machine::{StepError, tail::Tail};
 use crate::record::OrderKey;
 use crate::result::ResultTable;

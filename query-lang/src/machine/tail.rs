@@ -12,6 +12,7 @@ pub const IMPLICIT_TAIL_ROWS: usize = 200;
 pub struct Tail {
     tables: Vec<ResultTable>,
     rows: usize,
+    bytes: usize,
     /// The oldest row that counts, once there are enough.
     floor: Option<OrderKey>,
 }
@@ -26,6 +27,7 @@ impl Tail {
             return;
         }
         self.rows += table.rows;
+        self.bytes += table.bytes();
         self.tables.push(table);
         if self.rows > IMPLICIT_TAIL_ROWS * SLACK || self.tables.len() > IMPLICIT_TAIL_ROWS {
             self.shrink();
@@ -57,12 +59,13 @@ impl Tail {
     /// Bytes of memory held, an upper estimate.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.tables.iter().map(ResultTable::bytes).sum()
+        self.bytes
     }
 
     fn shrink(&mut self) {
         let table = self.table();
         self.rows = table.rows;
+        self.bytes = table.bytes();
         if table.rows == IMPLICIT_TAIL_ROWS {
             self.floor = table.order.last().copied();
         }

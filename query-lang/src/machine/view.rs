@@ -28,8 +28,11 @@ pub struct View<'r> {
     /// The source's fields that are visible; `None`: all.
     visible: Option<Arc<[Arc<str>]>>,
     /// Columns fetched from the source, with the source rows they are good for. Shared by forks.
-    fetched: Rc<RefCell<HashMap<Arc<str>, (Column, Selection)>>>,
+    fetched: Rc<RefCell<Fetched>>,
 }
+
+/// Columns by name, each with the rows it is good for.
+type Fetched = HashMap<Arc<str>, (Column, Selection)>;
 
 impl std::fmt::Debug for View<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

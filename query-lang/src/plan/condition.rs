@@ -160,6 +160,7 @@ impl Lowering<'_> {
             TestOp::Greater => Relation::Greater,
             TestOp::GreaterEqual => Relation::GreaterEqual,
         };
+        let faults = self.faults.len();
         let text = match &test.value {
             TestValue::Pattern(pattern) => pattern.text.clone(),
             TestValue::Param(param) => self.value(param),
@@ -168,6 +169,9 @@ impl Lowering<'_> {
                 return Filter::Bool(false);
             }
         };
+        if self.faults.len() > faults {
+            return Filter::Bool(false);
+        }
         let Some(bound) = ValueRef::Text(text.trim()).number() else {
             let message = format!("a number is expected here, `{text}` is none");
             self.fault("argument", message, test.span);
@@ -193,7 +197,7 @@ impl Lowering<'_> {
         Filter::Or(tests.collect())
     }
 
-    /// An expression as a condition, for `test` and filters in expressions.
+    /// What a parameter's value is in an expression: a number where it says one.
     pub(super) fn number_or_text(text: &str) -> Expression {
         match Number::parse(text) {
             Some(number) => Expression::Number(number),

@@ -1,0 +1,71 @@
+//! Real, public queries compile, but for functions that are not built yet.
+//!
+//! The corpus lies beside the repository and is not part of it; without it the test says so and passes.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use weir_query::compile::Options;
+use weir_query::error::Diagnostics;
+use weir_query::program::Program;
+
+/// Codes of faults that a text of the corpus may have: what is not built, and texts that are no queries.
+const ALLOWED: [&str; 4] = ["not-built", "syntax", "regex: look-around", "unknown-function"];
+
+/// Compiles `text`; values for parameters and bodies for saved queries, which only their owners know, are made up.
+fn compile(text: &str) -> Result<(), Diagnostics> {
+    let mut options = Options::default();
+    for _ in 0..8 {
+        let Err(faults) = Program::compile(text, &options) else { return Ok(()) };
+        let mut more = false;
+        for fault in &faults.list {
+            let name = fault.message.split('`').nth(1).unwrap_or_default().to_owned();
+            match fault.code {
+                "parameter" => more |= options.arguments.insert(name, vec!["1".into()]).is_none(),
+                "unknown-saved-query" => more |= options.saved.insert(name, String::new()).is_none(),
+                _ => {}
+            }
+        }
+        if !more {
+            return Err(faults);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_corpus_compiles() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus/cql.jsonl");
+    let Ok(lines) = std::fs::read_to_string(path) else {
+        println!("SKIPPED: there is no corpus at {path}");
+        return;
+    };
+    let (mut all, mut whole) = (0, 0);
+    let mut faults: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for line in lines.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = value["text"].as_str().unwrap();
+        all += 1;
+        let Err(found) = compile(text) else {
+            whole += 1;
+            continue;
+        };
+        for fault in &found.list {
+            let known = faults.entry(format!("{}: {}", fault.code, fault.message));
+            let part = text.get(fault.span.range()).unwrap_or_default().chars().take(100).collect();
+            known.or_insert_with(|| (0, part)).0 += 1;
+        }
+    }
+    println!("{whole} of {all} compile");
+    let mut list: Vec<_> = faults.into_iter().collect();
+    list.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    for (message, (count, part)) in &list {
+        println!("{count:5} {message}   << {part}");
+    }
+    let wrong: Vec<&String> = list
+        .iter()
+        .map(|(message, _)| message)
+        .filter(|message| !ALLOWED.iter().any(|code| message.starts_with(code)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
