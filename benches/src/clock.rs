@@ -24,6 +24,7 @@ pub fn of_process(pid: u32) -> anyhow::Result<Duration> {
 pub fn of_ended_children() -> anyhow::Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let (user, system) = (usage.user_time(), usage.system_time());
+    #[allow(clippy::useless_conversion, reason = "microseconds are 32 bits wide on other systems")]
     let micros = (user.tv_sec() + system.tv_sec()) * 1_000_000 + i64::from(user.tv_usec() + system.tv_usec());
     Ok(Duration::from_micros(u64::try_from(micros)?))
 }

@@ -3,6 +3,7 @@
 //! Nothing here ships. The criterion benches under `benches/` measure stages in one process; the `weir-bench` binary
 //! measures the whole program against `rg` and `zstd` on the same files in the same run.
 
+pub mod batches;
 pub mod clock;
 pub mod compare;
 pub mod corpus;
