@@ -109,7 +109,8 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 fn base64_encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().zip([16, 8, 0]).fold(0_u32, |bits, (byte, shift)| bits | u32::from(*byte) << shift);
+        let bits =
+            chunk.iter().zip([16, 8, 0]).fold(0_u32, |bits, (byte, shift)| bits | u32::from(*byte) << shift);
         for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
             let letter = ALPHABET.get((bits >> shift & 63) as usize).copied().unwrap_or(b'=');
             out.push(if place <= chunk.len() { char::from(letter) } else { '=' });

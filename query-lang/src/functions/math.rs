@@ -69,7 +69,7 @@ pub const SIGNATURES: &[Signature] = &[
 ];
 
 /// A function of one number.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Operation {
     /// To the nearest integer, halves up.
     Round,

@@ -10,11 +10,24 @@
 
 pub mod aggregate;
 pub mod arguments;
+pub mod arrays;
+pub mod clock;
+pub mod duration;
+pub mod encoding;
 pub mod fields;
 pub mod filters;
 pub mod format;
+pub mod json;
+pub mod kv;
+pub mod mapping;
+pub mod math;
 pub mod regex;
 pub mod signature;
+pub mod text;
+pub mod timeformat;
+pub mod timeparts;
+pub mod timepattern;
+pub mod timestamp;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,8 +39,24 @@ use crate::machine::predicate::Predicate;
 use crate::machine::{Context, StepError, View};
 
 /// Every family's table.
-pub const FAMILIES: &[&[Signature]] =
-    &[aggregate::SIGNATURES, fields::SIGNATURES, filters::SIGNATURES, format::SIGNATURES, regex::SIGNATURES];
+pub const FAMILIES: &[&[Signature]] = &[
+    aggregate::SIGNATURES,
+    arrays::SIGNATURES,
+    clock::SIGNATURES,
+    duration::SIGNATURES,
+    encoding::SIGNATURES,
+    fields::SIGNATURES,
+    filters::SIGNATURES,
+    format::SIGNATURES,
+    json::SIGNATURES,
+    kv::SIGNATURES,
+    math::SIGNATURES,
+    regex::SIGNATURES,
+    text::SIGNATURES,
+    timeformat::SIGNATURES,
+    timeparts::SIGNATURES,
+    timestamp::SIGNATURES,
+];
 
 /// Functions that CQL has and this version has not: named in errors, so that nobody takes them for a typo.
 pub const NOT_BUILT: &[&str] = &[
@@ -49,12 +78,9 @@ pub const NOT_BUILT: &[&str] = &[
     "array:sort",
     "array:union",
     "asn",
-    "base64Decode",
-    "base64Encode",
     "bitfield:extractFlags",
     "callFunction",
     "communityId",
-    "concatArray",
     "copyEvent",
     "correlate",
     "counterAsRate",
@@ -62,13 +88,10 @@ pub const NOT_BUILT: &[&str] = &[
     "crypto:sha1",
     "crypto:sha256",
     "defineTable",
-    "duration",
     "eventFieldCount",
     "eventInternals",
     "eventSize",
     "fieldset",
-    "findTimestamp",
-    "formatDuration",
     "geography:distance",
     "geohash",
     "getField",
@@ -81,7 +104,6 @@ pub const NOT_BUILT: &[&str] = &[
     "json:extract",
     "json:prettyPrint",
     "lookup",
-    "lowercase",
     "match",
     "matchAsArray",
     "neighbor",
@@ -112,15 +134,11 @@ pub const NOT_BUILT: &[&str] = &[
     "slidingWindow",
     "stripAnsiCodes",
     "subnet",
-    "text:length",
     "text:positionOf",
     "text:substring",
-    "text:trim",
     "tokenHash",
     "transpose",
     "unit:convert",
-    "urlDecode",
-    "urlEncode",
     "window",
     "worldMap",
     "writeJson",
@@ -149,6 +167,20 @@ pub enum RowFunction {
     Regex(regex::Extract),
     /// `format`
     Format(format::Format),
+    /// A function of one field.
+    Mapping(mapping::Mapping),
+    /// `concat`, `splitString`, `split` ...
+    Array(arrays::ArrayFunction),
+    /// `now`, `start`, `end`, `duration`
+    Clock(clock::Clock),
+    /// `time:year` and its like
+    TimePart(timeparts::TimePart),
+    /// `parseTimestamp`, `findTimestamp`
+    Timestamp(timestamp::ParseTimestamp),
+    /// `parseJson`
+    Json(json::ParseJson),
+    /// `kvParse`
+    KeyValues(kv::ParseKeyValues),
 }
 
 /// What a run carries from batch to batch beside its state: nothing that changes an answer.
@@ -196,6 +228,13 @@ impl RowFunction {
             RowFunction::Fields(function) => function.apply(view, scratch),
             RowFunction::Regex(function) => function.apply(view, scratch),
             RowFunction::Format(function) => function.apply(view, scratch),
+            RowFunction::Mapping(function) => function.apply(view, scratch),
+            RowFunction::Array(function) => function.apply(view, scratch),
+            RowFunction::Clock(function) => function.apply(view, scratch),
+            RowFunction::TimePart(function) => function.apply(view, scratch),
+            RowFunction::Timestamp(function) => function.apply(view, scratch),
+            RowFunction::Json(function) => function.apply(view, scratch),
+            RowFunction::KeyValues(function) => function.apply(view, scratch),
         }
     }
 
@@ -206,6 +245,13 @@ impl RowFunction {
             RowFunction::Fields(function) => function.touches(touches),
             RowFunction::Regex(function) => function.touches(touches),
             RowFunction::Format(function) => function.touches(touches),
+            RowFunction::Mapping(function) => function.touches(touches),
+            RowFunction::Array(function) => function.touches(touches),
+            RowFunction::Clock(function) => function.touches(touches),
+            RowFunction::TimePart(function) => function.touches(touches),
+            RowFunction::Timestamp(function) => function.touches(touches),
+            RowFunction::Json(function) => function.touches(touches),
+            RowFunction::KeyValues(function) => function.touches(touches),
         }
     }
 
@@ -217,6 +263,12 @@ impl RowFunction {
             RowFunction::Filter(_) | RowFunction::Regex(_) => None,
             RowFunction::Fields(function) => function.output(),
             RowFunction::Format(function) => Some(function.output()),
+            RowFunction::Mapping(function) => Some(function.output()),
+            RowFunction::Array(function) => function.output(),
+            RowFunction::Clock(function) => Some(function.output()),
+            RowFunction::TimePart(function) => Some(function.output()),
+            RowFunction::Timestamp(function) => Some(function.output()),
+            RowFunction::Json(_) | RowFunction::KeyValues(_) => None,
         }
     }
 }

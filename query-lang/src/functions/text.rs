@@ -93,7 +93,9 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
         "length" => TextMap::Length,
         "text:trim" => TextMap::Trim,
         _ => {
-            let Some(regex) = arguments.regex("regex") else { return Err(arguments.fault("regex", "no regex")) };
+            let Some(regex) = arguments.regex("regex") else {
+                return Err(arguments.fault("regex", "no regex"));
+            };
             let regex = crate::compile::regex::compile(regex, &arguments.text_or_empty("flags"))?;
             let pieces = replacement(&arguments.text_or_empty("with"), regex.regex.captures_len())
                 .map_err(|message| arguments.fault("with", message))?;
@@ -157,7 +159,9 @@ impl TextMap {
                 let expand = |found: &regex::Captures<'_>| -> String {
                     let part = |piece: &'_ Piece| match piece {
                         Piece::Literal(text) => text.clone(),
-                        Piece::Group(group) => found.get(*group).map_or(String::new(), |part| part.as_str().into()),
+                        Piece::Group(group) => {
+                            found.get(*group).map_or(String::new(), |part| part.as_str().into())
+                        }
                     };
                     pieces.iter().map(part).collect()
                 };
@@ -207,11 +211,18 @@ mod tests {
             ("none", "x", "text", "text"),
             ("", "-", "ab", "-a-b-"),
         ] {
-            let regex =
-                plan::Regex { pattern: pattern.to_owned(), flags: String::new(), place: plan::Place::default() };
+            let regex = plan::Regex {
+                pattern: pattern.to_owned(),
+                flags: String::new(),
+                place: plan::Place::default(),
+            };
             let regex = crate::compile::regex::compile(&regex, "m").unwrap();
             let pieces = replacement(with, regex.regex.captures_len()).unwrap();
-            assert_eq!(shown(&TextMap::Replace(regex, pieces), ValueRef::Text(text)), told, "{pattern} {with}");
+            assert_eq!(
+                shown(&TextMap::Replace(regex, pieces), ValueRef::Text(text)),
+                told,
+                "{pattern} {with}"
+            );
         }
         assert!(replacement("$3", 2).is_err());
     }

@@ -191,7 +191,8 @@ impl TimeFormat {
 
 fn write_letter(letter: char, civil: DateTime, millis: i64, zone: &Zone, out: &mut String) {
     let twelve = (civil.hour() + 11) % 12 + 1;
-    let month = usize::try_from(civil.month() - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or_default();
+    let month =
+        usize::try_from(civil.month() - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or_default();
     let weekday = usize::try_from(civil.weekday().to_monday_zero_offset()).ok().and_then(|at| DAYS.get(at));
     let weekday = weekday.copied().unwrap_or_default();
     let short = |name: &'static str| name.get(..3).unwrap_or(name);
@@ -273,7 +274,11 @@ mod tests {
             ("", "", ""),
         ] {
             let zone = Zone::parse(zone).unwrap();
-            assert_eq!(TimeFormat::parse(format).unwrap().apply(AT, &zone).as_deref(), Some(told), "{format}");
+            assert_eq!(
+                TimeFormat::parse(format).unwrap().apply(AT, &zone).as_deref(),
+                Some(told),
+                "{format}"
+            );
         }
         assert!(TimeFormat::parse("%q").is_err());
         assert!(TimeFormat::parse("%").is_err());
