@@ -54,15 +54,15 @@ impl Commit {
 
     /// All that is waiting, up to the limits of a group.
     fn gather(&self, first: Pending) -> Vec<Pending> {
-        let mut bytes = first.append.payload.len();
+        let mut bytes = first.bytes;
         self.intake.taken(bytes);
         let mut group = vec![first];
         while bytes < self.store.config.group_bytes
             && group.len() < GROUP_BATCHES_MAX
             && let Ok(next) = self.receiver.try_recv()
         {
-            self.intake.taken(next.append.payload.len());
-            bytes += next.append.payload.len();
+            self.intake.taken(next.bytes);
+            bytes += next.bytes;
             group.push(next);
         }
         group

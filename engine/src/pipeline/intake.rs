@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::RwLock;
 
-use crate::config::{AppendOptions, EngineConfig};
+use crate::config::{AppendOptions, EngineConfig, Level};
 use crate::error::AppendError;
 use crate::event::EventBatch;
 use crate::pipeline::Receipt;
@@ -24,6 +24,8 @@ pub(super) type Done = Box<dyn FnOnce(Result<Receipt, AppendError>) + Send>;
 
 /// A batch on its way to the log.
 pub(super) struct Pending {
+    /// What it takes of the queue.
+    pub(super) bytes: usize,
     pub(super) append: Append,
     pub(super) batch: EventBatch,
     pub(super) repository: Arc<StoredRepository>,
@@ -95,8 +97,10 @@ impl Intake {
             return Err(busy);
         }
         let mut payload = Vec::new();
-        batch.encode_log(&mut payload);
-        let (bytes, limit) = (payload.len(), self.config().max_batch_bytes);
+        if options.level != Level::Memory || options.idempotency_key.is_some() {
+            batch.encode_log(&mut payload);
+        }
+        let (bytes, limit) = (payload.len().max(batch.raw_bytes()), self.config().max_batch_bytes);
         let events = u32::try_from(batch.len()).ok().filter(|_| bytes <= limit);
         let Some(events) = events else { return Err(AppendError::TooLarge { bytes, limit }) };
         self.check_free_space(bytes)?;
@@ -108,7 +112,7 @@ impl Intake {
             key: options.idempotency_key,
             level: options.level,
         };
-        let pending = Pending { append, batch, repository: Arc::clone(repository), done };
+        let pending = Pending { bytes, append, batch, repository: Arc::clone(repository), done };
         let sender = self.sender.read();
         let Some(sender) = sender.as_ref() else { return Err(AppendError::Closed) };
         // Counted before it is sent: the log thread takes it off again.
