@@ -208,3 +208,73 @@ fn a_follower_that_falls_behind_is_told_what_to_read() {
     engine.shutdown();
     assert!(matches!(feed.next(Duration::ZERO), Delivery::Closed));
 }
+
+/// The sequences of a snapshot, from segments and head, as ranges of rows in no order.
+fn sequences(snapshot: &crate::Snapshot) -> Vec<u64> {
+    use weir_query::record::Rows;
+    let mut found = Vec::new();
+    for segment in &snapshot.segments {
+        for place in 0..segment.block_count() {
+            found.extend(segment.block(place).unwrap().order().unwrap().iter().map(|key| key.sequence));
+        }
+    }
+    for batch in &snapshot.batches {
+        found.extend(batch.base_sequence()..batch.base_sequence() + batch.len() as u64);
+    }
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn snapshots_miss_and_double_nothing_while_heads_are_sealed_and_merged() {
+    let small = EngineConfig {
+        seal_rows: 40,
+        merge_fan_in: 2,
+        merge_cpu_percent: 100,
+        upkeep_interval_millis: 1,
+        max_log_files: 1,
+        ..config()
+    };
+    let engine = Engine::in_memory(small).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    let appends = 60;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for turn in 0..appends {
+                repository.append_wait(batch(&lines(turn * 10, 10)), AppendOptions::default()).unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let mut last = 0;
+        while !writer.is_finished() {
+            let before = repository.snapshot().up_to_sequence;
+            let snapshot = repository.snapshot();
+            assert!(snapshot.up_to_sequence >= before.max(last));
+            last = snapshot.up_to_sequence;
+            assert!(sequences(&snapshot).into_iter().eq(1..=last), "a gap or a double before {last}");
+        }
+    });
+    repository.flush().unwrap();
+    let snapshot = repository.snapshot();
+    assert!(snapshot.batches.is_empty());
+    assert!(sequences(&snapshot).into_iter().eq(1..=appends as u64 * 10));
+    let stats = engine.stats();
+    assert!(stats.blocks_sealed >= 10 && stats.merges > 0, "{stats:?}");
+    assert_eq!((repository.stats().events, repository.stats().head_events), (600, 0));
+}
+
+#[test]
+fn a_flushed_repository_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = EngineConfig { data_dir: directory.path().into(), ..config() };
+    for restart in 0..3 {
+        let engine = Engine::open(config.clone()).unwrap();
+        let repository = engine.create_repository("web").unwrap();
+        assert_eq!(sequences(&repository.snapshot()).len(), restart * 100);
+        repository.append_wait(batch(&lines(0, 100)), AppendOptions::default()).unwrap();
+        repository.flush().unwrap();
+        assert_eq!(repository.stats().segments, restart as u64 + 1);
+    }
+    let report = crate::store::check::check(&Files::real(directory.path()).unwrap()).unwrap();
+    assert_eq!((report.rows, report.segments, report.findings.len()), (300, 3, 0), "{:?}", report.findings);
+}
