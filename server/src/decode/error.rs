@@ -29,12 +29,10 @@ pub enum DecodeError {
         limit: usize,
     },
     /// The body gets too large when decompressed, compared with what came.
-    #[error("body decompresses to more than {ratio} times its {wire_bytes} bytes")]
+    #[error("body decompresses to more than {ratio} times the bytes it came as")]
     RatioTooHigh {
         /// The ratio it may have.
         ratio: usize,
-        /// Bytes that came.
-        wire_bytes: usize,
     },
     /// The compressed bytes are damaged or cut short.
     #[error("damaged {encoding} body: {message}")]

@@ -9,6 +9,8 @@ pub enum Format {
     Ndjson,
     /// JSON objects: an array of them, or one behind the other with any white space or none between.
     Json,
+    /// Humio's structured events where the first object has their form, else as [`Format::Json`].
+    JsonOrHumio,
     /// A text event a line.
     Text,
     /// Records of comma-separated values.

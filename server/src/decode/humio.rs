@@ -9,7 +9,7 @@ use weir_engine::event::{TagSet, timestamp};
 
 use super::error::DecodeError;
 use super::intake::{Beside, Intake, Members};
-use super::json::{checked, elements, members, text_of, value_end};
+use super::json::{checked, elements, members, skip_space, text_of, value_end};
 
 /// `[{"tags": {}, "events": [{"timestamp", "timezone", "attributes": {}, "rawstring"}]}]`.
 pub(super) fn structured(body: &[u8], intake: &mut Intake<'_>) -> Result<(), DecodeError> {
@@ -53,6 +53,26 @@ pub(super) fn looks_structured(body: &[u8]) -> bool {
     };
     let has_events = members(element).any(|(key, _)| key == "events");
     has_events && members(element).all(|(key, value)| of(&key, value))
+}
+
+/// Whether the first object of an array has the form of structured events: an array `events`, and nothing beside it but
+/// `tags`.
+pub(super) fn is_structured(body: &[u8]) -> bool {
+    let at = skip_space(body, 0);
+    if body.get(at) != Some(&b'[') {
+        return false;
+    }
+    let at = skip_space(body, at + 1);
+    let group = value_end(body, at).and_then(|end| std::str::from_utf8(body.get(at..end)?).ok());
+    let mut events = false;
+    for (name, value) in members(group.unwrap_or_default()) {
+        match &*name {
+            "events" => events = value.starts_with('['),
+            "tags" => {}
+            _ => return false,
+        }
+    }
+    events
 }
 
 fn structured_event(

@@ -9,7 +9,7 @@ pub struct DecodeLimits {
     pub max_wire_bytes: usize,
     /// The most bytes of a body once decompressed.
     pub max_decoded_bytes: usize,
-    /// The most times larger a body may get by decompressing it.
+    /// The most times larger a body may be decompressed than as it came, at any point of it.
     pub max_ratio: usize,
     /// A body that decompresses to no more than this may have any ratio: short repetitive ones reach high ones
     /// honestly.

@@ -106,6 +106,14 @@ fn decode(source: Source<'_>, format: Format, intake: &mut Intake<'_>) -> Result
                 json::documents(&body, intake)
             }
         }
+        Format::JsonOrHumio => {
+            let body = source.read_all()?;
+            if humio::is_structured(&body) {
+                humio::structured(&body, intake)
+            } else {
+                json::documents(&body, intake)
+            }
+        }
         Format::HumioStructured => humio::structured(&source.read_all()?, intake),
         Format::HumioUnstructured => humio::unstructured(&source.read_all()?, intake),
         Format::Hec => hec::events(&source.read_all()?, intake),

@@ -1,7 +1,9 @@
 //! The bytes of a body behind its content encoding, with every limit inside the decompressor.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::{self, BufRead, Read};
+use std::rc::Rc;
 
 use super::error::DecodeError;
 use super::limits::DecodeLimits;
@@ -84,17 +86,39 @@ pub(super) enum Source<'a> {
 pub(super) struct Stream<'a> {
     reader: Box<dyn Read + 'a>,
     encoding: Encoding,
-    limit: Limit,
-    /// Bytes read so far.
-    read: usize,
+    limits: DecodeLimits,
+    /// Bytes taken from the wire so far.
+    wire_bytes: Rc<Cell<usize>>,
+    /// Decoded bytes so far.
+    decoded_bytes: usize,
     /// Bytes read and not yet handed out.
     peeked: Vec<u8>,
 }
 
-/// Where a stream ends at the latest, and what is then wrong.
-struct Limit {
-    bytes: usize,
-    error: DecodeError,
+/// Counts what a decompressor takes, so that its ratio is known while it runs: a bomb is found out as soon as it has
+/// grown past what any body may, not at the end of what it would be allowed as a whole.
+struct Metered<R> {
+    wire: R,
+    taken: Rc<Cell<usize>>,
+}
+
+impl<R: BufRead> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.wire.read(buffer)?;
+        self.taken.set(self.taken.get().saturating_add(read));
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Metered<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.wire.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.taken.set(self.taken.get().saturating_add(amount));
+        self.wire.consume(amount);
+    }
 }
 
 impl<'a> Source<'a> {
@@ -116,15 +140,7 @@ impl<'a> Source<'a> {
                 Ok(Source::Plain(body))
             };
         }
-        let by_ratio = wire_bytes.saturating_mul(limits.max_ratio).max(limits.ratio_free_bytes);
-        let limit = if by_ratio < limits.max_decoded_bytes {
-            let error = DecodeError::RatioTooHigh { ratio: limits.max_ratio, wire_bytes };
-            Limit { bytes: by_ratio, error }
-        } else {
-            let limit = limits.max_decoded_bytes;
-            Limit { bytes: limit, error: DecodeError::DecodedTooLarge { limit } }
-        };
-        Ok(Source::Stream(Stream::new(body, encoding, limit, limits)?))
+        Ok(Source::Stream(Stream::new(body, encoding, limits)?))
     }
 
     /// The bytes of a stream of unknown length.
@@ -133,10 +149,8 @@ impl<'a> Source<'a> {
         encoding: Encoding,
         limits: &DecodeLimits,
     ) -> Result<Source<'a>, DecodeError> {
-        let bytes = limits.max_decoded_bytes;
-        let limit = Limit { bytes, error: DecodeError::DecodedTooLarge { limit: bytes } };
         let reader = io::BufReader::with_capacity(READ_CHUNK_BYTES, reader);
-        Ok(Source::Stream(Stream::new(reader, encoding, limit, limits)?))
+        Ok(Source::Stream(Stream::new(reader, encoding, limits)?))
     }
 
     /// The first bytes, up to `most`: less only where there are no more.
@@ -181,11 +195,12 @@ impl<'a> Source<'a> {
 
 impl<'a> Stream<'a> {
     fn new(
-        mut wire: impl BufRead + 'a,
+        wire: impl BufRead + 'a,
         encoding: Encoding,
-        limit: Limit,
         limits: &DecodeLimits,
     ) -> Result<Stream<'a>, DecodeError> {
+        let taken = Rc::new(Cell::new(0));
+        let mut wire = Metered { wire, taken: Rc::clone(&taken) };
         let failed = |error| DecodeError::of_read(error, encoding.name());
         let reader: Box<dyn Read + 'a> = match encoding {
             Encoding::Identity => Box::new(wire),
@@ -205,7 +220,14 @@ impl<'a> Stream<'a> {
                 Box::new(decoder)
             }
         };
-        Ok(Stream { reader, encoding, limit, read: 0, peeked: Vec::new() })
+        Ok(Stream {
+            reader,
+            encoding,
+            limits: *limits,
+            wire_bytes: taken,
+            decoded_bytes: 0,
+            peeked: Vec::new(),
+        })
     }
 
     /// Reads into `buffer`: how many bytes, 0 at the end. One byte past the limit is an error.
@@ -220,16 +242,47 @@ impl<'a> Stream<'a> {
         loop {
             match self.reader.read(buffer) {
                 Ok(read) => {
-                    self.read = self.read.saturating_add(read);
-                    return if self.read > self.limit.bytes {
-                        Err(self.limit.error.clone())
-                    } else {
-                        Ok(read)
-                    };
+                    self.decoded_bytes = self.decoded_bytes.saturating_add(read);
+                    return self.check().map(|()| read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(DecodeError::of_read(error, self.encoding.name())),
             }
         }
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let limit = self.limits.max_decoded_bytes;
+        if self.decoded_bytes > limit {
+            return Err(DecodeError::DecodedTooLarge { limit });
+        }
+        let ratio = self.limits.max_ratio;
+        let by_ratio = self.wire_bytes.get().saturating_mul(ratio).max(self.limits.ratio_free_bytes);
+        if self.encoding != Encoding::Identity && self.decoded_bytes > by_ratio {
+            return Err(DecodeError::RatioTooHigh { ratio });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_found_out_while_it_is_small() {
+        let bomb = zstd::encode_all(io::repeat(b'0').take(64 << 20), 1).unwrap();
+        let limits = DecodeLimits { max_decoded_bytes: 1 << 30, ..DecodeLimits::default() };
+        let source = Source::of_body(&bomb, Encoding::Zstd, &limits).unwrap();
+        let Source::Stream(mut stream) = source else { panic!("a stream") };
+        let mut buffer = vec![0; READ_CHUNK_BYTES];
+        let error = loop {
+            match stream.read(&mut buffer) {
+                Ok(read) => assert!(read > 0),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, DecodeError::RatioTooHigh { ratio: 200 });
+        assert!(stream.decoded_bytes <= limits.ratio_free_bytes + READ_CHUNK_BYTES);
     }
 }

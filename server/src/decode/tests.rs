@@ -119,7 +119,7 @@ fn bodies_are_limited_where_they_are_decompressed() {
                 let result = decode_body(&body, encoding, format, &options);
                 assert_eq!(result.err(), error, "{encoding:?} {format:?}");
             };
-            let ratio = DecodeError::RatioTooHigh { ratio: 50, wire_bytes: body.len() };
+            let ratio = DecodeError::RatioTooHigh { ratio: 50 };
             check(|_| {}, None);
             check(|limits| limits.ratio_free_bytes = 1 << 20, None);
             check(|limits| limits.ratio_free_bytes = (1 << 20) - 1, Some(ratio));
@@ -312,6 +312,20 @@ fn humio_structured_events() {
 }
 
 #[test]
+fn structured_events_are_told_from_other_json() {
+    for (body, raw) in [
+        (r#"[{"tags":{},"events":[{"timestamp":5,"attributes":{"a":"b"}}]}]"#, r#"{"a":"b"}"#),
+        (r#" [ {"events" : [{"attributes":{"a":"b"}}]}]"#, r#"{"a":"b"}"#),
+        (r#"[{"events":5}]"#, r#"{"events":5}"#),
+        (r#"[{"events":[],"a":1}]"#, r#"{"events":[],"a":1}"#),
+        (r#"{"events":[]}"#, r#"{"events":[]}"#),
+        (r#"{"a":1}"#, r#"{"a":1}"#),
+    ] {
+        assert_eq!(raws(&decode_plain(body.as_bytes(), Format::JsonOrHumio)), [raw]);
+    }
+}
+
+#[test]
 fn humio_unstructured_messages() {
     let body = br#"[{"type":"kv","fields":{"h":"b"},"tags":{"t":"v"},"messages":["a=1","b\n2"]},
         {"type":"json","messages":["{\"a\":{\"b\":1}}"]},{"messages":["x"]}]"#;
@@ -430,6 +444,7 @@ fn any_format() -> impl Strategy<Value = Format> {
     prop_oneof![
         Just(Format::Ndjson),
         Just(Format::Json),
+        Just(Format::JsonOrHumio),
         Just(Format::Text),
         Just(Format::Csv(Csv::default())),
         Just(Format::Raw),
