@@ -23,6 +23,7 @@ use crate::feed::{Feed, FeedSender, feed};
 use crate::scan::{Scan, ScanOptions, ScanPool, Source};
 use crate::store::snapshot::Snapshot;
 
+#[allow(unreachable_pub, reason = "integration tests use the file too")]
 #[path = "../../tests/laws/queries.rs"]
 mod queries;
 
@@ -347,7 +348,7 @@ fn a_waker_replaces_waiting() {
     live.define("m", definition("count()")).unwrap();
     let subscription = live.subscribe("m", None).unwrap();
     let (sender, woken) = std::sync::mpsc::channel();
-    subscription.set_waker(move || drop(sender.send(())));
+    subscription.set_waker(move || sender.send(()).unwrap_or_default());
     woken.recv_timeout(PATIENCE).unwrap();
     while !matches!(subscription.try_receive(), Received::Waiting) {}
     while woken.try_recv().is_ok() {}

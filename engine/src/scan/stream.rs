@@ -7,13 +7,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use weir_query::record::{Column, OrderKey};
+use weir_query::record::OrderKey;
 use weir_query::result::ResultTable;
 
 use super::Matches;
-
-/// What one value of a held table is reckoned to cost, bytes, besides its text.
-const CELL_BYTES: usize = 16;
 
 /// Matches on their way to the reader.
 pub(super) struct Output {
@@ -64,7 +61,7 @@ impl Output {
         if table.rows == 0 {
             return;
         }
-        let bytes = bytes(&table);
+        let bytes = table.bytes();
         let mut rows: Vec<u32> = (0..u32::try_from(table.rows).unwrap_or(u32::MAX)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(table.order.get(*row as usize).copied()));
         self.held_bytes += bytes;
@@ -167,27 +164,6 @@ fn share(matches: &Matches, bytes: usize) -> usize {
     bytes / matches.table.rows.max(1) * matches.rows.len()
 }
 
-/// Memory a table holds on to: its slots, and the whole arenas its texts point into.
-fn bytes(table: &ResultTable) -> usize {
-    let mut arenas: Vec<(*const u8, usize)> = Vec::new();
-    for (_, column) in &table.columns {
-        match column {
-            Column::Text(text) => arenas.push((text.arena.as_ptr(), text.arena.capacity())),
-            Column::Dictionary { dictionary, .. } => {
-                arenas.push((dictionary.arena.as_ptr(), dictionary.arena.capacity()));
-            }
-            Column::Missing { .. }
-            | Column::Constant { .. }
-            | Column::Ints { .. }
-            | Column::Floats { .. } => {}
-        }
-    }
-    arenas.sort_unstable();
-    arenas.dedup();
-    let text: usize = arenas.iter().map(|(_, bytes)| bytes).sum();
-    text + table.rows * CELL_BYTES * (table.columns.len() + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -231,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_is_held_is_bounded() {
-        let mut output = Output::new(10 * CELL_BYTES, 1_000);
+        let mut output = Output::new(10 * table(&[0]).bytes(), 1_000);
         let bound = Some(OrderKey { nanos: 100, sequence: 0 });
         for nanos in 0..20 {
             output.hold(table(&[nanos]));
