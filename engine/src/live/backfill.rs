@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
+use super::History;
 use super::metric::Metric;
-use super::registry::History;
 use crate::scan::{Scan, ScanError, ScanHandle, ScanOptions, ScanPool};
 
 /// A scan for a metric: of the events from `first_sequence` to `last_sequence`.

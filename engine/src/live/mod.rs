@@ -18,6 +18,7 @@ mod error;
 mod follow;
 mod keep;
 mod metric;
+mod options;
 mod registry;
 mod result;
 mod ring;
@@ -34,8 +35,7 @@ pub use definition::{
 };
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Follow, Followed};
-pub use registry::{
-    Clock, DEFAULT_TICK, Following, History, Live, LiveOptions, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS,
-};
+pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
+pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
 pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo};
 pub use subscription::{Received, Subscription};

@@ -7,6 +7,7 @@
 //!
 //! It never sees a writer, never writes, and knows nothing of live queries.
 
+mod answer;
 mod error;
 mod fold;
 mod handle;

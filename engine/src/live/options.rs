@@ -1,0 +1,48 @@
+//! What the live queries of a repository are told: where events come from, what time it is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::feed::Feed;
+use crate::scan::{ScanPool, Source};
+
+/// Gives the snapshot a backfill reads: the newest one at the time of the call.
+pub type History = Arc<dyn Fn() -> Arc<dyn Source> + Send + Sync>;
+
+/// Gives a feed of every event from now on. What comes out of the feed must be in what [`History`] gives by then.
+pub type Following = Arc<dyn Fn() -> Feed + Send + Sync>;
+
+/// Gives the time, nanoseconds since the epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The least time between two results of a metric, by default.
+pub const DEFAULT_TICK: Duration = Duration::from_millis(50);
+/// What the live queries of a repository are told.
+#[derive(Clone)]
+pub struct LiveOptions {
+    /// Where backfills read.
+    pub history: History,
+    /// Where new events come from; called when there is a first live query.
+    pub follow: Following,
+    /// The file the definitions are kept in; `None`: they are not kept.
+    pub definitions: Option<PathBuf>,
+    /// The clock; tests bring their own.
+    pub clock: Clock,
+    /// The least time between two results of a metric.
+    pub tick: Duration,
+    /// The threads backfills run on; `None`: the pool all scans share.
+    pub pool: Option<ScanPool>,
+}
+
+impl LiveOptions {
+    /// The clock of the system, the default tick, the shared pool.
+    #[must_use]
+    pub fn new(history: History, follow: Following, definitions: Option<PathBuf>) -> LiveOptions {
+        let clock: Clock = Arc::new(|| {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+        });
+        LiveOptions { history, follow, definitions, clock, tick: DEFAULT_TICK, pool: None }
+    }
+}

@@ -1,0 +1,199 @@
+//! The end of a scan, and what its handle asks: progress, partial and whole results, the next matches.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use weir_query::machine::{Machine, StepError};
+use weir_query::result::ResultTable;
+
+use super::running::Running;
+use super::sink::{Layout, Sums};
+use super::{NextRows, ScanEnd, ScanError, ScanProgress, ScanResult};
+
+/// How and when a scan ended, and who wants to know.
+#[derive(Default)]
+pub(super) struct End {
+    how: Option<ScanEnd>,
+    at: Option<Instant>,
+    pub(super) first_turn: Option<Instant>,
+    table_appended: bool,
+    waker: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Running {
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_over_time(&self) -> bool {
+        self.time_budget.is_some_and(|budget| self.started.elapsed() > budget)
+    }
+
+    /// Ends the scan; the first reason stays.
+    pub(super) fn stop(&self, how: ScanEnd) {
+        {
+            let mut end = self.end.lock();
+            if end.how.is_some() {
+                return;
+            }
+            end.how = Some(how);
+            end.at = Some(Instant::now());
+        }
+        self.ended.store(true, Ordering::Release);
+        for slot in &self.slots {
+            // A slot that is being worked on lets go by itself.
+            if let Some(mut work) = slot.work.try_lock() {
+                work.close();
+            }
+        }
+        let mut output = self.output.lock();
+        match how {
+            ScanEnd::Cancelled => output.clear(),
+            _ => output.release(None),
+        }
+        drop(output);
+        self.tell();
+    }
+
+    /// Wakes whoever waits for rows or for the end.
+    pub(super) fn tell(&self) {
+        let waker = self.end.lock().waker.clone();
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker();
+        }
+    }
+
+    pub(super) fn set_waker(&self, waker: Arc<dyn Fn() + Send + Sync>) {
+        self.end.lock().waker = Some(Arc::clone(&waker));
+        if self.is_ended() || self.output.lock().has_ready() {
+            waker();
+        }
+    }
+
+    // What the handle asks.
+
+    /// Waits for the end; false: it did not come in time.
+    pub(super) fn wait_for_end(&self, until: Option<Instant>) -> bool {
+        let mut end = self.end.lock();
+        while end.how.is_none() {
+            match until {
+                Some(until) if self.changed.wait_until(&mut end, until).timed_out() => {
+                    return end.how.is_some();
+                }
+                Some(_) => {}
+                None => self.changed.wait(&mut end),
+            }
+        }
+        true
+    }
+
+    pub(super) fn progress(&self) -> ScanProgress {
+        let total = self.plan.units().len() as u64;
+        let left = self.cursor.lock().left as u64;
+        let mut stats = *self.stats.lock();
+        stats.rows_unordered = self.output.lock().unordered();
+        let end = self.end.lock();
+        let elapsed = end.at.unwrap_or_else(Instant::now).duration_since(self.started);
+        let queued = end.first_turn.map_or(elapsed, |turn| turn.duration_since(self.started));
+        ScanProgress {
+            work_done: total - left.min(total),
+            work_total: total,
+            done: end.how.is_some(),
+            elapsed,
+            queued,
+            stats,
+        }
+    }
+
+    /// The states of all threads, merged.
+    pub(super) fn merged(&self) -> Result<Sums, StepError> {
+        let machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+        let mut total = self.layout.empty(&machine);
+        for slot in &self.slots {
+            total.merge(&slot.sums.lock())?;
+        }
+        Ok(total)
+    }
+
+    fn finish(&self) -> Result<ResultTable, ScanError> {
+        let mut machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+        let mut table = match self.merged()? {
+            Sums::One(state) => machine.finish(&state)?,
+            Sums::Buckets(_) => ResultTable::default(),
+        };
+        let warnings = self.warnings.lock();
+        table.warnings.extend(warnings.0.iter().cloned());
+        if warnings.1 > 0 {
+            table.warnings.push(format!("and {} more warnings", warnings.1));
+        }
+        Ok(table)
+    }
+
+    pub(super) fn partial(&self) -> Result<ResultTable, ScanError> {
+        if self.is_ended() { self.result().map(|result| result.table) } else { self.finish() }
+    }
+
+    /// The result; only to be asked for after the end. Computed once; the states are let go then.
+    pub(super) fn result(&self) -> Result<ScanResult, ScanError> {
+        let mut cached = self.result.lock();
+        if let Some(result) = &*cached {
+            return result.clone();
+        }
+        let result = self.finish().map(|mut table| {
+            let progress = self.progress();
+            let end = self.end.lock().how.unwrap_or(ScanEnd::Cancelled);
+            if let Some(warning) = end.warning(self.time_budget) {
+                table.warnings.push(warning);
+            }
+            if progress.stats.rows_unordered > 0 {
+                let rows = progress.stats.rows_unordered;
+                table
+                    .warnings
+                    .push(format!("{rows} matches are not in strict order: too many blocks overlap in time"));
+            }
+            let partial = end != ScanEnd::Complete || self.missing || progress.stats.blocks_damaged > 0;
+            ScanResult { table, stats: progress.stats, end, partial, elapsed: progress.elapsed }
+        });
+        if self.layout == Layout::One {
+            let machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+            self.slots.iter().for_each(|slot| *slot.sums.lock() = self.layout.empty(&machine));
+        }
+        *cached = Some(result.clone());
+        result
+    }
+
+    /// The next matches, waiting for them until `until`. The second says that the scan was waiting for the reader
+    /// and can go on.
+    pub(super) fn next_rows(&self, until: Instant) -> Result<(NextRows, bool), ScanError> {
+        loop {
+            {
+                let mut output = self.output.lock();
+                let waited = output.is_full() || output.is_holding_much();
+                if let Some(matches) = output.next() {
+                    return Ok((NextRows::Rows(matches), waited));
+                }
+            }
+            let mut end = self.end.lock();
+            if end.how.is_some() {
+                if std::mem::replace(&mut end.table_appended, true) || end.how == Some(ScanEnd::Cancelled) {
+                    // Matches may have been released between the two looks.
+                    drop(end);
+                    let last = self.output.lock().next();
+                    return Ok((last.map_or(NextRows::Done, NextRows::Rows), false));
+                }
+                drop(end);
+                let table = self.result()?.table;
+                self.output.lock().append(table);
+                continue;
+            }
+            if self.output.lock().has_ready() {
+                continue;
+            }
+            if self.changed.wait_until(&mut end, until).timed_out() {
+                return Ok((NextRows::Waiting, false));
+            }
+        }
+    }
+}
