@@ -5,9 +5,10 @@ use libfuzzer_sys::fuzz_target;
 use weir_server::decode::{Csv, DecodeLimits, DecodeOptions, Encoding, Format, decode_body};
 
 const ENCODINGS: [Encoding; 4] = [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Zstd];
-const FORMATS: [Format; 10] = [
+const FORMATS: [Format; 11] = [
     Format::Ndjson,
     Format::Json,
+    Format::JsonOrHumio,
     Format::Text,
     Format::Csv(Csv { header: true, delimiter: b',' }),
     Format::Csv(Csv { header: false, delimiter: b'\t' }),
