@@ -60,7 +60,9 @@ impl CsvWriter {
     fn start(&mut self, out: &mut Vec<u8>) {
         self.started = true;
         let other = self.has_other.then_some(OTHER);
-        write_row(self.names.iter().map(|name| &**name).chain(other), out);
+        if !self.names.is_empty() {
+            write_row(self.names.iter().map(|name| &**name).chain(other), out);
+        }
         for (table, rows) in std::mem::take(&mut self.held) {
             self.write(&table, &rows, out);
         }

@@ -107,7 +107,8 @@ async fn a_key_makes_a_retry_safe() {
 async fn what_cannot_be_taken_says_so() {
     let world = World::new();
     let ndjson = ("content-type", "application/x-ndjson");
-    let table: [(&str, Vec<(&str, &str)>, &str, u16, &str); 6] = [
+    type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a str, u16, &'a str);
+    let table: [Case<'_>; 6] = [
         (INGEST, vec![("content-type", "application/xml")], "<a/>", 415, "unsupported-media-type"),
         (INGEST, vec![ndjson, ("content-encoding", "br")], "x", 415, "unsupported-media-type"),
         (INGEST, vec![ndjson, ("content-encoding", "gzip")], "not gzip", 400, "damaged-body"),

@@ -16,26 +16,26 @@ use weir_server::routes::router;
 use weir_server::settings::Settings;
 
 /// A server without a socket, over an engine of its own.
-pub struct World {
-    pub app: App,
+pub(crate) struct World {
+    pub(crate) app: App,
     router: Router,
     folder: TempDir,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl World {
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         World::with(|_| {})
     }
 
-    pub fn with(change: impl FnOnce(&mut Settings)) -> World {
+    pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> World {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings { data: folder.path().to_owned(), ..Settings::default() };
         change(&mut settings);
@@ -46,11 +46,11 @@ impl World {
 
     /// Where its data is.
     #[allow(dead_code, reason = "some test needs it at times")]
-    pub fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
@@ -58,28 +58,28 @@ impl World {
     }
 
     /// As [`World::send`], but the body is not read.
-    pub async fn open(&self, request: Request<Body>) -> axum::response::Response {
+    pub(crate) async fn open(&self, request: Request<Body>) -> axum::response::Response {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(request(Method::GET, path, &[], "")).await
     }
 
-    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         self.send(request(Method::POST, path, headers, body)).await
     }
 
-    pub async fn put(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
         self.send(request(Method::PUT, path, &[("content-type", "application/json")], body.to_owned())).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(request(Method::DELETE, path, &[], "")).await
     }
 
     /// Sends NDJSON to `default` and wants all of it taken.
-    pub async fn ingest(&self, lines: &str) -> Value {
+    pub(crate) async fn ingest(&self, lines: &str) -> Value {
         let path = "/api/v1/repositories/default/ingest";
         let answer = self.post(path, &[("content-type", "application/x-ndjson")], lines.to_owned()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Runs a query over all time and gives its rows.
-    pub async fn rows(&self, query: &str) -> Vec<Value> {
+    pub(crate) async fn rows(&self, query: &str) -> Vec<Value> {
         let body = serde_json::json!({"queryString": query, "start": 0}).to_string();
         let headers = [("accept", "application/x-ndjson"), ("content-type", "application/json")];
         let answer = self.post("/api/v1/repositories/default/query", &headers, body).await;
@@ -97,24 +97,29 @@ impl World {
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
-pub fn request(method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request<Body> {
+pub(crate) fn request(
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -123,7 +128,7 @@ pub fn request(method: Method, path: &str, headers: &[(&str, &str)], body: impl 
 }
 
 /// `count` events of service `pay`, one a second from 2026-11-20T12:00:00Z, every third an error.
-pub fn events(count: usize) -> String {
+pub(crate) fn events(count: usize) -> String {
     let mut lines = String::new();
     for at in 0..count {
         let level = if at % 3 == 0 { "ERROR" } else { "INFO" };

@@ -1,0 +1,102 @@
+//! Standing metrics over HTTP: defined, read, pushed, dropped.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use tokio_stream::StreamExt;
+
+use crate::world::{World, request};
+
+const METRICS: &str = "/api/v1/repositories/default/metrics";
+
+fn now_line(level: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    format!("{{\"timestamp\":{now},\"level\":\"{level}\"}}\n")
+}
+
+/// Waits until the metric's rows are `expected`.
+async fn wait_for(world: &World, name: &str, expected: &Value) -> Value {
+    let mut last = Value::Null;
+    for _ in 0..200 {
+        let answer = world.get(&format!("{METRICS}/{name}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        last = answer.json();
+        if last["rows"] == *expected {
+            return last;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{last} never has {expected}");
+}
+
+#[tokio::test]
+async fn a_metric_lives() {
+    let world = World::new();
+    world.ingest(&format!("{}{}", now_line("ERROR"), now_line("INFO"))).await;
+    let definition = r#"{"query":"level=ERROR | count()","window":"1h","granule":"10s","time":"event"}"#;
+    let made = world.put(&format!("{METRICS}/errors"), definition).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!(made.json()["window_millis"], 3_600_000);
+    let first = wait_for(&world, "errors", &json!([{"_count": "1"}])).await;
+    world.ingest(&now_line("ERROR")).await;
+    let second = wait_for(&world, "errors", &json!([{"_count": "2"}])).await;
+    assert!(second["revision"].as_u64() > first["revision"].as_u64());
+    assert!(["partial", "final", "revised"].contains(&second["status"].as_str().unwrap()));
+    assert!(second["watermark"].is_i64());
+    let list = world.get(METRICS).await.json();
+    assert_eq!(list[0]["name"], "errors");
+    assert_eq!(world.put(&format!("{METRICS}/errors"), definition).await.status, 200);
+    assert_eq!(world.delete(&format!("{METRICS}/errors")).await.status, 204);
+    let gone = world.get(&format!("{METRICS}/errors")).await;
+    assert_eq!((gone.status.as_u16(), &gone.json()["error"]["code"]), (404, &json!("no-such-metric")));
+}
+
+#[tokio::test]
+async fn wrong_definitions_say_what_is_wrong() {
+    let world = World::new();
+    for (name, body, status, code) in [
+        ("m", r#"{"query":"count("}"#, 400, "invalid-query"),
+        ("m", r#"{"query":"count()","window":"soon"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","granule":"1us"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","window":"1s","granule":"1h"}"#, 400, "out-of-bounds"),
+        ("m", r#"{"query":"count()","unknown":1}"#, 400, "bad-request"),
+        ("a%2Fb", r#"{"query":"count()"}"#, 400, "invalid-name"),
+        ("job-1", r#"{"query":"count()"}"#, 400, "bad-request"),
+    ] {
+        let answer = world.put(&format!("{METRICS}/{name}"), body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        assert_eq!(answer.json()["error"]["code"], code, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn results_are_pushed_with_their_revision() {
+    let world = World::new();
+    let definition = r#"{"query":"count()","window":"1h","granule":"10s"}"#;
+    assert_eq!(world.put(&format!("{METRICS}/all"), definition).await.status, 201);
+    let path = format!("{METRICS}/all/events");
+    let response = world.open(request(Method::GET, &path, &[], "")).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body().into_data_stream();
+    world.ingest(&now_line("ERROR")).await;
+    let mut text = String::new();
+    while !text.contains(r#""rows":[{"_count":"1"}]"#) {
+        let piece = tokio::time::timeout(Duration::from_secs(10), body.next()).await;
+        text.push_str(std::str::from_utf8(&piece.expect("a push").unwrap().unwrap()).unwrap());
+    }
+    let last = text.rsplit("id: ").next().unwrap();
+    let revision: u64 = last.lines().next().unwrap().parse().unwrap();
+    let data = last.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(data).unwrap()["revision"], revision);
+}
+
+#[tokio::test]
+async fn fields_are_listed() {
+    let world = World::new();
+    world.ingest("{\"a\":1,\"b\":\"x\"}\n{\"a\":2}\n").await;
+    let fields = world.get("/api/v1/repositories/default/fields").await.json();
+    let of =
+        |name: &str| fields.as_array().unwrap().iter().find(|field| field["name"] == name).cloned().unwrap();
+    assert_eq!((of("a")["events"].clone(), of("b")["events"].clone()), (json!(2), json!(1)));
+}
