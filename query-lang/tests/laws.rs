@@ -15,12 +15,12 @@ type Row = Vec<(String, String)>;
 
 const FIELDS: [&str; 5] = ["a", "b", "c.d", "#tag", "e"];
 const VALUES: [&str; 16] = [
-    "", "x", "X", "xy", "foo bar", "Foo", "1", "1.0", "01", "2", "-3", "1e2", "100", "10.0.0.7", "a=1 b=2",
-    "é\nñ",
+    "", "x", "X", "xy", "foo bar", "Foo ſK", "1", "1.0", "01", "2", "-3", "1e2", "100", "10.0.0.7",
+    "a=1 b=2", "é\nñ",
 ];
 
 /// Pieces of queries; each is a step.
-const STEPS: [&str; 58] = [
+const STEPS: [&str; 59] = [
     "a=x",
     "a!=x",
     "a=1",
@@ -54,6 +54,7 @@ const STEPS: [&str; 58] = [
     "in(a, values=[FOO, \"X*\"], ignoreCase=true)",
     "wildcard(field=a, pattern=\"*o*\")",
     "wildcard(\"foo\", ignoreCase=true)",
+    "/foo s|k/i",
     "cidr(b, subnet=\"10.0.0.0/8\")",
     "test(a == b)",
     "test(a < 5)",

@@ -35,14 +35,23 @@ fn of_hir(hir: &Hir) -> Required {
 struct Run {
     bytes: Vec<u8>,
     ignore_case: bool,
+    /// Letters outside ASCII that may stand for one of the run's: then the run itself is not in the text, but they
+    /// are, which hardly any text has.
+    instead: Vec<char>,
 }
 
 impl Run {
     fn end(&mut self, parts: &mut Vec<Required>) {
         let run = std::mem::take(self);
-        if !run.bytes.is_empty() {
-            parts.push(Required::Text { literal: run.bytes, ignore_case: run.ignore_case });
+        if run.bytes.is_empty() {
+            return;
         }
+        let text = Required::Text { literal: run.bytes, ignore_case: run.ignore_case };
+        let others = run
+            .instead
+            .iter()
+            .map(|other| Required::Text { literal: other.to_string().into_bytes(), ignore_case: false });
+        parts.push(Required::or(std::iter::once(text).chain(others).collect()));
     }
 }
 
@@ -51,9 +60,12 @@ fn walk(hir: &Hir, run: &mut Run, parts: &mut Vec<Required>) {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => run.bytes.extend_from_slice(&literal.0),
         HirKind::Class(class) => match either_case(class) {
-            Some(letter) => {
+            Some((letter, other)) => {
                 run.bytes.push(letter);
                 run.ignore_case = true;
+                if let Some(other) = other.filter(|other| !run.instead.contains(other)) {
+                    run.instead.push(other);
+                }
             }
             None => run.end(parts),
         },
@@ -75,17 +87,21 @@ fn walk(hir: &Hir, run: &mut Run, parts: &mut Vec<Required>) {
     }
 }
 
-/// The letter, where a class is an ASCII letter in both cases. `k` and `s` have a third form outside ASCII, so that
-/// they are not.
-fn either_case(class: &Class) -> Option<u8> {
+/// The letter, where a class is an ASCII letter in both cases, and the third form that `k` (the Kelvin sign) and `s`
+/// (the long s) have outside ASCII.
+fn either_case(class: &Class) -> Option<(u8, Option<char>)> {
     let Class::Unicode(class) = class else { return None };
-    let [upper, lower] = class.ranges() else { return None };
     let one = |range: &regex_syntax::hir::ClassUnicodeRange| {
         (range.start() == range.end()).then_some(range.start())
     };
-    let (upper, lower) = (one(upper)?, one(lower)?);
-    let same = upper.is_ascii_uppercase() && upper.to_ascii_lowercase() == lower;
-    same.then(|| u8::try_from(lower).ok()).flatten()
+    let (upper, lower, other) = match class.ranges() {
+        [upper, lower] => (one(upper)?, one(lower)?, None),
+        [upper, lower, other] => (one(upper)?, one(lower)?, Some(one(other)?)),
+        _ => return None,
+    };
+    let third = matches!((lower, other), (_, None) | ('k', Some('\u{212A}')) | ('s', Some('\u{17F}')));
+    let same = third && upper.is_ascii_uppercase() && upper.to_ascii_lowercase() == lower;
+    same.then(|| u8::try_from(lower).ok()).flatten().map(|letter| (letter, other))
 }
 
 #[cfg(test)]
@@ -114,18 +130,15 @@ mod tests {
             ("(ab)*", "", Required::Anything),
             ("^start$", "m", text("start", false)),
             (r"\d+", "", Required::Anything),
-            ("disk", "i", Required::And(vec![text("di", true)])),
+            (
+                "disk",
+                "i",
+                Required::Or(vec![text("disk", true), text("\u{17F}", false), text("\u{212A}", false)]),
+            ),
         ] {
             let regex =
                 plan::Regex { pattern: pattern.into(), flags: flags.into(), place: plan::Place::default() };
             let found = of_regex(&regex, "");
-            let required = if let Required::And(list) = &required
-                && let [only] = list.as_slice()
-            {
-                only.clone()
-            } else {
-                required
-            };
             assert_eq!(found, required, "{pattern}");
         }
     }

@@ -1,6 +1,6 @@
 //! Smaller plans that mean the same: conditions flattened and folded, neighbouring filters merged.
 
-use crate::plan::{Filter, Plan, Step};
+use crate::plan::{Filter, Plan, Step, Test, TextTest};
 
 /// The plan, simplified.
 #[must_use]
@@ -75,8 +75,8 @@ fn or(parts: Vec<Filter>) -> Filter {
         match part {
             Filter::Bool(false) => {}
             Filter::Bool(true) => return Filter::Bool(true),
-            Filter::Or(inner) => inner.into_iter().for_each(|one| add(&mut out, one)),
-            other => add(&mut out, other),
+            Filter::Or(inner) => inner.into_iter().for_each(|one| add_alternative(&mut out, one)),
+            other => add_alternative(&mut out, other),
         }
     }
     match (out.pop(), out.is_empty()) {
@@ -86,6 +86,41 @@ fn or(parts: Vec<Filter>) -> Filter {
             out.push(last);
             Filter::Or(out)
         }
+    }
+}
+
+/// `f=a or f=b` is `f` being one of both: one test, and one set for an index to look up.
+fn add_alternative(list: &mut Vec<Filter>, one: Filter) {
+    if let Some((field, patterns, ignore_case)) = values(&one)
+        && let Some(known) = list.iter_mut().find_map(|known| values_mut(known, field, ignore_case))
+    {
+        for pattern in patterns {
+            if !known.contains(pattern) {
+                known.push(pattern.clone());
+            }
+        }
+        return;
+    }
+    add(list, one);
+}
+
+fn values(filter: &Filter) -> Option<(&str, &[String], bool)> {
+    match filter {
+        Filter::Test { field, test: Test::Text(TextTest::AnyOf { patterns, ignore_case }) } => {
+            Some((field, patterns, *ignore_case))
+        }
+        _ => None,
+    }
+}
+
+fn values_mut<'f>(filter: &'f mut Filter, wanted: &str, wanted_case: bool) -> Option<&'f mut Vec<String>> {
+    match filter {
+        Filter::Test { field, test: Test::Text(TextTest::AnyOf { patterns, ignore_case }) }
+            if **field == *wanted && *ignore_case == wanted_case =>
+        {
+            Some(patterns)
+        }
+        _ => None,
     }
 }
 
