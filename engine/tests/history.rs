@@ -1,5 +1,12 @@
 //! One answer, wherever events lie: in the head, in sealed segments, or in a live ring, before and after a restart.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail where it stands"
+)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +21,7 @@ use weir_query::program::{OutputKind, Program};
 use weir_query::record::OrderKey;
 use weir_query::result::ResultTable;
 
+#[allow(unreachable_pub, reason = "the unit tests use the file too")]
 #[path = "laws/queries.rs"]
 mod queries;
 

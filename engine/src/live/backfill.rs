@@ -58,7 +58,7 @@ impl Reader<'_> {
         match Scan::start_laid_out(&*source, Arc::clone(&metric.program), &options, layout) {
             Ok(scan) => backfill.scan = Some(scan),
             Err(ScanError::Busy { .. }) => {}
-            Err(fault) => return metric.fault(format!("history could not be read: {fault}")),
+            Err(fault) => return metric.fault(format!("history could not be read: {fault}"), self.now_nanos),
         }
         metric.backfills.push(backfill);
     }
@@ -81,14 +81,17 @@ impl Reader<'_> {
                     metric.put_sum(*bucket, sum, self.now_nanos);
                 }
             }
-            Err(fault) => metric.fault(format!("history could not be read: {fault}")),
+            Err(fault) => metric.fault(format!("history could not be read: {fault}"), self.now_nanos),
         }
         match scan.wait() {
             Ok(result) if result.partial => {
-                metric.fault(format!("history was not read whole: {}", result.table.warnings.join("; ")));
+                metric.fault(
+                    format!("history was not read whole: {}", result.table.warnings.join("; ")),
+                    self.now_nanos,
+                );
             }
             Ok(_) => metric.touch(),
-            Err(fault) => metric.fault(format!("history could not be read: {fault}")),
+            Err(fault) => metric.fault(format!("history could not be read: {fault}"), self.now_nanos),
         }
     }
 }

@@ -41,7 +41,13 @@ pub(super) struct Metric {
     computed: Option<Instant>,
     published: u64,
     pub(super) publishers: Vec<Publisher>,
-    problem: String,
+    problem: Option<Problem>,
+}
+
+/// What is wrong with a metric, for as long as what it befell is in the window.
+struct Problem {
+    what: String,
+    until_bucket: i64,
 }
 
 impl Metric {
@@ -76,7 +82,7 @@ impl Metric {
             computed: None,
             published: 0,
             publishers: Vec::new(),
-            problem: String::new(),
+            problem: None,
             definition,
             program,
             window,
@@ -113,6 +119,8 @@ impl Metric {
         let context = self.context(now_nanos);
         if context.end_nanos != self.machine.context().end_nanos {
             self.machine = Machine::new(Arc::clone(&self.program), context);
+            // Nobody may ever ask for a result: what left the window goes here too.
+            self.ring.forget_before(self.window.kept(now_nanos).start);
         }
         let within = match known {
             0 => Selection::all(rows),
@@ -122,7 +130,7 @@ impl Metric {
             Ok(frame) => self.absorb(&frame, batch, now_nanos),
             Err(fault) => {
                 self.dropped += (rows - known.min(rows)) as u64;
-                self.problem = fault.to_string();
+                self.fault(fault.to_string(), now_nanos);
             }
         }
         self.lag_nanos = now_nanos.saturating_sub(batch.ingest_nanos()).max(0);
@@ -170,7 +178,7 @@ impl Metric {
             return false;
         }
         if !self.make_room() {
-            self.drop_in(bucket, events);
+            self.drop_in(bucket, events, now_nanos);
             return false;
         }
         let machine = &mut self.machine;
@@ -184,8 +192,8 @@ impl Metric {
             },
         );
         if let Err(fault) = &changed {
-            self.problem = fault.to_string();
-            self.drop_in(bucket, events);
+            self.fault(fault.to_string(), now_nanos);
+            self.drop_in(bucket, events, now_nanos);
         }
         changed.is_ok()
     }
@@ -197,7 +205,7 @@ impl Metric {
         }
         self.changed = true;
         if !self.make_room() {
-            return self.drop_in(bucket, sum.rows);
+            return self.drop_in(bucket, sum.rows, now_nanos);
         }
         if self.definition.time == TimeBasis::Event {
             self.watermark.observe(self.window.start_of(bucket), now_nanos);
@@ -212,8 +220,8 @@ impl Metric {
             },
         );
         if let Err(fault) = changed {
-            self.problem = fault.to_string();
-            self.drop_in(bucket, sum.rows);
+            self.fault(fault.to_string(), now_nanos);
+            self.drop_in(bucket, sum.rows, now_nanos);
         }
     }
 
@@ -225,18 +233,16 @@ impl Metric {
         self.ring.bytes() <= self.definition.max_bytes
     }
 
-    fn drop_in(&mut self, bucket: i64, events: u64) {
+    fn drop_in(&mut self, bucket: i64, events: u64, now_nanos: i64) {
         self.dropped += events;
         self.ring.count_dropped(bucket, events);
-        if self.problem.is_empty() {
-            let (bytes, limit) = (self.ring.bytes(), self.definition.max_bytes);
-            self.problem = format!("the metric's states of {bytes} bytes are over its bound of {limit}");
-        }
+        let (bytes, limit) = (self.ring.bytes(), self.definition.max_bytes);
+        self.fault(format!("the metric's states of {bytes} bytes are over its bound of {limit}"), now_nanos);
     }
 
-    /// Says what is wrong with the metric.
-    pub(super) fn fault(&mut self, problem: String) {
-        self.problem = problem;
+    /// Says what is wrong with the metric. It stays wrong for a window.
+    pub(super) fn fault(&mut self, what: String, now_nanos: i64) {
+        self.problem = Some(Problem { what, until_bucket: self.window.at(now_nanos).end });
         self.changed = true;
     }
 
@@ -268,7 +274,11 @@ impl Metric {
             return Ok(Arc::clone(result));
         }
         self.computed = Some(Instant::now());
-        let result = self.compute(now_nanos).inspect_err(|fault| self.problem = fault.to_string())?;
+        let result = self.compute(now_nanos);
+        if let Err(fault) = &result {
+            self.fault(fault.to_string(), now_nanos);
+        }
+        let result = result?;
         self.result = Some(Arc::clone(&result));
         Ok(result)
     }
@@ -282,15 +292,11 @@ impl Metric {
         let mut machine = Machine::new(Arc::clone(&self.program), context);
         let total = self.ring.total(buckets.clone(), buckets.end - 1, machine.new_state())?;
         let mut table = machine.finish(&total.state)?;
-        if total.dropped == 0 && self.backfills.is_empty() && !self.ring.any_in(buckets.clone()) {
-            self.problem.clear();
-        }
-        if !self.problem.is_empty() {
-            table.warnings.push(self.problem.clone());
-        }
+        self.problem = self.problem.take().filter(|problem| problem.until_bucket > buckets.start);
+        table.warnings.extend(self.problem.as_ref().map(|problem| problem.what.clone()));
         let backfilling = !self.backfills.is_empty();
         let open = self.window.start_of(buckets.end - 1);
-        let complete = !backfilling && total.dropped == 0 && self.problem.is_empty();
+        let complete = !backfilling && total.dropped == 0 && self.problem.is_none();
         let revised = std::mem::take(&mut self.revised);
         let reached = self.definition.time == TimeBasis::Ingest
             || self.watermark.reached(now_nanos).is_some_and(|reached| reached >= open);
@@ -344,7 +350,7 @@ impl Metric {
             revision: self.revision,
             state_bytes: self.ring.bytes(),
             subscriptions: self.publishers.iter().filter(|publisher| !publisher.is_left()).count(),
-            problem: self.problem.clone(),
+            problem: self.problem.as_ref().map(|problem| problem.what.clone()).unwrap_or_default(),
         }
     }
 }

@@ -128,11 +128,6 @@ impl Ring {
         self.chunks.clear();
         self.chunk_bytes = 0;
     }
-
-    /// Whether some bucket of `range` holds anything.
-    pub(super) fn any_in(&self, range: Range<i64>) -> bool {
-        self.buckets.range(range).next().is_some()
-    }
 }
 
 fn merge_all<'a>(

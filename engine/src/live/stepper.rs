@@ -87,7 +87,7 @@ fn apply(shared: &Shared, batch: &EventBatch) {
     shared.counters.events.fetch_add(batch.len() as u64, Ordering::Relaxed);
     for metric in shared.all() {
         let mut metric = metric.lock();
-        guarded(&mut metric, |metric| metric.apply(batch, now));
+        guarded(shared, &mut metric, |metric| metric.apply(batch, now));
     }
     shared.tails.lock().retain_mut(|entry| {
         catch_unwind(AssertUnwindSafe(|| entry.apply(batch))).unwrap_or_else(|_| {
@@ -115,7 +115,7 @@ fn look_around(shared: &Shared) -> Duration {
     for metric in shared.all() {
         let mut metric = metric.lock();
         let now = shared.now();
-        guarded(&mut metric, |metric| {
+        guarded(shared, &mut metric, |metric| {
             if !metric.backfills.is_empty() {
                 shared.reader().collect(metric);
                 wait = wait.min(BACKFILL_WAIT);
@@ -127,9 +127,9 @@ fn look_around(shared: &Shared) -> Duration {
 }
 
 /// A fault in a query's functions costs that metric, not the thread.
-fn guarded(metric: &mut Metric, step: impl FnOnce(&mut Metric)) {
+fn guarded(shared: &Shared, metric: &mut Metric, step: impl FnOnce(&mut Metric)) {
     if catch_unwind(AssertUnwindSafe(|| step(metric))).is_err() {
         tracing::error!(metric = metric.name, "a live query panicked");
-        metric.fault("an internal fault: the metric is not reliable".to_owned());
+        metric.fault("an internal fault: the metric is not reliable".to_owned(), shared.now());
     }
 }

@@ -63,8 +63,8 @@ pub(super) struct Stepped {
 
 impl Work {
     pub(super) fn new(order: ScanOrder) -> Work {
-        // Whoever may stop early starts small.
-        let group = if order == ScanOrder::Any { MAX_GROUP / 4 } else { 1 };
+        // Whoever may stop early starts small; the others too, until it is known how long a group takes.
+        let group = if order == ScanOrder::Any { 4 } else { 1 };
         Work { machine: None, open: None, group }
     }
 
