@@ -444,7 +444,7 @@ fn faults_point_at_the_text() {
         ("cidr(ip, subnet=\"10.0.0.0/99\")", "argument", "is no network"),
         ("x=?none", "parameter", "has no value"),
         ("format(\"%q\", field=a)", "argument", "not known in a format"),
-        ("not lowercase(a)", "not-built", "not built yet"),
+        ("not lower(a)", "position", "is no filter"),
     ] {
         let faults = Program::compile(query, &Options::default()).unwrap_err();
         let first = &faults.list[0];

@@ -5,6 +5,7 @@ use crate::error::Diagnostic;
 use crate::functions::{Build, RowFunction};
 use crate::machine::predicate::{Predicate, ValueTest};
 use crate::plan::{Call, Filter, Test, TextTest};
+use crate::value::Number;
 
 /// Compiles a condition. Cheap parts are tried first: conditions have no effects, so their order never shows.
 ///
@@ -79,8 +80,15 @@ pub(super) fn matcher(test: &TextTest) -> Result<TextMatcher, Diagnostic> {
     match test {
         TextTest::AnyOf { patterns, ignore_case: false } => Ok(TextMatcher::any_of(patterns)),
         TextTest::AnyOf { patterns, ignore_case: true } => {
-            let parts = patterns.iter().map(|pattern| of_regex(&regex::ignore_case(pattern, true)));
-            Ok(TextMatcher::any(parts.collect::<Result<_, _>>()?))
+            let mut parts = Vec::with_capacity(patterns.len());
+            for pattern in patterns {
+                parts.push(of_regex(&regex::ignore_case(pattern, true))?);
+                if !pattern.contains('*') && Number::parse(pattern).is_some() {
+                    // Numbers compare as numbers, whatever the case.
+                    parts.push(TextMatcher::equals(pattern));
+                }
+            }
+            Ok(TextMatcher::any(parts))
         }
         TextTest::Contains { pattern, ignore_case: false } => Ok(TextMatcher::glob(&format!("*{pattern}*"))),
         TextTest::Contains { pattern, ignore_case: true } => of_regex(&regex::ignore_case(pattern, false)),

@@ -46,17 +46,8 @@ struct NumberText {
 
 impl NumberText {
     fn is_match(&self, text: &str) -> bool {
-        *text == *self.text
-            || (starts_number(text)
-                && is_plain(text)
-                && crate::value::Number::parse(text) == Some(self.value))
+        crate::value::compare::equal_to_literal(text, &self.text, Some(self.value))
     }
-}
-
-/// Exponents are left out of equality in filters (`f=100` is not met by `1e2`), so that every text equal to a number
-/// contains its digits and an index can look for them.
-fn is_plain(text: &str) -> bool {
-    !text.bytes().any(|byte| matches!(byte, b'e' | b'E'))
 }
 
 fn starts_number(text: &str) -> bool {

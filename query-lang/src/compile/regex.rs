@@ -112,6 +112,11 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
                 out.push_str("\\{");
                 tail
             }
+            // `[\w-.]`: behind a class, a `-` is itself.
+            '-' if in_class && ends_in_class(&out) => {
+                out.push_str("\\-");
+                tail
+            }
             other => {
                 out.push(other);
                 tail
@@ -119,6 +124,12 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
         };
     }
     Ok(Translated { pattern: out, groups })
+}
+
+fn ends_in_class(out: &str) -> bool {
+    let mut last = out.chars().rev();
+    matches!(last.next(), Some('w' | 'd' | 's' | 'W' | 'D' | 'S'))
+        && last.take_while(|one| *one == '\\').count() % 2 == 1
 }
 
 /// What follows a backslash; gives what is left.
@@ -226,6 +237,7 @@ mod tests {
             (r"[[:alpha:]]+x", "abx", &[]),
             (r"\u0041\x42", "AB", &[]),
             (r"end\Z", "end\n", &[]),
+            (r"^[\w-\.]+@[\w-]+$", "a-b.c@d-e", &[]),
             (r"(?i)AB", "ab", &[]),
             (r"\/path\-x\:", "/path-x:", &[]),
         ] {

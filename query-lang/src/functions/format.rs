@@ -137,7 +137,8 @@ fn parse_spec(text: &str, last_field: usize) -> Result<(Spec, &str, bool), Strin
     rest = after;
     if let Some(after) = rest.strip_prefix('.') {
         let (places, after) = number(after);
-        spec.places = Some(places.ok_or("a number is expected after `.` in a format")?);
+        // A point alone is no places, as in C.
+        spec.places = Some(places.unwrap_or(0));
         rest = after;
     }
     if spec.width > MAX_FORMAT_WIDTH || spec.places.is_some_and(|places| places > MAX_FORMAT_PLACES) {
@@ -374,6 +375,7 @@ mod tests {
             ("%,.2f", "1234.5", "1,234.50"),
             ("%f", "1.5", "1.500000"),
             ("%.0f", "-0.2", "0"),
+            ("%.f", "1.6", "2"),
             ("%e", "12345", "1.234500e+04"),
             ("%g", "0.5", "0.500000"),
             ("%s%%%n", "a", "a%\n"),
@@ -390,7 +392,7 @@ mod tests {
 
     #[test]
     fn wrong_formats_are_named() {
-        for format in ["%", "%q", "%5", "%.f", "%0$s", "%1001s"] {
+        for format in ["%", "%q", "%5", "%0$s", "%1001s"] {
             assert!(parse(format).is_err(), "{format}");
         }
         assert!(parse("%1000s").is_ok());

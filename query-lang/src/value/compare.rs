@@ -2,7 +2,7 @@
 
 use super::{Number, Value, ValueRef};
 
-/// `=` of filters and `==` of expressions on present values: the texts are equal, or both are numbers and those
+/// `==` of expressions on present values (and `=` of filters but for exponents, see [`equal_to_literal`]): the texts are equal, or both are numbers and those
 /// are equal (`1`, `1.0` and `1e0` are equal; `1` and `one` are not).
 #[inline]
 #[must_use]
@@ -17,6 +17,22 @@ pub fn equal(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
             _ => false,
         },
     }
+}
+
+/// `=` of filters with a literal: the texts are equal, or both are numbers, `value` is written without an exponent,
+/// and they are equal. So `f=100` is met by `100.0` and not by `1e2`: whatever meets a number contains its digits,
+/// which is what an index looks for.
+#[inline]
+#[must_use]
+pub fn equal_to_literal(value: &str, literal: &str, literal_number: Option<Number>) -> bool {
+    if value == literal {
+        return true;
+    }
+    let plain = || {
+        matches!(value.as_bytes().first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.'))
+            && !value.bytes().any(|byte| matches!(byte, b'e' | b'E'))
+    };
+    literal_number.is_some_and(|number| plain() && Number::parse(value) == Some(number))
 }
 
 /// `!=` of filters on a field that may be missing: a missing field differs from everything.
@@ -158,6 +174,22 @@ mod tests {
         assert!(!equal(ValueRef::Float(f64::NAN), ValueRef::Int(0)));
         assert!(not_equal(None, ValueRef::Text("x")), "a missing field differs");
         assert_eq!(equals(None, text("x")), None);
+    }
+
+    #[test]
+    fn filters_compare_plain_numbers() {
+        for (value, literal, same) in [
+            ("100", "100", true),
+            ("100.0", "100", true),
+            ("+100", "100", true),
+            ("1e2", "100", false),
+            ("1e2", "1e2", true),
+            ("100", "1e2", true),
+            ("x", "x", true),
+            ("x", "y", false),
+        ] {
+            assert_eq!(equal_to_literal(value, literal, Number::parse(literal)), same, "{value} = {literal}");
+        }
     }
 
     #[test]
