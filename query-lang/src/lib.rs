@@ -19,6 +19,7 @@ pub mod error;
 pub mod functions;
 mod lexer;
 pub mod machine;
+pub mod oracle;
 pub mod parser;
 pub mod plan;
 pub mod print;

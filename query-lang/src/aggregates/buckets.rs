@@ -201,6 +201,7 @@ impl BucketStates {
             slots.push(parent);
         }
         let mut table = inner.gather(&rows, slots);
+        table.order.clear();
         table.columns.retain(|(name, _)| **name != *BUCKET);
         table.columns.insert(0, (Arc::from(BUCKET), starts.finish()));
         self.note(run);

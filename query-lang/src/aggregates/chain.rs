@@ -70,7 +70,11 @@ impl Chain {
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
         let mut table = self.body.output(count, run)?;
         for stage in &self.after {
-            let order = row_order(table.rows());
+            // Rows that are events still keep their places; others have their numbers.
+            let (order, source): (Arc<[OrderKey]>, _) = match table.order.is_empty() {
+                true => (row_order(table.rows()), Source::Table),
+                false => (table.order.as_slice().into(), Source::Events),
+            };
             let within = Selection::all(table.rows());
             let input = Input { order: &order, columns: &table.columns, within: &within };
             match stage {
@@ -88,12 +92,12 @@ impl Chain {
                     let whole = SlotTable {
                         slots: vec![0; derived.order.len()],
                         columns: derived.columns,
-                        order: Vec::new(),
+                        order: kept_order(&table, &derived.order),
                     };
                     table = whole.gather(&picks, slots);
                 }
                 Stage::Aggregate(spec) => {
-                    let mut body = Body::new(spec, run.context, Source::Table);
+                    let mut body = Body::new(spec, run.context, source);
                     body.step(&input, &Slots::each(&table.slots, count), run.pipelines)?;
                     table = body.output(count, run)?;
                 }
@@ -105,6 +109,11 @@ impl Chain {
     pub(super) fn bytes(&self) -> usize {
         self.body.bytes()
     }
+}
+
+/// The places of derived rows, where the rows they were made from are events.
+fn kept_order(table: &SlotTable, derived: &[OrderKey]) -> Vec<OrderKey> {
+    if table.order.is_empty() { Vec::new() } else { derived.to_vec() }
 }
 
 /// The places of the rows of a table: their numbers.

@@ -170,5 +170,6 @@ pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> Sl
     // A function that writes a field named as a key has the last word.
     named.retain(|(name, _)| table.columns.iter().all(|(other, _)| other != name));
     named.append(&mut table.columns);
-    SlotTable { columns: named, ..table }
+    // Groups are no events, even where the function gives such.
+    SlotTable { columns: named, order: Vec::new(), ..table }
 }
