@@ -8,6 +8,7 @@ mod streams;
 use std::sync::Arc;
 use std::time::Instant;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use weir_engine::live::Live;
 use weir_engine::scan::ScanPool;
@@ -42,6 +43,7 @@ struct Shared {
     tokens: Tokens,
     counters: Counters,
     gate: Gate,
+    request_gate: Gate,
     decoding: Slots,
     answering: Slots,
     pool: ScanPool,
@@ -68,6 +70,7 @@ impl App {
         let shared = Shared {
             tokens: Tokens::new(&settings.tokens),
             gate: Gate::new(settings.ingest.max_in_flight_bytes, counters.ingest_held_bytes.clone()),
+            request_gate: Gate::new(settings.query.max_requests_bytes, Gauge::default()),
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
             answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
             lives: Lives::new(settings.data.join(LIVE_FOLDER), pool.clone()),
@@ -116,6 +119,12 @@ impl App {
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.shared.gate
+    }
+
+    /// Room for the bodies of all other requests: ingest at its limit keeps nobody from searching.
+    #[must_use]
+    pub fn request_gate(&self) -> &Gate {
+        &self.shared.request_gate
     }
 
     /// Turns for decoding bodies.

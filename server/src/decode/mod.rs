@@ -91,6 +91,14 @@ pub fn decode_stream<'a>(
     }
 }
 
+/// The bytes of a body behind its encoding, for bodies that hold no events.
+///
+/// # Errors
+/// When it is over a limit or damaged.
+pub fn plain_body(body: &[u8], encoding: Encoding, limits: &DecodeLimits) -> Result<Vec<u8>, DecodeError> {
+    Ok(Source::of_body(body, encoding, limits)?.read_all()?.into_owned())
+}
+
 fn decode(source: Source<'_>, format: Format, intake: &mut Intake<'_>) -> Result<(), DecodeError> {
     match format {
         Format::Ndjson => lines::ndjson(source, intake),

@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 
-use crate::app::App;
-use crate::app::Ticket;
+use crate::app::{App, Gate, Ticket};
+use crate::decode::{DecodeLimits, Encoding, plain_body};
 use crate::error::ApiError;
 
 /// Of a refused body, so much is still read and thrown away, so that the client gets to read its answer.
@@ -26,18 +26,27 @@ pub(super) struct Held {
     pub(super) ticket: Ticket,
 }
 
-/// Reads a body of at most `max_bytes`.
+/// Reads the body of an ingest request.
 ///
 /// # Errors
 /// 413 over the limit, 429 when there is no room, 408 when it comes too slowly, 400 when it breaks off.
-pub(super) async fn read(
+pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Held, ApiError> {
+    let outcome = read_through(app, app.gate(), headers, body, app.settings().ingest.max_wire_bytes).await;
+    if outcome.as_ref().is_err_and(|error| error.status == StatusCode::TOO_MANY_REQUESTS) {
+        app.counters().ingest_refused.inc();
+    }
+    outcome
+}
+
+async fn read_through(
     app: &App,
+    gate: &Gate,
     headers: &HeaderMap,
     body: Body,
     max_bytes: usize,
 ) -> Result<Held, ApiError> {
     let mut body = body;
-    let outcome = read_into(app, headers, &mut body, max_bytes).await;
+    let outcome = read_into(app, gate, headers, &mut body, max_bytes).await;
     if let Err(error) = &outcome
         && error.status != StatusCode::REQUEST_TIMEOUT
     {
@@ -47,8 +56,28 @@ pub(super) async fn read(
     outcome
 }
 
+/// Reads the body of a request that brings no events, decompressed.
+///
+/// # Errors
+/// As [`read`], and 400 or 415 when its encoding is damaged or unknown.
+pub(super) async fn read_plain(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, ApiError> {
+    let limit = app.settings().query.max_request_bytes;
+    let held = read_through(app, app.request_gate(), headers, body, limit).await?;
+    let Held { bytes, ticket: _ticket } = held;
+    let named = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    match Encoding::of(named)? {
+        Encoding::Identity => Ok(bytes),
+        encoding => {
+            let limits =
+                DecodeLimits { max_wire_bytes: limit, max_decoded_bytes: limit, ..DecodeLimits::default() };
+            Ok(plain_body(&bytes, encoding, &limits)?)
+        }
+    }
+}
+
 async fn read_into(
     app: &App,
+    gate: &Gate,
     headers: &HeaderMap,
     body: &mut Body,
     max_bytes: usize,
@@ -59,21 +88,18 @@ async fn read_into(
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", message)
             .hint("send it in several requests")
     };
-    let full = || {
-        app.counters().ingest_refused.inc();
-        ApiError::busy("too many bytes are being taken in", limits.retry_after_millis)
-    };
+    let full = || ApiError::busy("too many bytes are being taken in", limits.retry_after_millis);
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|bytes| bytes > max_bytes) {
         return Err(too_large());
     }
-    if !app.gate().fits(declared.unwrap_or(1)) {
+    if !gate.fits(declared.unwrap_or(1)) {
         return Err(full());
     }
     let mut held = Held {
         bytes: Vec::with_capacity(declared.unwrap_or(0).min(MAX_RESERVE_BYTES)),
-        ticket: app.gate().enter(0).ok_or_else(full)?,
+        ticket: gate.enter(0).ok_or_else(full)?,
     };
     let end = Instant::now() + Duration::from_millis(limits.body_total_timeout_millis);
     let idle = Duration::from_millis(limits.body_idle_timeout_millis);

@@ -114,8 +114,7 @@ async fn ingest(
     let encoding = Encoding::of(text(CONTENT_ENCODING.as_str()))?;
     let format = Format::of(route, text(CONTENT_TYPE.as_str()))?;
     let options = append_options(app, parameters, &parts.headers)?;
-    let max_bytes = app.settings().ingest.max_wire_bytes;
-    let held = super::body::read(app, &parts.headers, body, max_bytes).await?;
+    let held = super::body::read(app, &parts.headers, body).await?;
     app.counters().ingest_wire_bytes.inc_by(held.bytes.len() as u64);
     let decode = decode_options(app, parameters, route, text(CHANNEL));
     let Held { bytes, ticket } = held;

@@ -42,8 +42,8 @@ pub(super) async fn define(
 ) -> Result<Response, ApiError> {
     let live = live(&app, &repository)?;
     let (parts, body) = request.into_parts();
-    let held = super::body::read(&app, &parts.headers, body, app.settings().query.max_request_bytes).await?;
-    let asked: MetricRequest = serde_json::from_slice(&held.bytes).map_err(|error| {
+    let bytes = super::body::read_plain(&app, &parts.headers, body).await?;
+    let asked: MetricRequest = serde_json::from_slice(&bytes).map_err(|error| {
         ApiError::bad_request(format!("the definition is not what it should be: {error}"))
     })?;
     if name.starts_with(JOB_PREFIX) {

@@ -64,8 +64,8 @@ pub(super) async fn read_request(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<QueryRequest, ApiError> {
-    let held = super::body::read(app, headers, body, app.settings().query.max_request_bytes).await?;
-    serde_json::from_slice(&held.bytes)
+    let bytes = super::body::read_plain(app, headers, body).await?;
+    serde_json::from_slice(&bytes)
         .map_err(|error| ApiError::bad_request(format!("the request is not what it should be: {error}")))
 }
 

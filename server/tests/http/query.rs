@@ -121,6 +121,29 @@ async fn parameters_and_file_names() {
 }
 
 #[tokio::test]
+async fn requests_may_be_compressed_and_are_bounded() {
+    use std::io::Write;
+    let world = World::with(|settings| settings.query.max_request_bytes = 10_000);
+    let gzip = |text: &str| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    let headers = [("content-encoding", "gzip"), ("accept", "application/json")];
+    let answer = world.post(QUERY, &headers, gzip(r#"{"queryString":"*"}"#)).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!([])));
+    let bomb = gzip(&format!("{{\"queryString\":\"{}\"}}", "x".repeat(1 << 20)));
+    assert_eq!(world.post(QUERY, &headers, bomb).await.status, 413);
+    assert_eq!(world.post(QUERY, &[], "x".repeat(10_001)).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_full_ingest_gate_keeps_nobody_from_searching() {
+    let world = World::with(|settings| settings.ingest.max_in_flight_bytes = 10);
+    assert_eq!(world.post(QUERY, &[], r#"{"queryString":"*"}"#).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_live_query_streams_what_arrives() {
     use tokio_stream::StreamExt;
     let world = World::new();

@@ -167,3 +167,34 @@ async fn stopping_ends_streams_and_lets_requests_finish() {
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert!(closed_after(&mut live).await < Duration::from_secs(1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_frees_its_stream() {
+    let site = site(|settings| settings.standing.max_streams = 1).await;
+    let body = r#"{"queryString":"*","isLive":true}"#;
+    let request = format!(
+        "POST /api/v1/repositories/default/query HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut piece = [0_u8; 1024];
+    let mut first = site.connect().await;
+    first.write_all(request.as_bytes()).await.unwrap();
+    let count = first.read(&mut piece).await.unwrap();
+    assert!(piece[..count].starts_with(b"HTTP/1.1 200"));
+    let mut second = site.connect().await;
+    second.write_all(request.as_bytes()).await.unwrap();
+    let count = second.read(&mut piece).await.unwrap();
+    assert!(piece[..count].starts_with(b"HTTP/1.1 429"), "the place is taken");
+    drop(first);
+    let started = Instant::now();
+    loop {
+        second.write_all(request.as_bytes()).await.unwrap();
+        let count = second.read(&mut piece).await.unwrap();
+        if piece[..count].starts_with(b"HTTP/1.1 200") {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(5), "the place is never given back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    site.running.stop().await;
+}
