@@ -60,7 +60,7 @@ impl Store {
     /// # Errors
     /// When a segment cannot be read, or the new one or the catalog cannot be written.
     pub(crate) fn merge_next(&self, repository: &StoredRepository) -> Result<bool, StoreError> {
-        let _alone = repository.changing.lock();
+        let _alone = repository.removing.lock();
         let segments = repository.segments();
         let entries: Vec<SegmentEntry> = segments.iter().map(|open| open.entry.clone()).collect();
         let limit = self.config.merge_segment_bytes;

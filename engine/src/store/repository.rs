@@ -39,8 +39,10 @@ pub(crate) struct StoredRepository {
     /// Memory of all heads of the data directory.
     head_bytes: Arc<AtomicUsize>,
     inside: Mutex<Inside>,
-    /// Held while heads are sealed or segments are merged: one of these at a time.
-    pub(crate) changing: Mutex<()>,
+    /// Held while heads are sealed, one at a time and in order.
+    pub(crate) sealing: Mutex<()>,
+    /// Held while segments are taken out: merging and retention never meet. Sealing only adds, and does not wait.
+    pub(crate) removing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +68,6 @@ pub(crate) struct Held {
     pub(crate) head_events: u64,
     pub(crate) head_bytes: u64,
     pub(crate) missed_batches: u64,
-    pub(crate) frozen: usize,
 }
 
 impl StoredRepository {
@@ -78,8 +79,8 @@ impl StoredRepository {
         feed_batches: usize,
         head_bytes: Arc<AtomicUsize>,
     ) -> StoredRepository {
-        let (inside, changing) = (Mutex::new(Inside::default()), Mutex::new(()));
-        StoredRepository { id, name, limits, feed_batches, head_bytes, inside, changing }
+        let (inside, sealing, removing) = (Mutex::new(Inside::default()), Mutex::new(()), Mutex::new(()));
+        StoredRepository { id, name, limits, feed_batches, head_bytes, inside, sealing, removing }
     }
 
     /// Its number, by which files and frames know it.
@@ -233,7 +234,6 @@ impl StoredRepository {
             head_bytes: (inside.head.raw_bytes + bytes) as u64,
             missed_batches: inside.missed_before
                 + inside.feeds.iter().map(FeedSender::missed_batches).sum::<u64>(),
-            frozen: inside.frozen.len(),
         }
     }
 }

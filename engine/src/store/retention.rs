@@ -37,7 +37,7 @@ impl Store {
         if retention == Retention::default() {
             return Ok(0);
         }
-        let _alone = repository.changing.lock();
+        let _alone = repository.removing.lock();
         // From the catalog, so that segments whose file is missing go as well.
         let entries: Vec<SegmentEntry> = {
             let catalog = self.catalog.lock();

@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// When a segment or the catalog cannot be written.
     pub(crate) fn seal_frozen(&self, repository: &StoredRepository) -> Result<(), StoreError> {
-        let _alone = repository.changing.lock();
+        let _alone = repository.sealing.lock();
         while let Some(frozen) = repository.next_frozen() {
             self.seal(repository, &frozen).inspect_err(|error| {
                 self.counters.seal_failures.add(1);

@@ -81,13 +81,11 @@ fn write_aside(
 /// When its file is missing, has another length, or is damaged where it must not be.
 pub(crate) fn open(files: &Files, entry: &SegmentEntry) -> Result<Segment, StoreError> {
     let name = name(entry.id);
-    let len = files.open(&name)?.len()?;
+    let file = files.open(&name)?;
+    let len = file.len()?;
     if len != entry.file_bytes {
         let reason = format!("{len} bytes long, {} expected", entry.file_bytes);
         return Err(StoreError::Damaged { path: name, offset: 0, reason });
     }
-    match files.path(&name) {
-        Some(path) => Segment::open(&path, entry.id),
-        None => Segment::from_bytes(files.read(&name, u64::MAX)?.into(), entry.id),
-    }
+    Segment::in_file(&file, entry.id)
 }

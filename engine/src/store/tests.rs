@@ -255,7 +255,7 @@ fn failure_at(operation: u64, fault: Fault, rounds: usize) {
         check_all(&opened, &acknowledged, &what);
     }
     drop(opened);
-    let crash = if operation % 2 == 0 { Crash::Clean } else { Crash::Torn { seed: operation } };
+    let crash = if operation.is_multiple_of(2) { Crash::Clean } else { Crash::Torn { seed: operation } };
     check_all(&open(&memory.crash(crash)).unwrap(), &acknowledged, &format!("{what}, {crash:?}"));
 }
 
@@ -263,8 +263,10 @@ fn failure_at(operation: u64, fault: Fault, rounds: usize) {
 fn a_failure_at_any_operation_costs_no_event() {
     for operation in 0..operations(2) {
         let faults = [Fault::Broken, Fault::Full, Fault::Interrupted, Fault::Short];
-        let chosen =
-            faults.into_iter().enumerate().filter(|(place, _)| (operation as usize + place) % 2 == 0);
+        let chosen = faults
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| (operation as usize + place).is_multiple_of(2));
         chosen.for_each(|(_, fault)| failure_at(operation, fault, 2));
     }
 }

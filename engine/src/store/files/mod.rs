@@ -233,15 +233,6 @@ impl Files {
         self.sync_dir(parent(name))
     }
 
-    /// Where a file lies on the file system; `None` in memory.
-    #[must_use]
-    pub fn path(&self, name: &str) -> Option<std::path::PathBuf> {
-        match self {
-            Files::Real(files) => Some(files.path(name)),
-            Files::Memory(_) => None,
-        }
-    }
-
     /// Bytes free on the file system.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ impl RealFiles {
         Ok(RealFiles { root: Arc::new(root.to_path_buf()) })
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 

@@ -130,6 +130,7 @@ impl LogWriter {
     }
 
     /// The last sequence given.
+    #[cfg(test)]
     pub(crate) fn last_sequence(&self) -> u64 {
         self.next_sequence - 1
     }

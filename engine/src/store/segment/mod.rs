@@ -42,7 +42,7 @@ use crate::index::table::GramTable;
 use crate::store::block::Block;
 use crate::store::block::bytes::Bytes;
 use crate::store::block::wire::Corrupt;
-use crate::store::files::Mapped;
+use crate::store::files::{File, Mapped};
 use footer::Footer;
 
 /// The version of the format that is written; older ones are read.
@@ -78,6 +78,14 @@ impl Segment {
         let failed = |source| StoreError::Io { action: "map", path: name.clone(), source };
         let file = std::fs::File::open(path).map_err(failed)?;
         Segment::read(Bytes::new(Mapped::of(&file).map_err(failed)?), id, &name)
+    }
+
+    /// Opens the segment `id` in `file`, mapped where that is possible and read otherwise.
+    ///
+    /// # Errors
+    /// As [`Segment::open`].
+    pub fn in_file(file: &File, id: u64) -> Result<Segment, StoreError> {
+        Segment::read(Bytes::new(file.map()?), id, file.name())
     }
 
     /// Opens the segment `id` whose whole file is `bytes`.
