@@ -107,8 +107,8 @@ impl Metric {
         }
     }
 
-    /// Steps over a batch: row steps once, then each bucket absorbs its rows.
-    pub(super) fn apply(&mut self, batch: &EventBatch, now_nanos: i64) {
+    /// Steps over a batch, whose newest event is of `newest`: row steps once, then each bucket absorbs its rows.
+    pub(super) fn apply(&mut self, batch: &EventBatch, newest: i64, now_nanos: i64) {
         let (rows, first) = (batch.len(), batch.base_sequence());
         let end = first.saturating_add(rows as u64);
         if rows == 0 || end <= self.next_sequence {
@@ -127,7 +127,7 @@ impl Metric {
             known => Selection::from_fn(rows, |row| row >= known),
         };
         match self.machine.select(batch, within) {
-            Ok(frame) => self.absorb(&frame, batch, now_nanos),
+            Ok(frame) => self.absorb(&frame, batch.ingest_nanos(), newest, now_nanos),
             Err(fault) => {
                 self.dropped += (rows - known.min(rows)) as u64;
                 self.fault(fault.to_string(), now_nanos);
@@ -136,13 +136,13 @@ impl Metric {
         self.lag_nanos = now_nanos.saturating_sub(batch.ingest_nanos()).max(0);
     }
 
-    fn absorb(&mut self, frame: &Frame, batch: &EventBatch, now_nanos: i64) {
+    fn absorb(&mut self, frame: &Frame, ingest_nanos: i64, newest: i64, now_nanos: i64) {
         let rows = frame.order().len();
         self.changed |= rows > 0;
         match self.definition.time {
             TimeBasis::Ingest => {
-                self.watermark.observe(batch.ingest_nanos(), now_nanos);
-                let bucket = self.window.bucket(batch.ingest_nanos());
+                self.watermark.observe(ingest_nanos, now_nanos);
+                let bucket = self.window.bucket(ingest_nanos);
                 self.put(bucket, frame, &Selection::all(rows), now_nanos);
             }
             TimeBasis::Event => {
@@ -150,7 +150,6 @@ impl Metric {
                 if let Some(watermark) = self.watermark.at(now_nanos) {
                     self.late += frame.order().iter().filter(|key| key.nanos < watermark).count() as u64;
                 }
-                let newest = (0..batch.len()).map(|row| batch.timestamp(row)).max().unwrap_or(i64::MIN);
                 self.watermark.observe(newest, now_nanos);
                 let granule_nanos = self.window.granule_nanos;
                 let split = sink::split(frame.order(), granule_nanos, |bucket, within| {

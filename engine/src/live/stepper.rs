@@ -85,9 +85,10 @@ fn apply(shared: &Shared, batch: &EventBatch) {
     let now = shared.now();
     shared.counters.batches.fetch_add(1, Ordering::Relaxed);
     shared.counters.events.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    let newest = (0..batch.len()).map(|row| batch.timestamp(row)).max().unwrap_or(i64::MIN);
     for metric in shared.all() {
         let mut metric = metric.lock();
-        guarded(shared, &mut metric, |metric| metric.apply(batch, now));
+        guarded(shared, &mut metric, |metric| metric.apply(batch, newest, now));
     }
     shared.tails.lock().retain_mut(|entry| {
         catch_unwind(AssertUnwindSafe(|| entry.apply(batch))).unwrap_or_else(|_| {

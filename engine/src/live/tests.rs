@@ -18,10 +18,10 @@ use super::{
     Followed, Live, LiveError, LiveOptions, LiveResult, LiveStatus, MAX_BUCKETS, MAX_NAME_CHARACTERS,
     MIN_METRIC_BYTES, MetricDefinition, Received, TimeBasis, check_name,
 };
+use crate::Snapshot;
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 use crate::feed::{Feed, FeedSender, feed};
 use crate::scan::{Scan, ScanOptions, ScanPool, Source};
-use crate::store::snapshot::Snapshot;
 
 #[allow(unreachable_pub, reason = "integration tests use the file too")]
 #[path = "../../tests/laws/queries.rs"]
