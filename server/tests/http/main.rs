@@ -13,6 +13,7 @@ mod jobs;
 mod metrics;
 mod operation;
 mod query;
+mod real;
 mod signal;
 mod socket;
 mod world;
