@@ -14,8 +14,8 @@
 use roaring::RoaringBitmap;
 
 use super::gram::{GRAMS, GramMap};
-use crate::store::block::section::{Body, Content, Directory};
-use crate::store::block::wire::{Corrupt, Reader, put_varint};
+use crate::store::block::section::{expand, squeeze};
+use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_varint};
 
 /// Rows between two known starts.
 const STRIDE: usize = 64;
@@ -64,11 +64,9 @@ pub(crate) fn encode(granules: &[GramMap], budget_bytes: usize) -> Vec<u8> {
             bytes.extend_from_slice(row);
         }
     }
-    let mut out = Body::new();
-    out.directory.extend_from_slice(&(granules.len() as u32).to_le_bytes());
-    out.put(&kinds, Content::Text);
-    let mut table = out.directory;
-    table.extend_from_slice(&out.bytes);
+    let mut table = Vec::with_capacity(bytes.len() + GRAMS / 4);
+    table.extend_from_slice(&(granules.len() as u32).to_le_bytes());
+    put_bytes(&mut table, &squeeze(&kinds));
     table.extend_from_slice(&bytes);
     table
 }
@@ -267,18 +265,16 @@ impl GramTable {
     /// # Errors
     /// When the bytes are not those of a table.
     pub(crate) fn parse(bytes: &[u8]) -> Result<GramTable, Corrupt> {
-        let mut directory = Directory::new(bytes, bytes.len());
-        let granules = directory.reader.u32()? as usize;
+        let mut reader = Reader::new(bytes);
+        let granules = reader.u32()? as usize;
         if granules > GRANULES_MAX {
             return Err(Corrupt("index of too many granules"));
         }
-        let section = directory.section()?;
-        let behind = directory.reader.take(directory.reader.left())?;
-        let kinds = if section.len() == GRAMS { section.read(behind)? } else { Vec::new() };
+        let kinds = expand(reader.bytes()?)?;
         if kinds.len() != GRAMS || kinds.iter().any(|kind| *kind > RUNS) {
             return Err(Corrupt("index without its kinds"));
         }
-        let rows = behind.get(section.stored_len()..).ok_or(Corrupt("index without rows"))?.to_vec();
+        let rows = reader.take(reader.left())?.to_vec();
         let mut table = GramTable { granules, kinds, starts: Vec::with_capacity(GRAMS / STRIDE), rows };
         table.find_starts()?;
         Ok(table)

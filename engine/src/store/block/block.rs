@@ -11,7 +11,7 @@ use super::cursor::Cursor;
 use super::gather::Tags;
 use super::node::Packed;
 use super::part::{Part, TextKind};
-use super::section::{Directory, SECTION_BYTES_MAX};
+use super::section::{Directory, Pool, SECTION_BYTES_MAX, Source};
 use super::wire::{Corrupt, Reader};
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
 
@@ -36,6 +36,7 @@ pub struct Block {
     tag_codes: Packed,
     pub(super) raw: Part,
     pub(super) attributes: Option<Part>,
+    pool: Pool,
     keys: OnceLock<Arc<[OrderKey]>>,
     all_times: OnceLock<Arc<Vec<i64>>>,
 }
@@ -82,6 +83,7 @@ impl Block {
             0 => None,
             _ => Some(Part::read(&mut directory, rows)?),
         };
+        let pool = Pool::new(directory.section()?);
         let (keys, all_times) = (OnceLock::new(), OnceLock::new());
         let block = Block {
             bytes,
@@ -97,6 +99,7 @@ impl Block {
             tag_codes,
             raw,
             attributes,
+            pool,
             keys,
             all_times,
         };
@@ -115,8 +118,8 @@ impl Block {
         self.raw_bytes
     }
 
-    pub(super) fn body(&self) -> &[u8] {
-        self.bytes.get(self.body..).unwrap_or_default()
+    pub(super) fn body(&self) -> Source<'_> {
+        Source { body: self.bytes.get(self.body..).unwrap_or_default(), pool: &self.pool }
     }
 
     /// The times of all rows, ns.

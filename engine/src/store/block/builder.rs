@@ -12,7 +12,7 @@ use super::bytes::Bytes;
 use super::encode::{self, Kept};
 use super::gather::Gather;
 use super::part::PartInput;
-use super::section::{Body, Content};
+use super::section::Body;
 use super::wire::{put_bytes, put_signed, put_varint};
 use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, Block, BlockFacts, facts_of};
 use crate::event::EventBatch;
@@ -117,6 +117,7 @@ fn write<'a>(gather: &Gather<'a>, plain: bool) -> (Vec<u8>, KeptParts<'a>) {
     encode::packed(&mut body, &gather.tag_codes);
     let raw = gather.raw.write(&mut body, &gather.times, plain);
     let attributes = write_attributes(&mut body, &gather.attributes, &gather.times, plain);
+    body.put_pool();
     let directory_len = body.directory.len() as u32;
     let directory = body.pack_directory();
     let mut bytes = Vec::with_capacity(HEAD_BYTES + directory.len() + body.bytes.len());
@@ -164,13 +165,4 @@ fn comes_back(gather: &Gather<'_>, bytes: Vec<u8>) -> bool {
             .all(|(key, (time, sequence))| key.nanos == *time && key.sequence as i64 == *sequence)
     });
     same && keys && raw.is_ok() && attributes.is_ok()
-}
-
-/// Compresses a directory or the facts of a segment.
-pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
-    let mut body = Body::new();
-    body.put(bytes, Content::Text);
-    let mut packed = body.directory;
-    packed.extend_from_slice(&body.bytes);
-    packed
 }

@@ -346,6 +346,8 @@ impl<'a> Source<'a> {
         within: &Selection,
         mut each: impl FnMut(std::ops::Range<usize>, &mut dyn Iterator<Item = usize>) -> Result<(), Corrupt>,
     ) -> Result<(), Corrupt> {
+        // With one column for the field, a skeleton holds it exactly where it counts.
+        let has: Vec<bool> = self.columns.iter().map(|own| *own == Some(column)).collect();
         for range in block.granules(within) {
             let Some(ranks) = &self.ranks else {
                 each(range.clone(), &mut range.clone())?;
@@ -353,15 +355,14 @@ impl<'a> Source<'a> {
             };
             let start = self.first(ranks, column, range.start)?;
             let codes = ranks.codes(range.clone());
-            let has = |code: &u32| self.columns.get(*code as usize).copied().flatten() == Some(column);
-            let skeletons = &self.part.skeletons()?.skeletons;
-            let holds = |code: &u32| {
-                skeletons.get(*code as usize).is_some_and(|skeleton| skeleton.columns.contains(&column))
-            };
-            let count = codes.iter().filter(|code| holds(code)).count();
-            debug_assert_eq!(count, codes.iter().filter(|code| has(code)).count());
-            let mut rows = range.zip(codes).filter(|(_, code)| has(code)).map(|(row, _)| row);
-            each(start..start + count, &mut rows)?;
+            let mut rows: Vec<usize> = Vec::with_capacity(codes.len());
+            rows.extend(
+                range
+                    .zip(codes)
+                    .filter(|(_, code)| has.get(**code as usize) == Some(&true))
+                    .map(|(row, _)| row),
+            );
+            each(start..start + rows.len(), &mut rows.into_iter())?;
         }
         Ok(())
     }

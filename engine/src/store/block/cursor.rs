@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::hex::Pattern;
 use super::node::{Chunk, Kind, Node, Ranks, Skeleton, Skeletons, Texts, load_bytes};
 use super::number::Form;
+use super::section::Source;
 use super::wire::Corrupt;
 
 /// A place in a column.
@@ -49,7 +50,7 @@ pub(crate) enum Cursor<'a> {
 #[derive(Debug)]
 pub(crate) struct TextCursor<'a> {
     lengths: std::vec::IntoIter<i64>,
-    body: &'a [u8],
+    body: Source<'a>,
     chunks: &'a [Chunk],
     /// Values until the chunk ends.
     left: usize,
@@ -72,7 +73,7 @@ impl<'a> Cursor<'a> {
     /// Opens `node` for the values of `range`; `times` are the times of their rows, where it is a column of rows.
     pub(crate) fn open(
         node: &'a Node,
-        body: &'a [u8],
+        body: Source<'a>,
         range: Range<usize>,
         times: Option<&[i64]>,
     ) -> Result<Cursor<'a>, Corrupt> {
@@ -176,7 +177,7 @@ impl TextCursor<'_> {
 impl<'a> SkeletonCursor<'a> {
     fn open(
         node: &'a Skeletons,
-        body: &'a [u8],
+        body: Source<'a>,
         range: Range<usize>,
         times: Option<&[i64]>,
     ) -> Result<SkeletonCursor<'a>, Corrupt> {
@@ -290,7 +291,7 @@ impl Node {
     }
 
     /// The distinct values of a dictionary; none when it is something else.
-    pub(crate) fn dictionary(&self, body: &[u8]) -> Result<Arc<Texts>, Corrupt> {
+    pub(crate) fn dictionary(&self, body: Source<'_>) -> Result<Arc<Texts>, Corrupt> {
         let Kind::Dictionary { values, texts, .. } = &self.kind else { return Ok(Arc::default()) };
         if let Some(texts) = texts.get() {
             return Ok(Arc::clone(texts));
@@ -307,7 +308,7 @@ impl Node {
     /// The numbers of `range`, absolute; none when it is something else.
     pub(crate) fn numbers(
         &self,
-        body: &[u8],
+        body: Source<'_>,
         range: Range<usize>,
         times: Option<&[i64]>,
     ) -> Result<Vec<i64>, Corrupt> {

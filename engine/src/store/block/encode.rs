@@ -41,6 +41,9 @@ pub(crate) enum Kept<'a> {
     Other,
 }
 
+/// Shorter sections of integers are not worth trying in whole bytes.
+const ALIGNED_BYTES_MIN: usize = 192;
+
 type Distinct<'a> = HashMap<&'a [u8], u32, foldhash::fast::FixedState>;
 
 /// Writes `values` as one node of the directory. `times` are those of the rows, where it is a column of rows.
@@ -55,9 +58,13 @@ pub(crate) fn plain(body: &mut Body, values: &[&[u8]]) {
 
 /// Writes a section of integers.
 pub(crate) fn packed(body: &mut Body, values: &[i64]) {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut aligned) = (Vec::new(), Vec::new());
     ints::encode(values, &mut bytes);
-    body.put(&bytes, Content::Packed);
+    if bytes.len() >= ALIGNED_BYTES_MIN && ints::encode_aligned(values, &mut aligned) {
+        body.put_either(&bytes, &aligned);
+    } else {
+        body.put(&bytes, Content::Packed);
+    }
 }
 
 /// Writes the skeletons and codes of a skeleton node, whose columns have been written.
@@ -147,7 +154,7 @@ impl Encoder<'_> {
         for value in values {
             pattern.pack(value, &mut digits);
         }
-        self.body.put(&digits, Content::Packed);
+        self.body.put(&digits, Content::Digits);
     }
 
     fn text(&mut self, values: &[&[u8]]) {

@@ -24,21 +24,51 @@ use super::wire::{Corrupt, Reader, put_signed, put_varint};
 pub(crate) const FRAME: usize = 256;
 const DELTA: u8 = 0x80;
 
-/// Appends `values`.
+/// Appends `values` in as few bits as their frames need.
 pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
     let mut frames = Frames::default();
     for frame in values.chunks(FRAME) {
         frames.push(frame);
     }
-    out.extend_from_slice(&frames.heads);
-    let mut before = 0i64;
-    for base in &frames.bases {
-        put_signed(out, base.wrapping_sub(before));
-        before = *base;
+    frames.write(out);
+}
+
+/// Appends `values` in whole bytes over one base, which is longer but lets repeated runs be found by a compressor;
+/// false, and nothing appended, when they take more than four bytes each.
+pub(crate) fn encode_aligned(values: &[i64], out: &mut Vec<u8>) -> bool {
+    let base = values.iter().copied().min().unwrap_or(0);
+    let most = values.iter().copied().max().unwrap_or(0).wrapping_sub(base) as u64;
+    let width = bits::width_of(most).next_multiple_of(8);
+    if width > 32 {
+        return false;
     }
-    out.extend_from_slice(&frames.least);
-    out.extend_from_slice(&frames.patches);
-    out.extend_from_slice(&frames.packed);
+    let mut frames = Frames::default();
+    let mut offsets = [0u64; FRAME];
+    for frame in values.chunks(FRAME) {
+        for (slot, value) in offsets.iter_mut().zip(frame) {
+            *slot = value.wrapping_sub(base) as u64;
+        }
+        frames.bases.push(base);
+        frames.heads.push(width as u8);
+        frames.pack(&offsets[..frame.len()], width);
+    }
+    frames.write(out);
+    true
+}
+
+impl Frames {
+    fn write(&self, out: &mut Vec<u8>) {
+        let frames = self;
+        out.extend_from_slice(&frames.heads);
+        let mut before = 0i64;
+        for base in &frames.bases {
+            put_signed(out, base.wrapping_sub(before));
+            before = *base;
+        }
+        out.extend_from_slice(&frames.least);
+        out.extend_from_slice(&frames.patches);
+        out.extend_from_slice(&frames.packed);
+    }
 }
 
 #[derive(Default)]
@@ -251,6 +281,12 @@ mod tests {
         back.clear();
         ints.read(middle.clone(), &mut back);
         assert_eq!(back, &values[middle]);
+        out.clear();
+        if encode_aligned(values, &mut out) {
+            back.clear();
+            Ints::parse(&out, values.len()).unwrap().read(0..values.len(), &mut back);
+            assert_eq!(back, values);
+        }
     }
 
     #[test]

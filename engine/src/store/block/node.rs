@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use super::hex::Pattern;
 use super::ints::Ints;
 use super::number::Form;
-use super::section::{Directory, Section};
+use super::section::{Directory, Section, Source};
 use super::wire::Corrupt;
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
 
@@ -242,7 +242,7 @@ impl Skeletons {
     }
 
     /// Which skeleton each value has.
-    pub(crate) fn ranks(&self, body: &[u8]) -> Result<Arc<Ranks>, Corrupt> {
+    pub(crate) fn ranks(&self, body: Source<'_>) -> Result<Arc<Ranks>, Corrupt> {
         if let Some(ranks) = self.ranks.get() {
             return Ok(Arc::clone(ranks));
         }
@@ -293,7 +293,7 @@ impl Packed {
     }
 
     /// The integers.
-    pub(crate) fn load(&self, body: &[u8]) -> Result<Arc<Ints>, Corrupt> {
+    pub(crate) fn load(&self, body: Source<'_>) -> Result<Arc<Ints>, Corrupt> {
         if let Some(ints) = self.ints.get() {
             return Ok(Arc::clone(ints));
         }
@@ -302,7 +302,7 @@ impl Packed {
     }
 
     /// The integers of `range`.
-    pub(crate) fn values(&self, body: &[u8], range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
+    pub(crate) fn values(&self, body: Source<'_>, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         let mut values = Vec::new();
         self.load(body)?.read(range, &mut values);
         Ok(values)
@@ -311,7 +311,7 @@ impl Packed {
 
 impl Chunk {
     /// Its bytes.
-    pub(crate) fn load(&self, body: &[u8]) -> Result<Arc<Vec<u8>>, Corrupt> {
+    pub(crate) fn load(&self, body: Source<'_>) -> Result<Arc<Vec<u8>>, Corrupt> {
         load_bytes(&self.bytes, &self.section, body)
     }
 }
@@ -320,7 +320,7 @@ impl Chunk {
 pub(crate) fn load_bytes(
     cell: &OnceLock<Arc<Vec<u8>>>,
     section: &Section,
-    body: &[u8],
+    body: Source<'_>,
 ) -> Result<Arc<Vec<u8>>, Corrupt> {
     if let Some(bytes) = cell.get() {
         return Ok(Arc::clone(bytes));

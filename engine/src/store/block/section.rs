@@ -5,10 +5,13 @@
 //!   kind 0  the bytes themselves (the directory is compressed as a whole, so small ones share its window)
 //!   kind 1  nothing: the bytes stand in the body, raw
 //!   kind 2  stored length: the bytes stand in the body, zstd
+//!   kind 3  nothing: the bytes stand in the pool, which is one section for itself, zstd
 //! ```
-//! Sections stand in the body in the order of their entries, so no entry holds an offset.
+//! Sections stand in the body and in the pool in the order of their entries, so no entry holds an offset. The pool
+//! is for texts and digits that are not large: together they repeat more than each by itself.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use super::wire::{Corrupt, Reader, put_varint};
 
@@ -20,16 +23,30 @@ pub(crate) const SECTION_BYTES_MAX: usize = 1 << 28;
 pub(crate) enum Content {
     /// Packed numbers or digits: zstd-1 if that saves 15 %.
     Packed,
+    /// Digits of ids: as packed numbers.
+    Digits,
     /// Text: zstd-3.
     Text,
 }
+
+/// Most bytes of the pool.
+const POOL_BYTES_MAX: usize = 1 << 20;
 
 impl Content {
     /// Sections up to this size stay in the directory.
     fn inline_bytes(self) -> usize {
         match self {
             Content::Packed => 96,
-            Content::Text => 2_048,
+            Content::Text | Content::Digits => 64,
+        }
+    }
+
+    /// Sections up to this size go into the pool while it has room.
+    fn pooled_bytes(self) -> usize {
+        match self {
+            Content::Packed => 0,
+            Content::Text => 64 << 10,
+            Content::Digits => 256 << 10,
         }
     }
 }
@@ -40,6 +57,7 @@ pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
     /// The directory.
     pub(crate) directory: Vec<u8>,
+    pool: Vec<u8>,
     fast: Option<zstd::bulk::Compressor<'static>>,
     dense: Option<zstd::bulk::Compressor<'static>>,
     scratch: Vec<u8>,
@@ -50,6 +68,7 @@ impl Body {
         Body {
             bytes: Vec::new(),
             directory: Vec::new(),
+            pool: Vec::new(),
             // Without a compressor (out of memory) sections are stored as they are.
             fast: zstd::bulk::Compressor::new(1).ok(),
             dense: zstd::bulk::Compressor::new(3).ok(),
@@ -63,7 +82,18 @@ impl Body {
         if raw.len() <= content.inline_bytes() {
             put_varint(&mut self.directory, len);
             self.directory.extend_from_slice(raw);
-        } else if self.compress(raw, content) {
+        } else if raw.len() <= content.pooled_bytes() && self.pool.len() + raw.len() <= POOL_BYTES_MAX {
+            put_varint(&mut self.directory, len | 3);
+            self.pool.extend_from_slice(raw);
+        } else {
+            self.put_alone(raw, content);
+        }
+    }
+
+    /// Writes a section into the body.
+    fn put_alone(&mut self, raw: &[u8], content: Content) {
+        let len = (raw.len() as u64) << 2;
+        if self.compress(raw, content) {
             put_varint(&mut self.directory, len | 2);
             put_varint(&mut self.directory, self.scratch.len() as u64);
             self.bytes.extend_from_slice(&self.scratch);
@@ -71,6 +101,29 @@ impl Body {
             put_varint(&mut self.directory, len | 1);
             self.bytes.extend_from_slice(raw);
         }
+    }
+
+    /// Writes whichever of two forms of the same numbers is shorter: packed tightly, or in whole bytes where a
+    /// compressor finds enough to repeat.
+    pub(crate) fn put_either(&mut self, tight: &[u8], aligned: &[u8]) {
+        if self.compress(aligned, Content::Packed) {
+            let stored = std::mem::take(&mut self.scratch);
+            let shorter = stored.len() * 100 < tight.len() * 85
+                && (!self.compress(tight, Content::Packed) || stored.len() * 100 < self.scratch.len() * 95);
+            if shorter {
+                put_varint(&mut self.directory, (aligned.len() as u64) << 2 | 2);
+                put_varint(&mut self.directory, stored.len() as u64);
+                self.bytes.extend_from_slice(&stored);
+                return;
+            }
+        }
+        self.put(tight, Content::Packed);
+    }
+
+    /// Writes the pool as the last section of the body.
+    pub(crate) fn put_pool(&mut self) {
+        let pool = std::mem::take(&mut self.pool);
+        self.put_alone(&pool, Content::Text);
     }
 
     /// The directory, compressed: for the end.
@@ -85,12 +138,12 @@ impl Body {
         /// Sections longer than this are tried on a part of this length first.
         const TRIAL_BYTES: usize = 8 << 10;
         let compressor = match content {
-            Content::Packed => self.fast.as_mut(),
+            Content::Packed | Content::Digits => self.fast.as_mut(),
             Content::Text => self.dense.as_mut(),
         };
         let Some(compressor) = compressor else { return false };
         let pays = |stored: usize, raw: usize| stored * 100 <= raw * 85;
-        if content == Content::Packed && raw.len() > 4 * TRIAL_BYTES {
+        if content != Content::Text && raw.len() > 4 * TRIAL_BYTES {
             let middle = raw.len() / 2;
             let trial = raw.get(middle..middle + TRIAL_BYTES).unwrap_or(raw);
             // A little more lenient than the verdict on the whole: a longer run finds more to repeat.
@@ -101,7 +154,7 @@ impl Body {
         }
         match compress_into(compressor, raw, &mut self.scratch) {
             Some(stored) => match content {
-                Content::Packed => pays(stored, raw.len()),
+                Content::Packed | Content::Digits => pays(stored, raw.len()),
                 Content::Text => stored < raw.len(),
             },
             None => false,
@@ -121,6 +174,28 @@ fn compress_into(
     Some(stored)
 }
 
+/// Bytes by themselves, compressed: their length, then zstd-3.
+pub(crate) fn squeeze(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_varint(&mut out, bytes.len() as u64);
+    let mut body = Body::new();
+    body.directory.extend_from_slice(bytes);
+    out.extend_from_slice(&body.pack_directory());
+    out
+}
+
+/// What [`squeeze`] took.
+pub(crate) fn expand(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    let mut reader = Reader::new(bytes);
+    let len = reader.count(SECTION_BYTES_MAX)?;
+    let stored = reader.take(reader.left())?;
+    if len / 40_000 > stored.len() {
+        return Err(Corrupt("bytes expand too far"));
+    }
+    let raw = zstd::bulk::decompress(stored, len).map_err(|_| Corrupt("zstd says no"))?;
+    if raw.len() == len { Ok(raw) } else { Err(Corrupt("bytes of another length")) }
+}
+
 /// A section of a block that is being read.
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
@@ -133,18 +208,55 @@ enum Place {
     Inline(Box<[u8]>),
     Raw(Range<usize>),
     Zstd(Range<usize>),
+    Pool(Range<usize>),
+}
+
+/// The bytes of a block from which its sections are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    /// The body.
+    pub(crate) body: &'a [u8],
+    /// The pool.
+    pub(crate) pool: &'a Pool,
+}
+
+/// The pool of a block, loaded when first needed.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    section: Option<Section>,
+    bytes: OnceLock<Arc<Vec<u8>>>,
+}
+
+impl Pool {
+    /// The pool that `section` holds.
+    pub(crate) fn new(section: Section) -> Pool {
+        Pool { section: Some(section), bytes: OnceLock::new() }
+    }
+
+    fn load(&self, source: Source<'_>) -> Result<Arc<Vec<u8>>, Corrupt> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(Arc::clone(bytes));
+        }
+        let section = self.section.as_ref().ok_or(Corrupt("block without a pool"))?;
+        if matches!(section.place, Place::Pool(_)) {
+            return Err(Corrupt("pool inside the pool"));
+        }
+        let bytes = Arc::new(section.read(source)?);
+        Ok(Arc::clone(self.bytes.get_or_init(|| bytes)))
+    }
 }
 
 /// The directory of a block that is being read, and how far into the body its sections have come.
 pub(crate) struct Directory<'a> {
     pub(crate) reader: Reader<'a>,
     at: usize,
+    pool_at: usize,
     body_len: usize,
 }
 
 impl<'a> Directory<'a> {
     pub(crate) fn new(bytes: &'a [u8], body_len: usize) -> Directory<'a> {
-        Directory { reader: Reader::new(bytes), at: 0, body_len }
+        Directory { reader: Reader::new(bytes), at: 0, pool_at: 0, body_len }
     }
 
     /// The next section.
@@ -165,7 +277,11 @@ impl<'a> Directory<'a> {
                 }
                 Place::Zstd(self.body(stored)?)
             }
-            _ => return Err(Corrupt("unknown kind of section")),
+            _ => {
+                let start = self.pool_at;
+                self.pool_at = start.saturating_add(raw_len);
+                Place::Pool(start..self.pool_at)
+            }
         };
         Ok(Section { raw_len, place })
     }
@@ -186,16 +302,9 @@ impl Section {
         self.raw_len
     }
 
-    /// How many bytes of the body it takes.
-    pub(crate) fn stored_len(&self) -> usize {
-        match &self.place {
-            Place::Inline(_) => 0,
-            Place::Raw(range) | Place::Zstd(range) => range.len(),
-        }
-    }
-
     /// Its bytes.
-    pub(crate) fn read(&self, body: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    pub(crate) fn read(&self, source: Source<'_>) -> Result<Vec<u8>, Corrupt> {
+        let body = source.body;
         let outside = Corrupt("section outside the body");
         let bytes = match &self.place {
             Place::Inline(bytes) => bytes.to_vec(),
@@ -204,6 +313,12 @@ impl Section {
                 let stored = body.get(range.clone()).ok_or(outside)?;
                 zstd::bulk::decompress(stored, self.raw_len).map_err(|_| Corrupt("zstd says no"))?
             }
+            Place::Pool(range) => source
+                .pool
+                .load(source)?
+                .get(range.clone())
+                .ok_or(Corrupt("section outside the pool"))?
+                .to_vec(),
         };
         if bytes.len() == self.raw_len { Ok(bytes) } else { Err(Corrupt("section of another length")) }
     }
@@ -218,7 +333,9 @@ mod tests {
         let noise: Vec<u8> =
             (0..200_000u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
         let same = vec![7u8; 100_000];
-        let parts: [(&[u8], Content); 5] = [
+        let parts: [(&[u8], Content); 7] = [
+            (b"pooled text, longer than what stays in the directory, as texts of columns are", Content::Text),
+            (b"digits in the pool, longer than what stays in the directory, as ids are now", Content::Digits),
             (b"", Content::Text),
             (b"short", Content::Packed),
             (&noise, Content::Packed),
@@ -229,15 +346,17 @@ mod tests {
         for (bytes, content) in parts {
             body.put(bytes, content);
         }
+        body.put_pool();
         let mut directory = Directory::new(&body.directory, body.bytes.len());
-        for (bytes, _) in parts {
-            let section = directory.section().unwrap();
+        let sections: Vec<Section> = parts.iter().map(|_| directory.section().unwrap()).collect();
+        let pool = Pool::new(directory.section().unwrap());
+        for ((bytes, _), section) in parts.iter().zip(sections) {
             assert_eq!(section.len(), bytes.len());
-            assert_eq!(section.read(&body.bytes).unwrap(), bytes);
+            assert_eq!(section.read(Source { body: &body.bytes, pool: &pool }).unwrap(), *bytes);
             let cut = body.bytes.get(..body.bytes.len() / 2).unwrap();
-            let _ = section.read(cut);
+            let _ = section.read(Source { body: cut, pool: &Pool::default() });
         }
         let mut short = Directory::new(&body.directory, 10);
-        assert!((0..5).any(|_| short.section().is_err()));
+        assert!((0..8).any(|_| short.section().is_err()));
     }
 }

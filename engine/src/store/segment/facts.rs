@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::block::builder::pack;
-use crate::store::block::section::Directory;
+use crate::store::block::section::{expand, squeeze};
 use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_signed, put_varint};
 use crate::store::block::{BLOCK_ROWS_MAX, BlockFacts, FieldFacts, GRANULE_ROWS, TagFacts, ValueFacts};
 
@@ -102,15 +101,12 @@ impl SegmentFacts {
         for block in &self.blocks {
             write_block(block, &mut out);
         }
-        pack(&out)
+        squeeze(&out)
     }
 
     /// Reads back what [`SegmentFacts::write`] wrote.
     pub(super) fn read(bytes: &[u8]) -> Result<SegmentFacts, Corrupt> {
-        let mut directory = Directory::new(bytes, bytes.len());
-        let section = directory.section()?;
-        let behind = directory.reader.take(directory.reader.left())?;
-        let raw = section.read(behind)?;
+        let raw = expand(bytes)?;
         let mut reader = Reader::new(&raw);
         let mut facts = SegmentFacts::default();
         for _ in 0..reader.count_here()? {

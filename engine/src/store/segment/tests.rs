@@ -208,7 +208,7 @@ fn merging_keeps_every_row() {
 #[test]
 fn large_blocks_are_copied() {
     let many: Vec<String> = (0..40_000u64)
-        .map(|i| format!("line {i} of {}", "some longer text that says little ".repeat(12)))
+        .map(|i| format!("line {i} of {}", "some longer text that says little ".repeat(8)))
         .collect();
     let sources: Vec<Arc<Segment>> = (0..2u64)
         .map(|part| Arc::new(open(part, &write(part, &[batch(&many, part * 100_000, "a")]).0).unwrap()))

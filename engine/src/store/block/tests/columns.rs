@@ -5,17 +5,20 @@ use proptest::prelude::*;
 use super::super::cursor::Cursor;
 use super::super::encode;
 use super::super::node::{Kind, Node};
-use super::super::section::{Body, Directory};
+use super::super::section::{Body, Directory, Pool, Source};
 
 fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
     let mut body = Body::new();
     encode::column(&mut body, values, times);
+    body.put_pool();
     let mut directory = Directory::new(&body.directory, body.bytes.len());
     let node = Node::read(&mut directory).unwrap();
+    let pool = Pool::new(directory.section().unwrap());
+    let source = Source { body: &body.bytes, pool: &pool };
     assert_eq!(directory.reader.left(), 0);
     for range in [0..values.len(), values.len() / 3..values.len() / 2, values.len()..values.len()] {
         let times = times.map(|times| &times[range.clone()]);
-        let mut cursor = Cursor::open(&node, &body.bytes, range.clone(), times).unwrap();
+        let mut cursor = Cursor::open(&node, source, range.clone(), times).unwrap();
         for (place, value) in values[range].iter().enumerate() {
             if place % 7 == 3 {
                 cursor.skip().unwrap();

@@ -1,4 +1,5 @@
 //! Tests of blocks.
 
 mod columns;
+mod measure;
 mod rows;
