@@ -27,6 +27,7 @@ pub(crate) mod gather;
 pub(crate) mod hex;
 pub(crate) mod ints;
 mod learn;
+pub(crate) mod literal;
 pub(crate) mod moment;
 pub(crate) mod node;
 pub(crate) mod number;

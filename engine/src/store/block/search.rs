@@ -5,6 +5,7 @@ use weir_query::record::Selection;
 
 use super::block::Block;
 use super::column::unescaped;
+use super::literal::{self, Plan};
 use super::node::Kind;
 use super::part::{Part, TextKind};
 use super::wire::Corrupt;
@@ -25,6 +26,36 @@ impl Block {
     }
 
     fn search_raw(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, Corrupt> {
+        match matcher.as_contains().filter(|literal| !literal.is_empty()) {
+            Some(literal) if !self.has_bytes() => self.search_literal(literal, within),
+            _ => self.search_texts(matcher, within),
+        }
+    }
+
+    /// The rows whose raw text, which is UTF-8, contains `literal`, found on what is stored.
+    fn search_literal(&self, literal: &str, within: &Selection) -> Result<Selection, Corrupt> {
+        let mut found = Selection::none(self.rows());
+        let finder = memchr::memmem::Finder::new(literal);
+        let node = &self.raw.node;
+        let plan = Plan::of(node, &finder, self.body())?;
+        if matches!(plan, Plan::Never) {
+            return Ok(found);
+        }
+        let relative = self.raw.skeletons()?.columns.iter().any(|column| column.is_relative());
+        let times = if relative { Some(self.times()?) } else { None };
+        for range in self.granules(within) {
+            let own = times.as_ref().and_then(|times| times.get(range.clone()));
+            let hits = literal::hits(node, &plan, &finder, self.body(), range.clone(), own)?;
+            for (row, _) in range.zip(hits).filter(|(_, hit)| *hit) {
+                found.insert(row);
+            }
+        }
+        found.intersect(within);
+        Ok(found)
+    }
+
+    /// The rows whose raw text matches, by putting every text together.
+    fn search_texts(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, Corrupt> {
         let mut found = Selection::none(self.rows());
         let mut texts = Vec::new();
         let mut starts: Vec<(usize, usize)> = Vec::new();
@@ -49,7 +80,10 @@ impl Block {
             }
             let text = std::str::from_utf8(&texts).map_err(|_| Corrupt("text is not utf-8"))?;
             match matcher.as_contains().filter(|literal| !literal.is_empty()) {
-                Some(literal) => mark_contains(text, literal, &starts, &mut found),
+                Some(literal) => {
+                    let finder = memchr::memmem::Finder::new(literal);
+                    literal::each_hit(text.as_bytes(), &finder, &starts, |row| found.insert(row));
+                }
                 None => {
                     for (index, (start, row)) in starts.iter().enumerate() {
                         let end = starts.get(index + 1).map_or(text.len(), |next| next.0);
@@ -144,25 +178,5 @@ impl Block {
             }
         }
         Ok(())
-    }
-}
-
-/// One search over texts that lie one behind the other; a hit counts when it lies within one of them.
-fn mark_contains(text: &str, literal: &str, starts: &[(usize, usize)], found: &mut Selection) {
-    let finder = memchr::memmem::Finder::new(literal);
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(hit) = bytes.get(at..).and_then(|rest| finder.find(rest)) {
-        let hit = at + hit;
-        let index = starts.partition_point(|(start, _)| *start <= hit).saturating_sub(1);
-        let end = starts.get(index + 1).map_or(bytes.len(), |next| next.0);
-        if hit + literal.len() <= end {
-            if let Some((_, row)) = starts.get(index) {
-                found.insert(*row);
-            }
-            at = end;
-        } else {
-            at = hit + 1;
-        }
     }
 }

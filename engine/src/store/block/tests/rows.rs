@@ -202,7 +202,15 @@ fn real_files() {
             let is_json = file.path().extension().is_some_and(|kind| kind == "ndjson");
             let events: Vec<Event> = lines.map(|line| (line.to_vec(), is_json, None)).collect();
             println!("{:?}", file.path());
-            check(&events, &["error", "\"", "2023-01-29T", "the"]);
+            // Literals cut out of the lines themselves: inside values, across them, at their borders.
+            let cut = |i: usize| {
+                let line = std::str::from_utf8(&events[i * 97 % events.len()].0).ok()?;
+                let start = (i * 31 % (line.len() + 1)).min(line.len());
+                line.get(start..(start + 2 + i * 5 % 23).min(line.len())).filter(|cut| !cut.is_empty())
+            };
+            let mut literals: Vec<&str> = (0..12).filter_map(cut).collect();
+            literals.extend(["error", "\"", "2023-01-29T", "the"]);
+            check(&events, &literals);
         }
     }
 }
