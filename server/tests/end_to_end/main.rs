@@ -1,0 +1,7 @@
+//! The real binary on real sockets and real files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod faults;
+mod kill;
+mod samples;
+mod support;
