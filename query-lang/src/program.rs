@@ -26,6 +26,7 @@ pub struct Program {
     pub(crate) fed: Option<Vec<Arc<str>>>,
     fields: Option<Vec<Arc<str>>>,
     required: Required,
+    charts_time: bool,
     interval: Option<Interval>,
     fingerprint: u64,
     described: Vec<String>,
@@ -89,6 +90,7 @@ impl Program {
             fed,
             fields,
             required,
+            charts_time: compiler.charts_time,
             interval: plan.interval.clone(),
             fingerprint: fingerprint(plan, options.ending),
             described: plan.steps.iter().map(|step| format!("{step:?}")).collect(),
@@ -99,6 +101,13 @@ impl Program {
     #[must_use]
     pub fn required(&self) -> &Required {
         &self.required
+    }
+
+    /// Some aggregate lays its buckets over the queried time range, so that a range without ends should be cut to what
+    /// there is before the program runs.
+    #[must_use]
+    pub fn charts_time(&self) -> bool {
+        self.charts_time
     }
 
     /// The order in which it wants its rows.

@@ -171,6 +171,7 @@ fn bucket(
     series: &str,
     chart: bool,
 ) -> Result<AggregateSpec, Diagnostic> {
+    compiler.charts_time = true;
     let millis = |name: &str| match arguments.text(name) {
         None => Ok(None),
         Some(text) if text.trim().eq_ignore_ascii_case("auto") => Ok(None),

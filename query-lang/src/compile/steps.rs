@@ -16,6 +16,8 @@ pub struct Compiler {
     pub pipelines: Vec<Vec<RowStep>>,
     /// Faults so far.
     pub faults: Vec<Diagnostic>,
+    /// Some aggregate lays its buckets over the queried time range.
+    pub charts_time: bool,
 }
 
 /// Row steps, and the aggregate that ends them; only the last stage may lack one.

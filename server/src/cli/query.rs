@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
+use weir_engine::EventBatch;
 use weir_engine::scan::{DEFAULT_STATE_BYTES, Fold, Folded};
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::Context;
@@ -71,11 +72,46 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let now_nanos = now_nanos();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let fold = Fold::start(&program, &context(&args, now_nanos)?, threads);
-    read(&args, now_nanos, &fold)?;
-    print(&fold.finish()?, args.format)?;
+    let context = context(&args, now_nanos)?;
+    let is_open = context.start_nanos == i64::MIN || context.end_nanos == i64::MAX;
+    let found = if program.charts_time() && is_open {
+        fold_all(&args, &program, context)?
+    } else {
+        let fold = start(&program, &context);
+        read(&args, now_nanos, &mut |batch| fold.push(batch))?;
+        fold.finish()?
+    };
+    print(&found, args.format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn start(program: &Arc<Program>, context: &Context) -> Fold {
+    Fold::start(program, context, std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// A chart over all time is drawn over the time there are events from, which is known once all are read.
+fn fold_all(args: &Args, program: &Arc<Program>, mut context: Context) -> anyhow::Result<Folded> {
+    let mut batches: Vec<Arc<EventBatch>> = Vec::new();
+    read(args, context.now_millis.saturating_mul(1_000_000), &mut |batch| {
+        batches.push(batch);
+        true
+    })?;
+    let range = context.start_nanos..context.end_nanos;
+    let times = batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.timestamp(row)));
+    let (first, last) = times
+        .filter(|time| range.contains(time))
+        .fold((i64::MAX, i64::MIN), |(first, last), time| (first.min(time), last.max(time)));
+    if first <= last {
+        context.start_nanos = context.start_nanos.max(first);
+        context.end_nanos = context.end_nanos.min(last.saturating_add(1));
+    }
+    let fold = start(program, &context);
+    for batch in batches {
+        if !fold.push(batch) {
+            break;
+        }
+    }
+    Ok(fold.finish()?)
 }
 
 fn context(args: &Args, now_nanos: i64) -> anyhow::Result<Context> {
@@ -91,8 +127,8 @@ fn context(args: &Args, now_nanos: i64) -> anyhow::Result<Context> {
     })
 }
 
-/// Decodes every file in turn. Sequences count through all of them, as if they had arrived one after another.
-fn read(args: &Args, now_nanos: i64, fold: &Fold) -> anyhow::Result<()> {
+/// Decodes every file in turn and hands each batch to `take`, until that says false. Sequences count through all of them, as if they had arrived one after another.
+fn read(args: &Args, now_nanos: i64, take: &mut dyn FnMut(Arc<EventBatch>) -> bool) -> anyhow::Result<()> {
     let options = DecodeOptions {
         limits: DecodeLimits::for_files(),
         timestamp_field: args.timestamp_field.clone(),
@@ -111,7 +147,7 @@ fn read(args: &Args, now_nanos: i64, fold: &Fold) -> anyhow::Result<()> {
             let count = decoded.batch.len() as u64;
             let batch = decoded.batch.with_sequence(sequence);
             sequence += count;
-            if fold.push(Arc::new(batch)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if take(Arc::new(batch)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         read_file(file, &options, &mut emit).with_context(|| file.display().to_string())?;
     }
