@@ -93,7 +93,7 @@ impl Program {
             charts_time: compiler.charts_time,
             interval: plan.interval.clone(),
             fingerprint: fingerprint(plan, options.ending),
-            described: plan.steps.iter().map(|step| format!("{step:?}")).collect(),
+            described: plan.steps.iter().map(|step| step.to_string()).collect(),
         })
     }
 

@@ -534,3 +534,23 @@ fn aggregates_and_what_follows() {
         assert_eq!(found, wanted, "{query}");
     }
 }
+
+#[test]
+fn programs_are_described() {
+    let program = compile(
+        "level=?{l=ERROR} or level=WARN | ms > 5 timeout | t := ms / 1000 | groupBy(host, function=[count(), {x=* | max(t)}])",
+        &Options::default(),
+    );
+    let described = program.describe();
+    let expected = r#"step 1: keep rows where (level is one of ["ERROR", "WARN"] and ms > 5 and any text contains "timeout")
+step 2: t := (ms / 1000)
+step 3: groupBy(field=["host"], function=[count(distinct=false, as="_count"), { keep rows where x=* | max(field="t", as="_max", type="number") }], limit=20000)
+reads: host, level, ms, t, x
+requires: (level in ["ERROR", "WARN"] and ms from 5 to inf and text "timeout")
+scan order: Any
+fingerprint: "#;
+    assert!(described.starts_with(expected), "{described}");
+    let timed = compile("setTimeInterval(start=\"7d\", end=\"1d\") | a=1", &Options::default());
+    let interval = timed.interval().unwrap();
+    assert_eq!((interval.start.as_str(), interval.end.as_deref()), ("7d", Some("1d")));
+}

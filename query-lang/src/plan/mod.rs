@@ -5,6 +5,7 @@
 
 mod arguments;
 mod condition;
+mod describe;
 mod expression;
 pub mod lower;
 mod parameters;
