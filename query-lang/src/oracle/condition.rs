@@ -4,7 +4,7 @@ use super::{Row, steps};
 use crate::functions::{Arguments, Build, filters};
 use crate::machine::Context;
 use crate::plan::{BinaryOp, Call, Expression, Filter, Test, TextTest};
-use crate::value::compare::{self, equal};
+use crate::value::compare;
 use crate::value::{Number, Value, ValueRef};
 
 /// Whether `row` passes.
@@ -39,7 +39,7 @@ fn text_passes(test: &TextTest, text: &str) -> bool {
         |text: &str, ignore_case: bool| if ignore_case { text.to_lowercase() } else { text.to_owned() };
     match test {
         TextTest::AnyOf { patterns, ignore_case } => patterns.iter().any(|pattern| {
-            equal(ValueRef::Text(text), ValueRef::Text(pattern))
+            compare::equal_to_literal(text, pattern, Number::parse(pattern))
                 || glob(&fold(pattern, *ignore_case), &fold(text, *ignore_case))
         }),
         TextTest::Contains { pattern, ignore_case } => {
