@@ -15,7 +15,8 @@ fn faults(text: String) -> Diagnostics {
         let start = Instant::now();
         let parsed = parse(&text);
         let elapsed = start.elapsed();
-        assert!(elapsed < Duration::from_secs(2), "parsing {} bytes took {elapsed:?}", text.len());
+        // Generous: unoptimised builds on busy machines run this, and what it guards against takes minutes.
+        assert!(elapsed < Duration::from_secs(10), "parsing {} bytes took {elapsed:?}", text.len());
         let _printed = print(&parsed.query);
         parsed.diagnostics
     };
