@@ -22,7 +22,8 @@ pub(super) fn run(store: &Arc<Store>, wake: &Receiver<()>) {
         if store.health.reason().is_some() {
             continue;
         }
-        if store.seal_due().is_err() {
+        if let Err(error) = store.seal_due() {
+            tracing::warn!(%error, "sealing or letting go of log files failed, and is tried again");
             std::thread::sleep(BACKOFF);
         }
     }

@@ -24,7 +24,7 @@ impl Store {
         while let Some(frozen) = repository.next_frozen() {
             self.seal(repository, &frozen).inspect_err(|error| {
                 self.counters.seal_failures.add(1);
-                tracing::warn!(%error, repository = %repository.name(), "sealing failed, and is tried again");
+                tracing::debug!(%error, repository = %repository.name(), "a head was not sealed");
             })?;
         }
         Ok(())
@@ -89,12 +89,19 @@ impl Store {
     /// When the catalog or the directory cannot be written.
     pub(crate) fn release_log(&self) -> Result<(), StoreError> {
         let sealed = self.sealed();
-        let Some(last) = self.shelf.releasable(&sealed) else {
-            // Files without a batch in them are pinned by nothing.
-            return self.shelf.release(sealed).map(drop);
-        };
-        self.save_keys(last)?;
-        self.shelf.release(sealed).map(drop)
+        if let Some(last) = self.shelf.releasable(&sealed) {
+            self.save_keys(last)?;
+        }
+        match self.shelf.release(sealed) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // The directory is that of the files still written to: its next sync would not tell the truth.
+                if matches!(error, StoreError::Io { action: "sync directory", .. }) {
+                    self.health.poison(&error);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Puts the keys of batches up to sequence `last` into the catalog, and forgets those that are too old.

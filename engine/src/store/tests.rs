@@ -419,3 +419,22 @@ fn log_files_pinned_by_an_idle_head_are_freed() {
     }
     assert_eq!(opened.snapshot("idle").segments.len(), 1);
 }
+
+#[test]
+fn a_directory_that_cannot_be_synced_stops_the_store() {
+    let memory = MemoryFiles::fragile();
+    let mut opened = open(&memory).unwrap();
+    let mut acknowledged = Vec::new();
+    for number in [0, 100, 200, 300] {
+        acknowledged.push((opened.append("web", number, 10, None).unwrap(), number, 10));
+    }
+    opened.seal("web").unwrap();
+    assert!(opened.store.shelf.releasable(opened.store.sealed()).is_some());
+    (0..20).for_each(|ahead| {
+        let is_sync = ahead >= opened.store.shelf.kept() as u64;
+        memory.fail_at(memory.operations() + ahead, if is_sync { Fault::Broken } else { Fault::Short });
+    });
+    assert!(opened.store.release_log().is_err());
+    assert!(matches!(opened.append("web", 400, 10, None), Err(AppendError::Poisoned(_))));
+    check_all(&open(&memory.crash(Crash::Clean)).unwrap(), &acknowledged, "after a restart");
+}

@@ -382,13 +382,15 @@ impl MemoryFiles {
 
     pub(super) fn sync_dir(&self, name: &str) -> io::Result<()> {
         let mut disk = self.disk.lock();
-        disk.operation(|| format!("sync-directory {name}"))?;
-        if disk.planted.no_directory_sync {
-            return Ok(());
+        let answer = disk.operation(|| format!("sync-directory {name}"));
+        if disk.crashed || disk.planted.no_directory_sync {
+            return answer.map(drop);
         }
         let (now, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut disk.name_changes).into_iter().partition(|change| change.directory() == name);
         disk.name_changes = later;
+        // As with data: the system forgets what it could not write.
+        answer?;
         for change in now {
             change.apply(&mut disk.safe_names);
         }
