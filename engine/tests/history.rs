@@ -170,6 +170,24 @@ fn head_segments_and_rings_give_one_answer() {
     }
 }
 
+#[test]
+fn a_state_over_its_budget_ends_in_a_partial_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_engine, repository) = open(folder.path());
+    let mut random = Random(17);
+    for _ in 0..4 {
+        append(&repository, batch(&mut random, 3_000));
+    }
+    repository.flush().unwrap();
+    for (max_state_bytes, end) in [(100 << 10, ScanEnd::MemoryBudget), (1 << 30, ScanEnd::Complete)] {
+        let options = ScanOptions { max_state_bytes, ..options(i64::MIN, i64::MAX) };
+        let result = start(&repository, "groupBy(@rawstring, limit=max)", options).wait().unwrap();
+        assert_eq!((result.end, result.partial), (end, end == ScanEnd::MemoryBudget), "{max_state_bytes}");
+        assert_eq!(result.table.warnings.is_empty(), end == ScanEnd::Complete, "{:?}", result.table.warnings);
+        assert!(result.table.rows > 0);
+    }
+}
+
 fn streamed(scan: &ScanHandle) -> Vec<OrderKey> {
     let mut keys = Vec::new();
     loop {

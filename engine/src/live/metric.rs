@@ -285,9 +285,10 @@ impl Metric {
     fn compute(&mut self, now_nanos: i64) -> Result<Arc<LiveResult>, StepError> {
         let buckets = self.window.at(now_nanos);
         self.ring.forget_before(self.window.kept(now_nanos).start);
-        // The ring keeps its bound itself, a batch at a time; a total is at most the sum of its buckets.
+        // The ring keeps its bound itself, a batch at a time; a total is at most the sum of its buckets, and the
+        // later steps may need as much again.
         let mut context = self.context(now_nanos);
-        context.max_state_bytes = self.definition.max_bytes.saturating_mul(3);
+        context.max_state_bytes = self.definition.max_bytes.max(self.ring.bytes()).saturating_mul(2);
         let mut machine = Machine::new(Arc::clone(&self.program), context);
         let total = self.ring.total(buckets.clone(), buckets.end - 1, machine.new_state())?;
         let mut table = machine.finish(&total.state)?;

@@ -107,9 +107,18 @@ impl Running {
         }
     }
 
+    /// A machine that may hold what all threads hold together, and as much again for the later steps: a scan that
+    /// went over its budget, by a group of granules at most, still has an answer.
+    fn finisher(&self) -> Machine {
+        let held: usize = self.slots.iter().map(|slot| slot.sums.lock().bytes()).sum();
+        let mut context = self.context.clone();
+        context.max_state_bytes = context.max_state_bytes.max(held).saturating_mul(2);
+        Machine::new(Arc::clone(&self.program), context)
+    }
+
     /// The states of all threads, merged.
     pub(super) fn merged(&self) -> Result<Sums, StepError> {
-        let machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+        let machine = self.finisher();
         let mut total = self.layout.empty(&machine);
         for slot in &self.slots {
             total.merge(&slot.sums.lock())?;
@@ -118,7 +127,7 @@ impl Running {
     }
 
     fn finish(&self) -> Result<ResultTable, ScanError> {
-        let mut machine = Machine::new(Arc::clone(&self.program), self.context.clone());
+        let mut machine = self.finisher();
         let mut table = match self.merged()? {
             Sums::One(state) => machine.finish(&state)?,
             Sums::Buckets(_) => ResultTable::default(),
