@@ -20,7 +20,7 @@ use crate::search::{Prepared, Purpose, filter_part};
 use crate::wire::{JobCreated, JobPage, QueryRequest};
 
 /// Between two looks at a job whose results are pushed.
-const PUSH_INTERVAL: Duration = Duration::from_millis(250);
+const PUSH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// `POST …/queryjobs`.
 pub(super) async fn create(

@@ -45,8 +45,12 @@ pub(super) fn follow(
         true => {
             let snapshot = repository.snapshot();
             tail.skip_through(snapshot.up_to_sequence);
-            let options =
-                ScanOptions { stream: true, ..prepared.scan_options(&app.settings().query, app.pool()) };
+            let limits = &app.settings().query;
+            let options = ScanOptions {
+                stream: true,
+                time_budget: Some(Duration::from_millis(limits.stream_timeout_millis)),
+                ..prepared.scan_options(limits, app.pool())
+            };
             Some(Scan::start(snapshot, Arc::clone(&prepared.program), options)?)
         }
     };

@@ -64,7 +64,14 @@ impl Pump {
         form: Form,
     ) -> Result<Pump, ApiError> {
         let limits = &app.settings().query;
-        let options = ScanOptions { stream: true, ..prepared.scan_options(limits, app.pool()) };
+        // Rows wait for their client; a computed result only takes as long as the scan.
+        let budget =
+            if prepared.is_aggregate() { limits.timeout_millis } else { limits.stream_timeout_millis };
+        let options = ScanOptions {
+            stream: true,
+            time_budget: Some(Duration::from_millis(budget)),
+            ..prepared.scan_options(limits, app.pool())
+        };
         let scan = Scan::start(repository.snapshot(), Arc::clone(&prepared.program), options)?;
         let changed = Arc::new(Notify::new());
         let waker = Arc::clone(&changed);

@@ -90,6 +90,8 @@ pub struct Query {
     pub max_waiting: usize,
     /// A scan that takes longer ends with what it has, marked partial.
     pub timeout_millis: u64,
+    /// An answer that is streamed may take this long: its client decides how fast it goes.
+    pub stream_timeout_millis: u64,
     /// Memory one query's state may hold.
     pub max_state_bytes: usize,
     /// Threads of one scan; 0: one a core.
@@ -114,6 +116,7 @@ impl Default for Query {
             answer_threads: cores().max(2),
             max_waiting: 256,
             timeout_millis: 180_000,
+            stream_timeout_millis: 3_600_000,
             max_state_bytes: 256 << 20,
             scan_threads: 0,
             max_jobs: 1_000,
