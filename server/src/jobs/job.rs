@@ -37,6 +37,8 @@ pub struct Job {
     cancelled: AtomicBool,
     touched: Mutex<Instant>,
     latest: Mutex<Option<(Instant, Arc<JobView>)>>,
+    /// Held while a view is computed: whoever else asks meanwhile gets the one before.
+    computing: Mutex<()>,
     /// A view is computed at most this often, however often clients ask.
     interval: Duration,
 }
@@ -59,6 +61,7 @@ impl Job {
             cancelled: AtomicBool::new(false),
             touched: Mutex::new(Instant::now()),
             latest: Mutex::new(None),
+            computing: Mutex::new(()),
             interval,
         }
     }
@@ -121,16 +124,29 @@ impl Job {
     /// # Errors
     /// When the result cannot be computed.
     pub fn view(&self) -> Result<Arc<JobView>, ApiError> {
-        let mut latest = self.latest.lock();
-        let is_final = |view: &JobView| view.done && !self.is_live();
-        if let Some((at, view)) = latest.as_ref()
-            && (is_final(view) || at.elapsed() < self.interval)
-        {
-            return Ok(Arc::clone(view));
+        if let Some(view) = self.fresh() {
+            return Ok(view);
+        }
+        let known = self.latest.lock().as_ref().map(|(_, view)| Arc::clone(view));
+        let _turn = match (self.computing.try_lock(), known) {
+            (Some(turn), _) => turn,
+            (None, Some(view)) => return Ok(view),
+            (None, None) => self.computing.lock(),
+        };
+        if let Some(view) = self.fresh() {
+            return Ok(view);
         }
         let view = Arc::new(self.work.view(&self.prepared, &self.echo)?);
-        *latest = Some((Instant::now(), Arc::clone(&view)));
+        *self.latest.lock() = Some((Instant::now(), Arc::clone(&view)));
         Ok(view)
+    }
+
+    /// The latest view, where there is no newer one or none is due.
+    fn fresh(&self) -> Option<Arc<JobView>> {
+        let latest = self.latest.lock();
+        let (at, view) = latest.as_ref()?;
+        let is_final = view.done && !self.is_live();
+        (is_final || at.elapsed() < self.interval).then(|| Arc::clone(view))
     }
 }
 
