@@ -430,3 +430,62 @@ fn hash_key(texts: &[impl AsRef<str>]) -> u64 {
 fn place_hash(parent: u32, hash: u64) -> u64 {
     hash ^ u64::from(parent).wrapping_mul(0xff51_afd7_ed55_8ccd)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{ColumnBuilder, OrderKey};
+    use proptest::prelude::*;
+
+    fn step(table: &mut KeyTable, keys: &[u8]) {
+        let mut column = ColumnBuilder::default();
+        keys.iter().for_each(|key| column.text(&format!("key-{key}")));
+        let columns = [(Arc::from("k"), column.finish())];
+        let order = vec![OrderKey::default(); keys.len()];
+        let within = Selection::all(keys.len());
+        let input = Input { order: &order, columns: &columns, within: &within };
+        table.step(&input, &Slots::ONE, &mut Vec::new());
+        table.evict();
+    }
+
+    /// The groups within capacity with their rows, by key.
+    fn kept(table: &KeyTable) -> Vec<(String, u64)> {
+        let all = || (0..table.groups().len() as u32).collect();
+        let keep: Vec<u32> = table.kept().map_or_else(all, |(keep, _)| keep);
+        let text = |group: &u32| table.texts(*group as usize).collect::<String>();
+        let mut list: Vec<_> = keep.iter().map(|at| (text(at), table.groups()[*at as usize].rows)).collect();
+        list.sort();
+        list
+    }
+
+    proptest! {
+        #[test]
+        fn which_groups_stay_depends_on_the_keys_alone(
+            keys in prop::collection::vec(any::<u8>(), 0..300),
+            capacity in 1_usize..12,
+            cut in 0_usize..300,
+        ) {
+            let new = || KeyTable::new(&[Arc::from("k")], capacity);
+            let mut exact: HashMap<u8, u64> = HashMap::new();
+            keys.iter().for_each(|key| *exact.entry(*key).or_default() += 1);
+            let mut whole = new();
+            step(&mut whole, &keys);
+            let mut backwards = new();
+            keys.rchunks(7).for_each(|batch| step(&mut backwards, batch));
+            let (left, right) = keys.split_at(cut.min(keys.len()));
+            let (mut merged, mut other) = (new(), new());
+            right.chunks(5).for_each(|batch| step(&mut merged, batch));
+            left.chunks(3).for_each(|batch| step(&mut other, batch));
+            merged.merge(&other, &[0]);
+            merged.evict();
+            prop_assert_eq!(kept(&whole), kept(&backwards));
+            prop_assert_eq!(kept(&whole), kept(&merged));
+            prop_assert_eq!(whole.rows(), merged.rows());
+            prop_assert_eq!(kept(&whole).len(), exact.len().min(capacity));
+            for (key, rows) in kept(&whole) {
+                let number: u8 = key.trim_start_matches("key-").parse().unwrap();
+                prop_assert_eq!(rows, exact[&number], "what stays has lost no row");
+            }
+        }
+    }
+}
