@@ -198,3 +198,47 @@ async fn a_client_that_leaves_frees_its_stream() {
     }
     site.running.stop().await;
 }
+
+/// One request over a connection of its own; the answer's body.
+async fn ask(address: std::net::SocketAddr, method: &'static str, path: &str, body: &str) -> String {
+    let url = format!("http://{address}{path}");
+    let body = body.to_owned();
+    let send = move || {
+        let answer = match method {
+            "PUT" => ureq::put(&url).send(body),
+            "POST" => ureq::post(&url).header("content-type", "application/x-ndjson").send(body),
+            _ => ureq::get(&url).call(),
+        };
+        answer.unwrap().into_body().read_to_string().unwrap()
+    };
+    tokio::task::spawn_blocking(send).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standing_metrics_are_right_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = || Settings {
+        listen: "127.0.0.1:0".to_owned(),
+        data: folder.path().to_owned(),
+        ..Settings::default()
+    };
+    let (metric, ingest) =
+        ("/api/v1/repositories/default/metrics/errors", "/api/v1/repositories/default/ingest");
+    let running = start(settings()).await.unwrap();
+    let definition = r#"{"query":"level=ERROR | count()","window":"1h","granule":"10s"}"#;
+    ask(running.address(), "PUT", metric, definition).await;
+    ask(running.address(), "POST", ingest, &"{\"level\":\"ERROR\"}\n".repeat(7)).await;
+    running.stop().await;
+    let running = start(settings()).await.unwrap();
+    let started = Instant::now();
+    loop {
+        let answer = ask(running.address(), "GET", metric, "").await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        if answer["rows"][0]["_count"] == "7" {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(5), "{answer}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    running.stop().await;
+}
