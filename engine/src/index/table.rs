@@ -452,7 +452,7 @@ mod tests {
 
     fn some_texts(granule: usize) -> Vec<String> {
         let mut texts = vec!["in every granule".to_owned(), format!("only{granule:05}x in this")];
-        if granule % 3 == 0 {
+        if granule.is_multiple_of(3) {
             texts.push("in every third".into());
         }
         if (10..40).contains(&granule) {

@@ -7,11 +7,11 @@ use weir_query::compile::TextMatcher;
 use weir_query::record::{Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextColumn, TextSpan};
 use weir_query::value::Value;
 
-use super::block::{Block, damaged};
 use super::cursor::Cursor;
 use super::node::{Kind, Node, Ranks, Skeleton, Texts};
 use super::number::Form;
 use super::part::{Part, TextKind};
+use super::read::{Block, damaged};
 use super::wire::Corrupt;
 use crate::event::json::unescape_into;
 use crate::event::{META_FIELDS, push_event_id};

@@ -112,13 +112,13 @@ impl Encoder<'_> {
         }
         let sample = sample(values);
         let numbers = numbers(values);
-        if dictionary && let Some(limit) = dictionary_limit(values, &sample, numbers.as_ref()) {
-            if let Some((distinct, codes)) = distinct(values, limit)
-                && numbers.as_ref().is_none_or(|(_, numbers)| dictionary_pays(&distinct, numbers))
-            {
-                self.dictionary(&distinct, &codes, depth);
-                return Kept::Dictionary(distinct, codes);
-            }
+        if dictionary
+            && let Some(limit) = dictionary_limit(values, &sample, numbers.as_ref())
+            && let Some((distinct, codes)) = distinct(values, limit)
+            && numbers.as_ref().is_none_or(|(_, numbers)| dictionary_pays(&distinct, numbers))
+        {
+            self.dictionary(&distinct, &codes, depth);
+            return Kept::Dictionary(distinct, codes);
         }
         if let Some((form, numbers)) = numbers {
             self.numbers(&form, &numbers, times);
@@ -214,6 +214,9 @@ impl Encoder<'_> {
     }
 }
 
+/// Skeletons, a code a value, and the columns.
+type Arranged<'a> = (Vec<Skeleton>, Vec<u32>, Vec<Vec<&'a [u8]>>);
+
 /// The templates of a column and which value has which.
 #[derive(Default)]
 struct Templates {
@@ -263,7 +266,7 @@ impl Templates {
     }
 
     /// Skeletons, a code a value, and the columns. Skeleton 0 and column 0 take the texts without a template.
-    fn arrange<'a>(&self, values: &[&'a [u8]]) -> (Vec<Skeleton>, Vec<u32>, Vec<Vec<&'a [u8]>>) {
+    fn arrange<'a>(&self, values: &[&'a [u8]]) -> Arranged<'a> {
         let mut skeletons = vec![Skeleton { literal: Vec::new(), ends: vec![0], columns: vec![0] }];
         let mut columns: Vec<Vec<&'a [u8]>> = vec![Vec::new()];
         let mut codes_of: Vec<u32> = Vec::with_capacity(self.keys.len());
@@ -338,8 +341,16 @@ fn dictionary_limit(values: &[&[u8]], sample: &[&[u8]], numbers: Option<&(Form, 
     let share = seen.len() * 100 / sample.len().max(1);
     match numbers {
         Some(_) => (share <= 50).then_some(256.min(values.len() / 4)),
-        None => (share <= 75).then_some(values.len() * 3 / 5),
+        // Sentences with few repeats are better served by templates.
+        None if sentences(sample) => (share <= 75).then_some(values.len() / 8),
+        None => (share <= 90).then_some(values.len() * 3 / 5),
     }
+}
+
+/// Whether most of the sample consists of words.
+fn sentences(sample: &[&[u8]]) -> bool {
+    let words = sample.iter().filter(|value| value.len() > 16 && value.contains(&b' '));
+    words.count() * 2 >= sample.len()
 }
 
 /// Distinct values in order of first appearance and a code a value; `None` when there are more than `limit`.

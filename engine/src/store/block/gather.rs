@@ -45,6 +45,9 @@ pub(crate) enum RawText<'t, 'a> {
     Whole(TextKind),
 }
 
+/// A JSON text of another block: its skeleton's number here, the text, and what stands in the holes.
+pub(crate) type StoredText<'t, 'a> = (u32, &'a [u8], &'t [&'a [u8]]);
+
 /// What a row has besides its texts.
 pub(crate) struct RowHead {
     pub(crate) key: OrderKey,
@@ -109,7 +112,7 @@ impl<'a> Gather<'a> {
         head: &RowHead,
         raw: &'a [u8],
         text: RawText<'_, 'a>,
-        attributes: Option<(u32, &'a [u8], &[&'a [u8]])>,
+        attributes: Option<StoredText<'_, 'a>>,
     ) {
         let attributes = attributes.map(|(code, text, tokens)| (code, text, || tokens.iter().copied()));
         self.push_head(head, raw, attributes);

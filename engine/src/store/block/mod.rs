@@ -15,7 +15,6 @@
 //! The bytes are drawn in `engine/FORMAT.md`.
 
 pub(crate) mod bits;
-mod block;
 pub(crate) mod builder;
 pub(crate) mod bytes;
 mod column;
@@ -32,6 +31,7 @@ pub(crate) mod moment;
 pub(crate) mod node;
 pub(crate) mod number;
 pub(crate) mod part;
+mod read;
 mod search;
 pub(crate) mod section;
 pub(crate) mod stored;
@@ -40,10 +40,10 @@ pub(crate) mod template;
 mod tests;
 pub(crate) mod wire;
 
-pub use block::Block;
 pub use builder::{EncodedBlock, encode_blocks};
 pub use facts::{BlockFacts, FieldFacts, TagFacts, ValueFacts};
 pub(crate) use learn::facts_of;
+pub use read::Block;
 
 /// Rows a granule: the unit of the index and of partial reading.
 pub const GRANULE_ROWS: usize = 1_024;

@@ -3,11 +3,11 @@
 use weir_query::compile::TextMatcher;
 use weir_query::record::Selection;
 
-use super::block::Block;
 use super::column::unescaped;
 use super::literal::{self, Plan};
 use super::node::Kind;
 use super::part::{Part, TextKind};
+use super::read::Block;
 use super::wire::Corrupt;
 
 impl Block {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use weir_query::record::OrderKey;
 
-use super::block::Block;
 use super::cursor::Cursor;
 use super::gather::{Gather, RawText, RowHead};
 use super::node::Ranks;
 use super::part::{Part, TextKind};
+use super::read::Block;
 use super::wire::Corrupt;
 
 /// All rows of a block, decoded.

@@ -57,9 +57,7 @@ fn each_kind_of_column_is_found_and_comes_back() {
         ("number", |i, r| format!("2026-11-20T13:{:02}:{:02}.{:03}Z", i / 60 % 60, i % 60, r % 1000)),
         ("hex", |_, r| format!("{:016x}", r.wrapping_mul(r))),
         ("skeletons", |i, r| format!("request {i} from 10.0.{}.{} took {}ms", r % 256, r % 199, r % 5000)),
-        ("text", |i, r| {
-            format!("{}", (i * r).to_string().chars().map(|c| (c as u8 + 60) as char).collect::<String>())
-        }),
+        ("text", |i, r| (i * r).to_string().chars().map(|c| (c as u8 + 60) as char).collect::<String>()),
     ] {
         assert_eq!(check_made(3000, make), kind);
     }

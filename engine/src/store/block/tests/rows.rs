@@ -9,7 +9,9 @@ use weir_query::record::{Rows, Selection};
 use weir_query::value::ValueRef;
 
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
+use crate::store::block::builder::finish_plain;
 use crate::store::block::bytes::Bytes;
+use crate::store::block::gather::Gather;
 use crate::store::block::{Block, encode_blocks};
 
 /// One event of a test: raw bytes, whether as JSON, attributes.
@@ -136,6 +138,25 @@ fn application_events() {
             "Z",
         ],
     );
+}
+
+#[test]
+fn plain_blocks_come_back() {
+    let events = [
+        json(r#"{"a":"x\\u0041","b":1}"#),
+        (b"\xff".to_vec(), false, None),
+        (b"text".to_vec(), false, Some(r#"{"c":2}"#.into())),
+    ];
+    let batch = batch(&events, 7);
+    let mut gather = Gather::new();
+    (0..batch.len()).for_each(|row| gather.push_event(batch.order_key(row), &batch, 0, row));
+    let block = Block::parse(Bytes::new(finish_plain(gather).bytes)).unwrap();
+    let all = Selection::all(block.rows());
+    block.for_each_raw(&all, &mut |row, raw| assert_eq!(raw, batch.raw(row))).unwrap();
+    for name in batch.names() {
+        let (ours, theirs) = (block.column(&name, &all).unwrap(), batch.column(&name, &all).unwrap());
+        all.iter().for_each(|row| assert_eq!(text(ours.get(row)), text(theirs.get(row)), "{name}"));
+    }
 }
 
 #[test]
