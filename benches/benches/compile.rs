@@ -1,10 +1,13 @@
 //! Compile: query text to a tree, and to a program.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set itself up has nothing to measure")]
 
+mod cpu;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::Duration;
 
+use cpu::CpuTime;
 use criterion::{Criterion, Throughput};
 use weir_query::compile::Options;
 use weir_query::parser::parse;
@@ -30,6 +33,7 @@ const QUERIES: &[(&str, &str)] = &[
 
 fn main() {
     let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
@@ -39,7 +43,7 @@ fn main() {
     criterion.final_summary();
 }
 
-fn short(criterion: &mut Criterion) {
+fn short(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("compile/short");
     group.throughput(Throughput::Elements(1));
     let options = Options::default();
@@ -51,7 +55,7 @@ fn short(criterion: &mut Criterion) {
 }
 
 /// Texts as programs write them: long in one direction each.
-fn long(criterion: &mut Criterion) {
+fn long(criterion: &mut Criterion<CpuTime>) {
     let texts =
         [("alternatives", alternatives()), ("steps", steps()), ("values", values()), ("nested", nested())];
     let mut group = criterion.benchmark_group("compile/long");

@@ -2,9 +2,12 @@
 //! MB/s are of decoded lines, whatever the encoding.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set itself up has nothing to measure")]
 
+mod cpu;
+
 use std::hint::black_box;
 use std::time::Duration;
 
+use cpu::CpuTime;
 use criterion::{Criterion, Throughput};
 use weir_bench::batches::{BATCH_BYTES, Lines};
 use weir_bench::corpus::START_NANOS;
@@ -14,6 +17,7 @@ use weir_server::generate::Dataset;
 
 fn main() {
     let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
@@ -37,7 +41,7 @@ fn options() -> DecodeOptions {
 }
 
 /// A whole body of 4 MiB to one batch.
-fn bodies(criterion: &mut Criterion, name: &str, lines: &Lines) {
+fn bodies(criterion: &mut Criterion<CpuTime>, name: &str, lines: &Lines) {
     let mut group = criterion.benchmark_group("decode/body");
     group.throughput(Throughput::Bytes(lines.bytes.len() as u64));
     let options = options();
@@ -49,7 +53,7 @@ fn bodies(criterion: &mut Criterion, name: &str, lines: &Lines) {
 }
 
 /// The same, out of a zstd frame.
-fn compressed(criterion: &mut Criterion, lines: &Lines) {
+fn compressed(criterion: &mut Criterion<CpuTime>, lines: &Lines) {
     let body = zstd::bulk::compress(&lines.bytes, 3).unwrap();
     let mut group = criterion.benchmark_group("decode/body");
     group.throughput(Throughput::Bytes(lines.bytes.len() as u64));
@@ -62,7 +66,7 @@ fn compressed(criterion: &mut Criterion, lines: &Lines) {
 }
 
 /// The builder alone: lines already split, times given, so that neither line ends nor dates are looked for.
-fn builder(criterion: &mut Criterion, json: &Lines, text: &Lines) {
+fn builder(criterion: &mut Criterion<CpuTime>, json: &Lines, text: &Lines) {
     let mut group = criterion.benchmark_group("decode/builder");
     let tags = TagSet::none();
     for (name, lines, is_json) in [
@@ -91,7 +95,7 @@ fn builder(criterion: &mut Criterion, json: &Lines, text: &Lines) {
 }
 
 /// The payload of a log frame, out and in again: what an append adds, and what a restart costs.
-fn log(criterion: &mut Criterion, name: &str, lines: &Lines) {
+fn log(criterion: &mut Criterion<CpuTime>, name: &str, lines: &Lines) {
     let mut group = criterion.benchmark_group("decode/log");
     group.throughput(Throughput::Bytes(lines.bytes.len() as u64));
     let batch = lines.decode().unwrap();

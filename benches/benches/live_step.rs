@@ -2,8 +2,11 @@
 //! Events/s are of the batch: a hundred queries see each event a hundred times.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set itself up has nothing to measure")]
 
+mod cpu;
+
 use std::time::Duration;
 
+use cpu::CpuTime;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
 use weir_bench::batches::Lines;
 use weir_bench::corpus::START_NANOS;
@@ -30,6 +33,7 @@ const ONE: &[(&str, &str)] = &[
 
 fn main() {
     let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
         .sample_size(15)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
@@ -86,7 +90,7 @@ fn standing(query: &str) -> (Machine, State) {
 }
 
 /// The states stay, as those of a ring's newest bucket do; the batch is as fresh as one just decoded.
-fn step(criterion: &mut Criterion, name: &str, queries: &[String], batch: &EventBatch) {
+fn step(criterion: &mut Criterion<CpuTime>, name: &str, queries: &[String], batch: &EventBatch) {
     let mut standing: Vec<(Machine, State)> = queries.iter().map(|query| standing(query)).collect();
     let mut group = criterion.benchmark_group("live_step");
     group.sampling_mode(SamplingMode::Flat);

@@ -2,9 +2,12 @@
 //! Events/s are of the whole segment, read or not; what is left of it is printed first.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set itself up has nothing to measure")]
 
+mod cpu;
+
 use std::hint::black_box;
 use std::time::Duration;
 
+use cpu::CpuTime;
 use criterion::{Criterion, Throughput};
 use weir_bench::batches::{batches, needle, segment};
 use weir_engine::store::segment::Segment;
@@ -18,6 +21,7 @@ const ABSENT: &str = "ffffffff0000ffff1111ffff2222ffff";
 
 fn main() {
     let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
@@ -54,7 +58,7 @@ fn main() {
     criterion.final_summary();
 }
 
-fn prune(criterion: &mut Criterion, name: &str, query: &str, segment: &Segment) {
+fn prune(criterion: &mut Criterion<CpuTime>, name: &str, query: &str, segment: &Segment) {
     let program = Program::compile(&format!("{query} | count()"), &Options::default()).unwrap();
     let required = program.required();
     let (from, to) = (i64::MIN, i64::MAX);

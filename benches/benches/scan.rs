@@ -2,9 +2,12 @@
 //! MB are raw bytes of the whole snapshot, read or not: the figure to hold against `rg` on the raw file.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set itself up has nothing to measure")]
 
+mod cpu;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpu::CpuTime;
 use criterion::{Criterion, SamplingMode, Throughput};
 use weir_bench::batches::{batches, needle, sealed, size, unsealed};
 use weir_engine::Snapshot;
@@ -30,6 +33,7 @@ const AGGREGATES: &[(&str, &str)] = &[
 
 fn main() {
     let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
@@ -40,7 +44,7 @@ fn main() {
     criterion.final_summary();
 }
 
-fn application(criterion: &mut Criterion, pool: &ScanPool) {
+fn application(criterion: &mut Criterion<CpuTime>, pool: &ScanPool) {
     let batches = batches(Dataset::Application, SCANNED_BYTES).unwrap();
     let needle = needle(&batches, r#""trace_id":""#, 32).unwrap();
     let greps = [
@@ -67,7 +71,7 @@ fn application(criterion: &mut Criterion, pool: &ScanPool) {
     }
 }
 
-fn access(criterion: &mut Criterion, pool: &ScanPool) {
+fn access(criterion: &mut Criterion<CpuTime>, pool: &ScanPool) {
     let batches = batches(Dataset::Access, SCANNED_BYTES).unwrap();
     let (snapshot, bytes) = (sealed(&batches).unwrap(), size(&batches).0);
     for (name, query) in [
@@ -83,7 +87,7 @@ fn access(criterion: &mut Criterion, pool: &ScanPool) {
 }
 
 fn scan(
-    criterion: &mut Criterion,
+    criterion: &mut Criterion<CpuTime>,
     pool: &ScanPool,
     name: &str,
     query: &str,

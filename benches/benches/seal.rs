@@ -2,9 +2,12 @@
 //! Blocks are read back and compared as in the store; it is part of the time.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set itself up has nothing to measure")]
 
+mod cpu;
+
 use std::hint::black_box;
 use std::time::Duration;
 
+use cpu::CpuTime;
 use criterion::{Criterion, SamplingMode, Throughput};
 use weir_bench::batches::{batches, encode, seal, size};
 use weir_server::generate::Dataset;
@@ -14,6 +17,7 @@ const SEALED_BYTES: usize = 8 << 20;
 
 fn main() {
     let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3))
