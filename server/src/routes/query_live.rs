@@ -97,23 +97,28 @@ async fn send_all(
         let step = move || {
             let mut bytes = Vec::new();
             let mut open = true;
+            let mut missed = 0;
             match tail.try_receive() {
                 Followed::Rows { table, rows, dropped } => {
-                    if dropped > 0 {
-                        tracing::warn!(dropped, "a live query's client is too slow");
-                    }
+                    missed = dropped;
                     encoder.rows(&table, &rows, &mut bytes);
                 }
                 Followed::Waiting => {}
-                Followed::Closed { .. } => {
+                Followed::Closed { dropped } => {
+                    missed = dropped;
                     encoder.finish(&mut bytes);
                     open = false;
                 }
             }
-            (tail, encoder, bytes, open)
+            (tail, encoder, bytes, open, missed)
         };
-        let (rest, same, bytes, open) = app.answering().run(step).await?;
+        let (rest, same, bytes, open, missed) = app.answering().run(step).await?;
         (tail, encoder) = (rest, same);
+        // The rows have no place to say that some are missing, so the answer breaks off rather than hide it.
+        if missed > 0 {
+            tracing::warn!(missed, "a live query's client is too slow");
+            return Err(ApiError::busy(format!("{missed} events were missed: the client is too slow"), 0));
+        }
         let waited = bytes.is_empty();
         if !waited && sender.send(Ok(bytes.into())).await.is_err() || !open {
             return Ok(());
