@@ -22,6 +22,7 @@ pub(crate) mod cursor;
 pub(crate) mod digits;
 pub(crate) mod encode;
 pub mod facts;
+mod field;
 pub(crate) mod gather;
 pub(crate) mod hex;
 pub(crate) mod ints;

@@ -5,7 +5,7 @@ use weir_query::record::Selection;
 
 use super::column::unescaped;
 use super::literal::{self, Plan};
-use super::node::Kind;
+use super::node::{Kind, Node};
 use super::part::{Part, TextKind};
 use super::read::Block;
 use super::wire::Corrupt;
@@ -140,23 +140,10 @@ impl Block {
                     .map(|(count, _)| *count as usize)
                     .sum();
                 let mut rows = range.clone().zip(codes).filter(|(_, code)| has(code)).map(|(row, _)| row);
-                if let Kind::Dictionary { codes, .. } = &node.kind {
-                    let texts = node.dictionary(self.body())?;
-                    let mut hits: Vec<Option<bool>> = vec![None; texts.len()];
-                    for (row, code) in rows.zip(codes.values(self.body(), start..start + count)?) {
-                        if !within.contains(row) || found.contains(row) {
-                            continue;
-                        }
-                        let Some(hit) = hits.get_mut(code as usize) else { continue };
-                        let text = texts.get(code as usize).unwrap_or_default();
-                        let hit = match hit {
-                            Some(hit) => *hit,
-                            None => *hit.insert(matcher.is_match(&unescaped(text, escaped)?)),
-                        };
-                        if hit {
-                            found.insert(row);
-                        }
-                    }
+                if matches!(node.kind, Kind::Dictionary { .. }) {
+                    let rows: Vec<usize> = rows.collect();
+                    let values = start..start + count;
+                    self.search_dictionary(node, escaped, matcher, values, &rows, (within, found))?;
                     continue;
                 }
                 let times = if node.is_relative() { Some(self.times()?) } else { None };
@@ -175,6 +162,36 @@ impl Block {
                         found.insert(row);
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds those of `rows` whose value, one of `values` each, matches; every distinct value is tested once.
+    fn search_dictionary(
+        &self,
+        node: &Node,
+        escaped: bool,
+        matcher: &TextMatcher,
+        values: std::ops::Range<usize>,
+        rows: &[usize],
+        (within, found): (&Selection, &mut Selection),
+    ) -> Result<(), Corrupt> {
+        let Kind::Dictionary { codes, .. } = &node.kind else { return Ok(()) };
+        let texts = node.dictionary(self.body())?;
+        let mut hits: Vec<Option<bool>> = vec![None; texts.len()];
+        for (row, code) in rows.iter().zip(codes.values(self.body(), values)?) {
+            if !within.contains(*row) || found.contains(*row) {
+                continue;
+            }
+            let Some(hit) = hits.get_mut(code as usize) else { continue };
+            let text = texts.get(code as usize).unwrap_or_default();
+            let hit = match hit {
+                Some(hit) => *hit,
+                None => *hit.insert(matcher.is_match(&unescaped(text, escaped)?)),
+            };
+            if hit {
+                found.insert(*row);
             }
         }
         Ok(())
