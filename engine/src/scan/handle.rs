@@ -1,6 +1,7 @@
 //! Starts scans, and what their owner holds.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,15 +73,22 @@ pub enum NextRows {
 }
 
 impl Scan {
-    /// Starts to run `program` over `source`.
+    /// Starts to run `program` over `source`. A chart over a time range without a start is drawn over the time there
+    /// are events from.
     ///
     /// # Errors
     /// When too many scans are waiting, or there is no thread to run on.
     pub fn start(
         source: Arc<dyn Source>,
         program: Arc<Program>,
-        options: ScanOptions,
+        mut options: ScanOptions,
     ) -> Result<ScanHandle, ScanError> {
+        if program.charts_time() && options.context.start_nanos == i64::MIN {
+            let context = &mut options.context;
+            if let Some(held) = held_range(&*source, context.start_nanos..context.end_nanos) {
+                (context.start_nanos, context.end_nanos) = (held.start, held.end);
+            }
+        }
         Scan::start_laid_out(&*source, program, &options, Layout::One)
     }
 
@@ -98,6 +106,16 @@ impl Scan {
         }
         Ok(ScanHandle { running, pool })
     }
+}
+
+/// From the earliest to the latest event of `source` inside `range`; as near as the facts of blocks tell.
+fn held_range(source: &dyn Source, range: Range<i64>) -> Option<Range<i64>> {
+    let blocks = source.parts().into_iter().flat_map(|part| part.blocks());
+    let inside = blocks.filter(|block| block.min_nanos < range.end && block.max_nanos >= range.start);
+    let (first, last) = inside.fold((i64::MAX, i64::MIN), |(first, last), block| {
+        (first.min(block.min_nanos), last.max(block.max_nanos))
+    });
+    (first <= last).then(|| first.max(range.start)..last.saturating_add(1).min(range.end))
 }
 
 impl ScanHandle {

@@ -98,15 +98,19 @@ impl Prepared {
         self.program.output_kind() == OutputKind::Aggregate
     }
 
-    /// How its scan runs.
+    /// How its scan runs. A search from the epoch on is one over all time, with no start to draw charts from.
     #[must_use]
     pub fn scan_options(&self, limits: &Query, pool: &ScanPool) -> ScanOptions {
+        let mut context = self.context.clone();
+        if context.start_nanos <= 0 && !self.is_live {
+            context.start_nanos = i64::MIN;
+        }
         ScanOptions {
             pool: Some(pool.clone()),
             max_threads: limits.scan_threads,
             time_budget: Some(Duration::from_millis(limits.timeout_millis)),
             max_state_bytes: limits.max_state_bytes,
-            ..ScanOptions::new(self.context.clone())
+            ..ScanOptions::new(context)
         }
     }
 
