@@ -14,6 +14,9 @@ use crate::queries::Kind;
 use crate::report::{QueryRow, Report, millis, ratio};
 use crate::server::Server;
 
+/// How long a sender waits that was told the server is busy.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
 /// How a comparison runs.
 #[derive(Clone, Debug)]
 pub struct Comparison {
@@ -57,7 +60,7 @@ impl Comparison {
 
     fn ingest(&self, server: &Server, corpus: &Corpus) -> anyhow::Result<Vec<(String, String)>> {
         let (cpu, wall) = (server.cpu()?, Instant::now());
-        let mut waits = Vec::new();
+        let (mut waits, mut busy) = (Vec::new(), 0);
         let mut file = File::open(&corpus.path)?;
         let mut left = Vec::new();
         loop {
@@ -68,12 +71,12 @@ impl Comparison {
             };
             if end > 0 {
                 let batch: Vec<u8> = left.drain(..end).collect();
-                let sent = Instant::now();
-                server.post(
-                    "/api/v1/repositories/default/ingest",
-                    &[("Content-Type", corpus.content_type())],
-                    &batch,
-                )?;
+                let mut sent = Instant::now();
+                while !server.ingest(corpus.content_type(), &batch)? {
+                    busy += 1;
+                    std::thread::sleep(BUSY_PAUSE);
+                    sent = Instant::now();
+                }
                 waits.push(sent.elapsed());
             }
             if read == 0 {

@@ -27,11 +27,9 @@ pub fn run(weir: &Path, data: &Path, rounds: u32) -> anyhow::Result<String> {
     for round in 1..=rounds {
         let line = format!("{{\"round\":\"r{round}x\"}}\n");
         let sent = Instant::now();
-        server.post(
-            "/api/v1/repositories/default/ingest",
-            &[("Content-Type", "application/x-ndjson")],
-            line.as_bytes(),
-        )?;
+        if !server.ingest("application/x-ndjson", line.as_bytes())? {
+            bail!("round {round}: busy");
+        }
         let safe = Instant::now();
         acknowledged.push(safe - sent);
         let rows = server.query("default", &format!("round=r{round}x"))?;

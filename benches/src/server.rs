@@ -64,18 +64,36 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let (status, bytes) = self.try_post(path, headers, body)?;
+        if !(200..300).contains(&status) {
+            bail!("{path}: {status}: {}", String::from_utf8_lossy(&bytes));
+        }
+        Ok(bytes)
+    }
+
+    /// Sends `body` to where events go; false when the server is busy and wants it again later.
+    ///
+    /// # Errors
+    /// When the server refuses for another reason.
+    pub fn ingest(&self, content_type: &str, body: &[u8]) -> anyhow::Result<bool> {
+        let path = "/api/v1/repositories/default/ingest";
+        match self.try_post(path, &[("Content-Type", content_type)], body)? {
+            (200..300, _) => Ok(true),
+            (429 | 503, _) => Ok(false),
+            (status, bytes) => bail!("{path}: {status}: {}", String::from_utf8_lossy(&bytes)),
+        }
+    }
+
+    fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
         let mut request = self.agent.post(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let answer = request.send(body)?;
-        let status = answer.status();
+        let status = answer.status().as_u16();
         let mut bytes = Vec::new();
         BufReader::new(answer.into_body().into_reader()).read_to_end(&mut bytes)?;
-        if !status.is_success() {
-            bail!("{path}: {status}: {}", String::from_utf8_lossy(&bytes));
-        }
-        Ok(bytes)
+        Ok((status, bytes))
     }
 
     /// Puts a JSON document.
