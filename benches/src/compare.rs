@@ -102,6 +102,7 @@ impl Comparison {
                 "ingest, raw MB a second of wall time, one sender".into(),
                 format!("{:.0}", megabytes / sending.as_secs_f64()),
             ),
+            ("told to come again later".into(), format!("{busy} times")),
             (
                 "acknowledged, ms, median / p99".into(),
                 format!("{} / {}", millis(clock::median(waits)), millis(p99)),

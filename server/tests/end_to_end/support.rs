@@ -8,40 +8,39 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub const WEIR: &str = env!("CARGO_BIN_EXE_weir");
+pub(crate) const WEIR: &str = env!("CARGO_BIN_EXE_weir");
 
 /// A running server, killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     agent: ureq::Agent,
-    pub base: String,
+    pub(crate) base: String,
 }
 
 /// An answer: status and body.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub retry_after: Option<String>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }
 
 impl Server {
-    pub fn start(data: &Path) -> Server {
+    pub(crate) fn start(data: &Path) -> Server {
         Server::start_with(data, &[])
     }
 
     /// Starts with more flags, and waits for health.
-    pub fn start_with(data: &Path, flags: &[&str]) -> Server {
+    pub(crate) fn start_with(data: &Path, flags: &[&str]) -> Server {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let listen = format!("127.0.0.1:{port}");
         let child = Command::new(WEIR)
@@ -68,39 +67,39 @@ impl Server {
         server
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn try_get(&self, path: &str) -> Option<Answer> {
+    pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
         self.agent.get(format!("{}{path}", self.base)).call().ok().and_then(answer)
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.try_get(path).expect("the server answers")
     }
 
-    pub fn put(&self, path: &str, document: &Value) -> Answer {
+    pub(crate) fn put(&self, path: &str, document: &Value) -> Answer {
         let request =
             self.agent.put(format!("{}{path}", self.base)).header("Content-Type", "application/json");
         request.send(document.to_string()).ok().and_then(answer).expect("the server answers")
     }
 
-    pub fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+    pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
         post(&self.agent, &format!("{}{path}", self.base), headers, body)
     }
 
-    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.try_post(path, headers, body).expect("the server answers")
     }
 
     /// Sends lines to the default repository.
-    pub fn ingest(&self, content_type: &str, body: &[u8]) -> Answer {
+    pub(crate) fn ingest(&self, content_type: &str, body: &[u8]) -> Answer {
         self.post("/api/v1/repositories/default/ingest", &[("Content-Type", content_type)], body)
     }
 
     /// Runs a query over all of the default repository; its rows.
-    pub fn query(&self, query: &str) -> Vec<Value> {
+    pub(crate) fn query(&self, query: &str) -> Vec<Value> {
         let body = serde_json::json!({ "queryString": query, "start": 0 }).to_string();
         let headers = [("Content-Type", "application/json"), ("Accept", "application/x-ndjson")];
         let answer = self.post("/api/v1/repositories/default/query", &headers, body.as_bytes());
@@ -109,13 +108,13 @@ impl Server {
     }
 
     /// Ends it the hard way.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Ends it the gentle way; its exit must be clean.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success(), "SIGTERM ends it cleanly");
@@ -130,7 +129,7 @@ impl Drop for Server {
 }
 
 /// One request; `None` when the server went away.
-pub fn post(agent: &ureq::Agent, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+pub(crate) fn post(agent: &ureq::Agent, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
     let mut request = agent.post(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -140,15 +139,13 @@ pub fn post(agent: &ureq::Agent, url: &str, headers: &[(&str, &str)], body: &[u8
 
 fn answer(answer: ureq::http::Response<ureq::Body>) -> Option<Answer> {
     let status = answer.status().as_u16();
-    let retry_after =
-        answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     answer.into_body().into_reader().read_to_end(&mut body).ok()?;
-    Some(Answer { status, retry_after, body })
+    Some(Answer { status, body })
 }
 
 /// Runs the binary with arguments and standard input.
-pub fn weir(args: &[&str], input: &[u8]) -> Output {
+pub(crate) fn weir(args: &[&str], input: &[u8]) -> Output {
     use std::io::Write;
     let mut child = Command::new(WEIR)
         .args(args)
@@ -168,6 +165,6 @@ pub fn weir(args: &[&str], input: &[u8]) -> Output {
 }
 
 /// A field of a row as text.
-pub fn text<'a>(row: &'a Value, field: &str) -> &'a str {
+pub(crate) fn text<'a>(row: &'a Value, field: &str) -> &'a str {
     row.get(field).and_then(Value::as_str).unwrap_or_else(|| panic!("no `{field}` in {row}"))
 }

@@ -84,7 +84,8 @@ impl Screen {
 
     /// Reads the metrics and draws them.
     pub(super) fn show(&mut self, client: &Client, second: u64) -> anyhow::Result<()> {
-        if !self.terminal && !(second == 1 || second.is_multiple_of(PLAIN_EVERY_SECONDS)) {
+        let is_due = self.terminal || second == 1 || second.is_multiple_of(PLAIN_EVERY_SECONDS);
+        if !is_due {
             return Ok(());
         }
         let drawn = draw(client)?;
