@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits that mean "off" when they are zero.
-pub(super) const MAY_BE_ZERO: [&str; 3] =
-    ["query.scan_threads", "storage.retention_seconds", "storage.retention_bytes"];
+pub(super) const MAY_BE_ZERO: [&str; 4] =
+    ["query.scan_threads", "storage.retention_seconds", "storage.retention_bytes", "storage.min_free_bytes"];
 
 /// Limits of connections, in the accept loop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,13 +157,21 @@ pub struct Storage {
     pub retention_seconds: u64,
     /// Oldest events are dropped when the store is larger; 0: kept.
     pub retention_bytes: u64,
+    /// Events are refused while the file system has less room than this.
+    pub min_free_bytes: u64,
     /// Repositories that may exist.
     pub max_repositories: usize,
 }
 
 impl Default for Storage {
     fn default() -> Storage {
-        Storage { level: Level::Fsync, retention_seconds: 0, retention_bytes: 0, max_repositories: 1_000 }
+        Storage {
+            level: Level::Fsync,
+            retention_seconds: 0,
+            retention_bytes: 0,
+            min_free_bytes: 256 << 20,
+            max_repositories: 1_000,
+        }
     }
 }
 

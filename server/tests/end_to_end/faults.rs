@@ -121,3 +121,23 @@ fn a_wrong_query(server: &Server) {
     assert_eq!(job.status, 400);
     assert!(serde_json::from_slice::<Value>(&job.body).is_err(), "plain text for the clients of that route");
 }
+
+/// A disk counts as full when less than the reserve is free; here the reserve is more than any disk has.
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    assert_eq!(account(&server.ingest("text/plain", b"before\n")), (1, 0, 0));
+    server.stop();
+    let reserve = format!("storage.min_free_bytes={}", i64::MAX);
+    let server = Server::start_with(data.path(), &["--set", &reserve]);
+    let answer = server.ingest("text/plain", b"too much\n");
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(error_code(&answer), "disk-full");
+    assert_eq!(server.query("*").len(), 1, "what was acknowledged is there, what was refused is not");
+    server.stop();
+    let server = Server::start(data.path());
+    assert_eq!(account(&server.ingest("text/plain", b"after\n")), (1, 0, 0));
+    assert_eq!(server.query("*").len(), 2);
+    server.stop();
+}

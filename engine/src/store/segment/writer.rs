@@ -13,6 +13,9 @@ use crate::store::block::{BlockFacts, EncodedBlock};
 const INDEX_OF_STORED_PERCENT: usize = 12;
 /// or this share of the raw text, whichever is more.
 const INDEX_OF_RAW_PERCENT: usize = 1;
+/// A segment with less raw text than this, in bytes, keeps its whole index: it will be merged, and a row that is
+/// dropped here is missing in every segment it goes into. Sixteen of them, each without other rows, would leave none.
+const WHOLE_INDEX_RAW_BYTES: usize = 128 << 20;
 
 /// Writes a segment, block by block, front to back. Never syncs and never renames: that is its caller's.
 #[derive(Debug)]
@@ -92,7 +95,10 @@ impl<W: Write> SegmentWriter<W> {
         let facts = self.facts.write();
         let facts = self.write_part(&facts, part + 1)?;
         let raw = usize::try_from(self.facts.raw_bytes).unwrap_or(usize::MAX);
-        let budget = (stored / 100 * INDEX_OF_STORED_PERCENT).max(raw / 100 * INDEX_OF_RAW_PERCENT);
+        let budget = match raw < WHOLE_INDEX_RAW_BYTES {
+            true => usize::MAX,
+            false => (stored / 100 * INDEX_OF_STORED_PERCENT).max(raw / 100 * INDEX_OF_RAW_PERCENT),
+        };
         let index = table::encode(&self.grams, budget);
         let index = self.write_part(&index, part + 2)?;
         self.facts.index_bytes = index.len;
