@@ -1,4 +1,5 @@
-//! CPU time of this process, all its threads, as what is measured: it says the same on a busy machine and an idle one.
+//! CPU time of this process, all its threads, as what is measured: it leaves out the time spent waiting for a
+//! turn on a busy machine, though not what others cost it in cache and memory bandwidth.
 
 use std::time::Duration;
 
