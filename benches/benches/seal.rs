@@ -34,7 +34,7 @@ fn main() {
         );
         group.throughput(Throughput::Bytes(bytes));
         group.bench_function(format!("encode_blocks/{name}"), |bencher| {
-            bencher.iter_with_large_drop(|| encode(black_box(&batches)));
+            bencher.iter_with_large_drop(|| encode(black_box(&batches)).unwrap());
         });
         group.bench_function(format!("segment with index/{name}"), |bencher| {
             bencher.iter_with_large_drop(|| seal(black_box(&batches)).unwrap());

@@ -1,6 +1,5 @@
 //! What the stage benches work on: generated lines in memory, the batches they decode to, the segments those make.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -98,14 +97,16 @@ pub fn size(batches: &[Arc<EventBatch>]) -> (u64, u64) {
 }
 
 /// The blocks of `batches`.
-#[must_use]
-pub fn encode(batches: &[Arc<EventBatch>]) -> Vec<EncodedBlock> {
+///
+/// # Errors
+/// When an event does not come back.
+pub fn encode(batches: &[Arc<EventBatch>]) -> std::io::Result<Vec<EncodedBlock>> {
     let mut blocks = Vec::new();
-    let Ok(()) = encode_blocks(batches, |block| -> Result<(), Infallible> {
+    encode_blocks(batches, |block| {
         blocks.push(block);
         Ok(())
-    });
-    blocks
+    })?;
+    Ok(blocks)
 }
 
 /// The file of a segment of `batches`: blocks, facts, index and footer.

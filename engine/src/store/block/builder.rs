@@ -1,9 +1,11 @@
 //! From batches to the bytes of a block.
 //!
 //! Rows are ordered by (timestamp, sequence) and cut into blocks; what each row is made of goes into columns; the
-//! columns are written; the block is read back and compared, row by row; then it is handed out. A block that would
-//! not come back the same is written again with its texts as they are.
+//! columns are written; the block is read back and compared, row by row; only then is it handed out. A block that
+//! would not come back the same is written again with its texts as they are, then in halves, down to a single row
+//! without fields. Nothing is handed out that was not read back.
 
+use std::io;
 use std::sync::Arc;
 
 use weir_query::record::{OrderKey, Selection};
@@ -40,11 +42,11 @@ pub struct EncodedBlock {
 /// Bounded memory: `each` gets one block at a time.
 ///
 /// # Errors
-/// Whatever `each` answers; encoding itself cannot fail.
-pub fn encode_blocks<E>(
+/// Whatever `each` answers, or a row that does not come back in any form.
+pub fn encode_blocks(
     batches: &[Arc<EventBatch>],
-    mut each: impl FnMut(EncodedBlock) -> Result<(), E>,
-) -> Result<(), E> {
+    mut each: impl FnMut(EncodedBlock) -> io::Result<()>,
+) -> io::Result<()> {
     let mut rows: Vec<(OrderKey, u32, u32)> =
         Vec::with_capacity(batches.iter().map(|batch| batch.len()).sum());
     for (index, batch) in batches.iter().enumerate() {
@@ -59,15 +61,66 @@ pub fn encode_blocks<E>(
         };
         let (own, others) = rest.split_at_checked(cut(rest.iter().map(raw_len))).unwrap_or((rest, &[]));
         rest = others;
-        let mut gather = Gather::new();
-        for (key, batch, row) in own {
-            if let Some(events) = batches.get(*batch as usize) {
-                gather.push_event(*key, events, *batch as usize, *row as usize);
-            }
-        }
-        each(finish(gather))?;
+        encode_rows(own, &|row, gather| push_event(batches, row, gather), &mut each)?;
     }
     Ok(())
+}
+
+fn push_event<'a>(
+    batches: &'a [Arc<EventBatch>],
+    (key, batch, row): &(OrderKey, u32, u32),
+    gather: &mut Gather<'a>,
+) {
+    if let Some(events) = batches.get(*batch as usize) {
+        gather.push_event(*key, events, *batch as usize, *row as usize);
+    }
+}
+
+/// Encodes rows, in order, as one block if that can be read back, or else as several. `push` adds one of them.
+///
+/// # Errors
+/// Whatever `each` answers, or a row that does not come back in any form.
+pub(crate) fn encode_rows<'a, R>(
+    rows: &[R],
+    push: &dyn Fn(&R, &mut Gather<'a>),
+    each: &mut dyn FnMut(EncodedBlock) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut pieces = vec![rows];
+    while let Some(piece) = pieces.pop() {
+        let mut gather = Gather::new();
+        let mut fits = 0;
+        for row in piece {
+            push(row, &mut gather);
+            if fits > 0 && gather.is_over() {
+                break;
+            }
+            fits += 1;
+        }
+        let split = if fits < piece.len() {
+            fits
+        } else if let Some(block) = finish(gather) {
+            each(block)?;
+            continue;
+        } else {
+            piece.len() / 2
+        };
+        match piece.split_at_checked(split) {
+            Some((first, second)) if !first.is_empty() => pieces.extend([second, first]),
+            _ => each(finish_opaque(piece, push)?)?,
+        }
+    }
+    Ok(())
+}
+
+/// The last resort for a row: its texts without their fields.
+pub(crate) fn finish_opaque<'a, R>(
+    rows: &[R],
+    push: &dyn Fn(&R, &mut Gather<'a>),
+) -> io::Result<EncodedBlock> {
+    tracing::warn!("an event cannot be stored with its fields; its text is kept without them");
+    let mut gather = Gather::opaque();
+    rows.iter().for_each(|row| push(row, &mut gather));
+    finish(gather).ok_or_else(|| io::Error::other("an event does not come back as it was in any form"))
 }
 
 /// How many of the rows with these raw lengths make one block; at least one.
@@ -83,24 +136,25 @@ pub(crate) fn cut(lengths: impl Iterator<Item = usize>) -> usize {
     rows.max(1)
 }
 
-/// Writes what was gathered.
-pub(crate) fn finish(gather: Gather<'_>) -> EncodedBlock {
-    let (bytes, kept) = write(&gather, false);
-    if comes_back(&gather, bytes.clone()) {
-        let facts = facts_of(&gather, &kept);
-        return EncodedBlock { bytes, facts, grams: gather.grams };
+/// Writes what was gathered; `None` when it does not come back in either form.
+fn finish(mut gather: Gather<'_>) -> Option<EncodedBlock> {
+    if let Some(block) = finish_as(&mut gather, false) {
+        return Some(block);
     }
     #[cfg(test)]
     super::tests::fell_back();
-    finish_plain(gather)
+    tracing::warn!("a block did not come back as it was; its texts are kept as they are");
+    finish_as(&mut gather, true)
 }
 
-/// Writes what was gathered, its texts as they are.
-pub(crate) fn finish_plain(gather: Gather<'_>) -> EncodedBlock {
-    tracing::warn!("a block did not come back as it was; its texts are kept as they are");
-    let (bytes, kept) = write(&gather, true);
-    let facts = facts_of(&gather, &kept);
-    EncodedBlock { bytes, facts, grams: gather.grams }
+/// Writes what was gathered, `plain` with its texts as they are; `None` when it does not come back.
+pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedBlock> {
+    let (bytes, kept) = write(gather, plain);
+    if !comes_back(gather, bytes.clone()) {
+        return None;
+    }
+    let facts = facts_of(gather, &kept);
+    Some(EncodedBlock { bytes, facts, grams: std::mem::take(&mut gather.grams) })
 }
 
 /// What became of the columns of the raw texts and of the attributes.

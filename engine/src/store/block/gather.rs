@@ -5,11 +5,19 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use weir_query::record::OrderKey;
 
-use super::GRANULE_ROWS;
 use super::part::{Part, PartInput, TextKind};
+use super::{BLOCK_RAW_BYTES_MAX, GRANULE_ROWS};
 use crate::event::json::unescape_into;
 use crate::event::{EventBatch, Shape, TagSet};
 use crate::index::gram::GramMap;
+
+/// Paths, skeletons and tags of a block take about this much of its directory, unless it is one row. It must be read
+/// whole to read anything, and no more than `SECTION_BYTES_MAX` of it is.
+const DIRECTORY_BYTES_MAX: usize = 32 << 20;
+/// Most columns of a block, unless it is one row; well below `COLUMNS_MAX`, which is what a reader takes.
+const COLUMNS_GATHERED_MAX: usize = 1 << 17;
+/// Attributes of a block, as written, unless it is one row.
+const ATTRIBUTE_BYTES_MAX: usize = BLOCK_RAW_BYTES_MAX;
 
 /// Tags of one set: names with their `#`, and values.
 pub(crate) type Tags = Vec<(String, String)>;
@@ -35,6 +43,10 @@ pub(crate) struct Gather<'a> {
     tag_set_codes: HashMap<(usize, usize), i64, foldhash::fast::FixedState>,
     known_tags: HashMap<Tags, i64, foldhash::fast::FixedState>,
     scratch: String,
+    /// Texts are kept without their fields.
+    is_opaque: bool,
+    attribute_bytes: usize,
+    tag_bytes: usize,
 }
 
 /// The text of a row: with fields, or without.
@@ -75,7 +87,24 @@ impl<'a> Gather<'a> {
             tag_set_codes: HashMap::default(),
             known_tags: HashMap::default(),
             scratch: String::new(),
+            is_opaque: false,
+            attribute_bytes: 0,
+            tag_bytes: 0,
         }
+    }
+
+    /// Rows whose texts are kept without their fields.
+    pub(crate) fn opaque() -> Gather<'a> {
+        Gather { is_opaque: true, ..Gather::new() }
+    }
+
+    /// The block would be larger, beside the raw texts, than is good to read.
+    pub(crate) fn is_over(&self) -> bool {
+        let directory_bytes = self.raw.directory_bytes + self.attributes.directory_bytes + self.tag_bytes;
+        directory_bytes > DIRECTORY_BYTES_MAX
+            || self.raw.places.len() > COLUMNS_GATHERED_MAX
+            || self.attributes.places.len() > COLUMNS_GATHERED_MAX
+            || self.attribute_bytes > ATTRIBUTE_BYTES_MAX
     }
 
     /// Adds an event of a batch; `source` numbers the batch.
@@ -83,6 +112,11 @@ impl<'a> Gather<'a> {
         let tags = self.batch_tags(batch, source, row);
         let arrival = batch.has_arrival_timestamp(row);
         let head = RowHead { key, ingest: batch.ingest_nanos(), arrival, tags };
+        if self.is_opaque {
+            let kind = if batch.is_utf8(row) { TextKind::Text } else { TextKind::Bytes };
+            let attributes = batch.attributes(row).map(|part| part.text().as_bytes());
+            return self.push_opaque(&head, batch.raw(row), kind, attributes);
+        }
         let attributes = batch.attributes(row).map(|part| {
             let code = self.code_of(source, part.shape_index(), part.shape(), false);
             (code, part.text().as_bytes(), move || part.tokens().map(str::as_bytes))
@@ -114,6 +148,13 @@ impl<'a> Gather<'a> {
         text: RawText<'_, 'a>,
         attributes: Option<StoredText<'_, 'a>>,
     ) {
+        if self.is_opaque {
+            let kind = match text {
+                RawText::Json(..) => TextKind::Text,
+                RawText::Whole(kind) => kind,
+            };
+            return self.push_opaque(head, raw, kind, attributes.map(|(_, text, _)| text));
+        }
         let attributes = attributes.map(|(code, text, tokens)| (code, text, || tokens.iter().copied()));
         self.push_head(head, raw, attributes);
         match text {
@@ -127,10 +168,18 @@ impl<'a> Gather<'a> {
         }
     }
 
+    /// Adds a row, its texts without their fields.
+    fn push_opaque(&mut self, head: &RowHead, raw: &'a [u8], kind: TextKind, attributes: Option<&'a [u8]>) {
+        let code = attributes.map(|text| (self.attributes.whole(TextKind::Text), text));
+        self.push_head(head, raw, code.map(|(code, text)| (code, text, move || std::iter::once(text))));
+        self.raw.push_whole(raw, kind);
+    }
+
     /// The number of a set of tags.
     fn tags(&mut self, tags: Tags) -> i64 {
         let next = self.tag_sets.len() as i64;
         *self.known_tags.entry(tags).or_insert_with_key(|tags| {
+            self.tag_bytes += tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
             self.tag_sets.push(tags.clone());
             next
         })
@@ -166,7 +215,13 @@ impl<'a> Gather<'a> {
     /// The number here of skeleton `code` of a part of another block.
     pub(crate) fn stored_code(&mut self, source: usize, code: usize, part: &Part, raw: bool) -> u32 {
         let own = if raw { &mut self.raw } else { &mut self.attributes };
-        *self.shape_codes.entry((source, code, raw)).or_insert_with(|| own.adopt(part, code))
+        if self.is_opaque {
+            return 0;
+        }
+        *self.shape_codes.entry((source, code, raw)).or_insert_with(|| match part.kinds.get(code) {
+            Some(TextKind::Json) | None => own.adopt(part, code),
+            Some(kind) => own.whole(*kind),
+        })
     }
 
     fn code_of(&mut self, source: usize, index: usize, shape: &Shape, raw: bool) -> u32 {
@@ -200,6 +255,7 @@ impl<'a> Gather<'a> {
             Some((code, text, tokens)) => {
                 self.attributes.push_json(code, tokens());
                 self.attribute_texts.push(text);
+                self.attribute_bytes += text.len();
                 if let Some(grams) = self.grams.last_mut() {
                     tokens().for_each(|token| grams.add(token));
                 }

@@ -219,7 +219,7 @@ impl Node {
 
 impl Skeletons {
     fn read(directory: &mut Directory<'_>, count: usize, depth: usize) -> Result<Skeletons, Corrupt> {
-        let columns = directory.reader.count_here()?;
+        let columns = directory.reader.count(COLUMNS_MAX)?;
         let columns: Vec<Node> =
             (0..columns).map(|_| Node::read_at(directory, depth + 1)).collect::<Result<_, _>>()?;
         let mut skeletons = Vec::new();

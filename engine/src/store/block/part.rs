@@ -14,6 +14,10 @@ use super::section::{Body, Directory};
 use super::wire::{Corrupt, put_bytes, put_varint};
 use crate::event::Shape;
 
+/// About what a column takes of the directory beside its path, and a hole of a skeleton.
+const PLACE_BYTES: usize = 8;
+const HOLE_BYTES: usize = 3;
+
 /// What kind of text a skeleton makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextKind {
@@ -52,6 +56,8 @@ pub(crate) struct PartInput<'a> {
     pub(crate) escaped: Vec<bool>,
     /// Their values, as written.
     pub(crate) columns: Vec<Vec<&'a [u8]>>,
+    /// About what paths and skeletons take of the directory.
+    pub(crate) directory_bytes: usize,
     known_places: HashMap<Place, u32, foldhash::fast::FixedState>,
     known_shapes: HashMap<Vec<u8>, u32, foldhash::fast::FixedState>,
 }
@@ -66,6 +72,7 @@ impl<'a> PartInput<'a> {
             places: Vec::new(),
             escaped: Vec::new(),
             columns: Vec::new(),
+            directory_bytes: 0,
             known_places: HashMap::default(),
             known_shapes: HashMap::default(),
         }
@@ -122,6 +129,7 @@ impl<'a> PartInput<'a> {
             return *column;
         }
         let column = self.places.len() as u32;
+        self.directory_bytes += place.path.len() + PLACE_BYTES;
         self.known_places.insert(place.clone(), column);
         self.places.push(place);
         self.columns.push(Vec::new());
@@ -130,6 +138,7 @@ impl<'a> PartInput<'a> {
     }
 
     fn add(&mut self, skeleton: Skeleton, kind: TextKind) -> u32 {
+        self.directory_bytes += skeleton.literal.len() + skeleton.ends.len() * HOLE_BYTES;
         self.skeletons.push(skeleton);
         self.kinds.push(kind);
         self.skeletons.len() as u32 - 1
@@ -156,16 +165,21 @@ impl<'a> PartInput<'a> {
 
     /// Adds a row whose text has no fields.
     pub(crate) fn push_whole(&mut self, text: &'a [u8], kind: TextKind) {
+        let code = self.whole(kind);
+        self.push_json(code, std::iter::once(text));
+    }
+
+    /// The number of the skeleton of texts without fields.
+    pub(crate) fn whole(&mut self, kind: TextKind) -> u32 {
         let known = self.kinds.iter().position(|known| *known == kind && kind != TextKind::Json);
-        let code = match known {
+        match known {
             Some(code) => code as u32,
             None => {
                 let repeat = u32::from(kind == TextKind::Bytes);
                 let column = self.place(Place { path: "".into(), quoted: false, repeat: u32::MAX - repeat });
                 self.add(Skeleton { literal: Vec::new(), ends: vec![0], columns: vec![column] }, kind)
             }
-        };
-        self.push_json(code, std::iter::once(text));
+        }
     }
 
     /// Adds a row without a text.
@@ -225,7 +239,7 @@ impl Part {
     pub(crate) fn read(directory: &mut Directory<'_>, rows: usize) -> Result<Part, Corrupt> {
         let mut places = Vec::new();
         let mut escaped = Vec::new();
-        for _ in 0..directory.reader.count_here()?.min(COLUMNS_MAX) {
+        for _ in 0..directory.reader.count(COLUMNS_MAX)? {
             let path: Arc<str> = directory.reader.text()?.into();
             let flags = directory.reader.byte()?;
             let repeat = u32::try_from(directory.reader.varint()?).map_err(|_| Corrupt("repeated place"))?;

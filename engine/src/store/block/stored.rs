@@ -119,7 +119,7 @@ impl Stored {
             RowHead { key: self.key(row), ingest: at(&self.ingest), arrival: at(&self.arrival) != 0, tags };
         let kind = |part: &Part, code: usize| part.kinds.get(code).copied().unwrap_or(TextKind::None);
         let attributes = self.attributes.as_ref().zip(self.block.attributes.as_ref());
-        let attributes = attributes.filter(|(texts, part)| kind(part, texts.code(row)) == TextKind::Json);
+        let attributes = attributes.filter(|(texts, part)| kind(part, texts.code(row)) != TextKind::None);
         let attributes = attributes.map(|(texts, part)| {
             let code = gather.stored_code(source, texts.code(row), part, false);
             (code, texts.text(row), texts.tokens(row))

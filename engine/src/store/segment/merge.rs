@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use weir_query::record::RowsError;
+use weir_query::record::{OrderKey, RowsError};
 
 use super::{Segment, SegmentWriter};
 use crate::error::StoreError;
 use crate::index::gram::GramMap;
-use crate::store::block::builder::{cut, finish};
+use crate::store::block::builder::{cut, encode_rows};
 use crate::store::block::gather::Gather;
 use crate::store::block::stored::Stored;
 use crate::store::block::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX};
@@ -146,13 +146,17 @@ fn write_run<W: Write>(
             .map(|(_, source, row)| sources.get(*source).map_or(0, |stored| stored.raw(*row).len()));
         let (own, others) = rest.split_at_checked(cut(lengths)).unwrap_or((rest, &[]));
         rest = others;
-        let mut gather = Gather::new();
-        for (_, source, row) in own {
-            if let Some(stored) = sources.get(*source) {
-                stored.push(*row, *source, &mut gather);
-            }
-        }
-        writer.push(finish(gather)).map_err(failed)?;
+        let push = |row: &Row, gather: &mut _| push_row(&sources, row, gather);
+        encode_rows(own, &push, &mut |block| writer.push(block)).map_err(failed)?;
     }
     Ok(())
+}
+
+/// The place of a row in the order of events, its source, and its number there.
+type Row = (OrderKey, usize, usize);
+
+fn push_row<'a>(sources: &'a [Stored], (_, source, row): &Row, gather: &mut Gather<'a>) {
+    if let Some(stored) = sources.get(*source) {
+        stored.push(*row, *source, gather);
+    }
 }

@@ -1,6 +1,5 @@
 //! Figures, not laws: `cargo test --release -p weir-engine --lib measure -- --ignored --nocapture`.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -149,12 +148,13 @@ fn report(name: &str, lines: &[impl AsRef<[u8]>], json: bool) {
     let (zstd3, _) = timed(|| zstd::bulk::compress(&whole, 3).unwrap().len());
     let batches = batches(lines, json);
     let mut blocks: Vec<EncodedBlock> = Vec::new();
-    let (Ok(()), encode) = timed(|| {
+    let (encoded, encode) = timed(|| {
         encode_blocks(&batches, |block| {
             blocks.push(block);
-            Ok::<_, Infallible>(())
+            Ok(())
         })
     });
+    encoded.unwrap();
     let stored: usize = blocks.iter().map(|block| block.bytes.len()).sum();
     let open: Vec<Block> =
         blocks.iter().map(|block| Block::parse(Bytes::new(block.bytes.clone())).unwrap()).collect();

@@ -1,6 +1,6 @@
 //! Blocks against the batches they were made of: the batch is the slow, obvious twin.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -9,10 +9,11 @@ use weir_query::record::{Rows, Selection};
 use weir_query::value::ValueRef;
 
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
-use crate::store::block::builder::finish_plain;
+use crate::store::block::builder::{finish_as, finish_opaque};
 use crate::store::block::bytes::Bytes;
 use crate::store::block::gather::Gather;
-use crate::store::block::{Block, encode_blocks};
+use crate::store::block::stored::Stored;
+use crate::store::block::{Block, EncodedBlock, encode_blocks};
 
 /// One event of a test: raw bytes, whether as JSON, attributes.
 type Event = (Vec<u8>, bool, Option<String>);
@@ -38,10 +39,11 @@ fn batch(events: &[Event], base: u64) -> Arc<EventBatch> {
 
 pub(crate) fn blocks(batches: &[Arc<EventBatch>]) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let Ok(()) = encode_blocks(batches, |block| {
+    let each = |block: EncodedBlock| -> io::Result<()> {
         blocks.push(Block::parse(Bytes::new(block.bytes)).unwrap());
-        Ok::<_, Infallible>(())
-    });
+        Ok(())
+    };
+    encode_blocks(batches, each).unwrap();
     blocks
 }
 
@@ -149,14 +151,67 @@ fn plain_blocks_come_back() {
     ];
     let batch = batch(&events, 7);
     let mut gather = Gather::new();
-    (0..batch.len()).for_each(|row| gather.push_event(batch.order_key(row), &batch, 0, row));
-    let block = Block::parse(Bytes::new(finish_plain(gather).bytes)).unwrap();
+    (0..batch.len()).for_each(|row| push_row(&batch, row, &mut gather));
+    let block = Block::parse(Bytes::new(finish_as(&mut gather, true).unwrap().bytes)).unwrap();
     let all = Selection::all(block.rows());
     block.for_each_raw(&all, &mut |row, raw| assert_eq!(raw, batch.raw(row))).unwrap();
     for name in batch.names() {
         let (ours, theirs) = (block.column(&name, &all).unwrap(), batch.column(&name, &all).unwrap());
         all.iter().for_each(|row| assert_eq!(text(ours.get(row)), text(theirs.get(row)), "{name}"));
     }
+}
+
+#[test]
+fn events_with_enormous_paths_are_cut_into_blocks_that_come_back() {
+    let events: Vec<Event> = (0..50)
+        .map(|event| json(format!("{{\"{event:0>4000}\":[{}1]}}", "1,".repeat(499))))
+        .chain([json(r#"{"small":1}"#)])
+        .collect();
+    let batch = batch(&events, 1);
+    let blocks = blocks(&[Arc::clone(&batch)]);
+    assert_eq!(blocks.iter().map(Block::rows).sum::<usize>(), events.len());
+    let mut first = 0;
+    for block in &blocks {
+        let all = Selection::all(block.rows());
+        let mut rows = 0;
+        let each = &mut |row: usize, raw: &[u8]| {
+            rows += 1;
+            assert_eq!(raw, batch.raw(first + row));
+        };
+        block.for_each_raw(&all, each).unwrap();
+        assert_eq!(rows, block.rows());
+        first += rows;
+    }
+}
+
+#[test]
+fn opaque_events_come_back_without_fields() {
+    for event in [
+        json(r#"{"a":"x\u0041","b":1}"#),
+        (b"\xff".to_vec(), false, None),
+        (b"text".to_vec(), false, Some(r#"{"c":"\n"}"#.into())),
+        (br#"{"a":1}"#.to_vec(), true, Some(r#"{"c":2}"#.into())),
+    ] {
+        let batch = batch(&[event], 7);
+        let encoded = finish_opaque(&[0], &|row, gather| push_row(&batch, *row, gather)).unwrap();
+        let block = Block::parse(Bytes::new(encoded.bytes)).unwrap();
+        let all = Selection::all(1);
+        let check = |block: &Block| {
+            block.for_each_raw(&all, &mut |_, raw| assert_eq!(raw, batch.raw(0))).unwrap();
+            let attributes = batch.attributes(0).map_or("", |part| part.text());
+            block.for_each_attributes(&all, &mut |_, text| assert_eq!(text, attributes.as_bytes())).unwrap();
+            assert!(block.column("a", &all).unwrap().get(0).is_none());
+        };
+        check(&block);
+        let stored = Stored::read(Arc::new(block)).unwrap();
+        let mut gather = Gather::new();
+        stored.push(0, 0, &mut gather);
+        check(&Block::parse(Bytes::new(finish_as(&mut gather, false).unwrap().bytes)).unwrap());
+    }
+}
+
+fn push_row<'a>(batch: &'a EventBatch, row: usize, gather: &mut Gather<'a>) {
+    gather.push_event(batch.order_key(row), batch, 0, row);
 }
 
 #[test]
