@@ -56,7 +56,7 @@ impl EventBatchBuilder {
         }
     }
 
-    /// Takes the time of events from this field only, instead of from [`TIMESTAMP_FIELDS`].
+    /// Takes the time of events from this field only, instead of from the usual names.
     #[must_use]
     pub fn with_timestamp_field(mut self, field: Option<&str>) -> EventBatchBuilder {
         self.timestamp_field = field.map(Box::from);

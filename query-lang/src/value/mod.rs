@@ -7,7 +7,7 @@
 //! | file | rule |
 //! |---|---|
 //! | [`number`] | which text is a number, its exact value, its order, arithmetic |
-//! | [`print`] | the text of a number |
+//! | [`mod@print`] | the text of a number |
 //! | [`compare`] | `=`, `!=`, `<` of filters; `==`, `+`, `!` of expressions; truth |
 //! | [`order`] | the order of values in `sort` and `table` |
 //! | [`exact`] | sums that do not depend on the order of their terms |
