@@ -51,8 +51,8 @@ pub fn application(needle: &str) -> Vec<Kind> {
 #[must_use]
 pub fn access(needle: &str) -> Vec<Kind> {
     vec![
-        grep("rare id", needle, needle),
-        grep("absent id", "id=999999999", "id=999999999"),
+        grep("rare id", &format!("\"{needle}\""), needle),
+        grep("absent id", "\"id=999999999\"", "id=999999999"),
         grep("frequent word", "Mozilla", "Mozilla"),
         grep("phrase", "\"POST /api/v1/cart\"", "POST /api/v1/cart"),
         grep("regex with a literal", r"/GET \/search\?id=\d{5} /", r"GET /search\?id=\d{5} "),
