@@ -130,7 +130,13 @@ impl EventBatchBuilder {
                 return Ok(Pushed::Unparsed(error));
             }
         };
-        let (attributes, attributes_shape) = self.take_attributes(attributes, &limits, &mark)?;
+        let (attributes, attributes_shape) = match self.take_attributes(attributes, &limits, &mark) {
+            Err(PushError::Attributes(error)) if error.kind == JsonErrorKind::TooManyShapes => {
+                self.push_bare(raw, timestamp, tags, attributes, error)?;
+                return Ok(Pushed::Unparsed(error));
+            }
+            taken => taken?,
+        };
         let row = Row {
             timestamp: timestamp.unwrap_or(0),
             raw: span,
@@ -161,8 +167,13 @@ impl EventBatchBuilder {
     ) -> Result<Pushed, PushError> {
         self.admit(raw, attributes)?;
         let limits = self.limits;
-        self.add_text(raw, timestamp, tags, attributes, &limits)?;
-        Ok(Pushed::Parsed)
+        match self.add_text(raw, timestamp, tags, attributes, &limits) {
+            Err(PushError::Attributes(error)) if error.kind == JsonErrorKind::TooManyShapes => {
+                self.push_bare(raw, timestamp, tags, attributes, error)?;
+                Ok(Pushed::Unparsed(error))
+            }
+            added => added.map(|()| Pushed::Parsed),
+        }
     }
 
     /// Adds an event of plain text, its attributes within `limits`.

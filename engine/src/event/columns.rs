@@ -62,6 +62,8 @@ impl Rows for EventBatch {
         let tags = self.data.tag_sets.iter().flat_map(|tags| tags.iter().map(|(name, _)| name));
         let shapes = self.data.shapes.iter();
         let fields = shapes.flat_map(|shape| (0..shape.holes()).map(|hole| shape.path(hole)));
+        // A field named like a tag is part of the raw text only: see `tag_column`.
+        let fields = fields.filter(|name| !name.starts_with('#'));
         for name in META_FIELDS.into_iter().chain(repository).chain(tags).chain(fields) {
             if seen.insert(name) {
                 names.push(name.into());
@@ -85,7 +87,7 @@ impl Rows for EventBatch {
             },
             "@id" => self.id_column(within),
             "@rawstring" => self.text_column(self.data.rows.iter().map(|row| row.raw).collect()),
-            _ if name.starts_with('#') => self.tag_column(name, within),
+            _ if name.starts_with('#') => self.tag_column(name),
             _ => self.field_column(name, within),
         })
     }
@@ -129,8 +131,9 @@ impl EventBatch {
         Column::Text(TextColumn { arena: Arc::new(arena), spans })
     }
 
-    /// A tag, or a field whose name happens to start like one where an event has no such tag.
-    fn tag_column(&self, name: &str, within: &Selection) -> Column {
+    /// A tag. A field whose name happens to start like one is never taken for it: what an event answers must not hang
+    /// on the tags of those it shares a batch with.
+    fn tag_column(&self, name: &str) -> Column {
         let rows = self.data.rows.len();
         if name == "#repo"
             && let Some(repository) = &self.repository
@@ -139,7 +142,7 @@ impl EventBatch {
         }
         let values: Vec<Option<&str>> = self.data.tag_sets.iter().map(|tags| tags.get(name)).collect();
         if values.iter().all(Option::is_none) {
-            return self.field_column(name, within);
+            return Column::Missing { rows };
         }
         if let [Some(value)] = *values {
             return Column::Constant { value: Value::Text(value.into()), rows };

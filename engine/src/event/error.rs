@@ -47,6 +47,12 @@ pub enum JsonErrorKind {
     /// A flattened path that is too long.
     #[error("field name too long")]
     NameTooLong,
+    /// Flattened paths that are too long together.
+    #[error("field names too long together")]
+    NamesTooLong,
+    /// The shapes of the batch leave no room for another one.
+    #[error("too many different structures in one batch")]
+    TooManyShapes,
     /// More bytes than are looked through for fields.
     #[error("event too large to be searched for fields")]
     TooLarge,
@@ -56,8 +62,8 @@ impl JsonErrorKind {
     /// The text may well be JSON: it was left because of a limit.
     #[must_use]
     pub fn is_limit(self) -> bool {
-        use JsonErrorKind::{NameTooLong, TooDeep, TooLarge, TooManyFields};
-        matches!(self, TooDeep | TooManyFields | NameTooLong | TooLarge)
+        use JsonErrorKind::{NameTooLong, NamesTooLong, TooDeep, TooLarge, TooManyFields, TooManyShapes};
+        matches!(self, TooDeep | TooManyFields | NameTooLong | NamesTooLong | TooLarge | TooManyShapes)
     }
 }
 

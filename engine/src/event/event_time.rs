@@ -4,6 +4,8 @@
 
 use super::batch::{NO_SHAPE, Row};
 use super::builder::EventBatchBuilder;
+use super::json::unescape_into;
+use super::json::walk::Found;
 use super::timestamp;
 
 /// Fields that may hold the time of an event, the first present counts.
@@ -30,6 +32,22 @@ impl EventBatchBuilder {
             return None;
         }
         timestamp::detect(row.raw.of(&self.arena)?, self.reference_nanos)
+    }
+
+    /// The time in the fields of `text`, which gets no shape.
+    pub(super) fn timestamp_in(&self, text: &str) -> Option<i64> {
+        let mut found = Found::default();
+        found.walk(text, &self.limits).ok()?;
+        let time = |name: &str| {
+            let place = (0..found.tokens.len()).rev().find(|place| found.path(*place) == name)?;
+            let mut value = String::new();
+            unescape_into(found.tokens.get(place)?.of(text), &mut value).ok()?;
+            timestamp::parse(&value, self.reference_nanos)
+        };
+        match &self.timestamp_field {
+            Some(field) => time(field),
+            None => TIMESTAMP_FIELDS.iter().find_map(|name| time(name)),
+        }
     }
 
     /// Looks once a shape where its time is.

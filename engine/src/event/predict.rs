@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::error::JsonError;
+use super::error::{JsonError, JsonErrorKind};
 use super::json::walk::{Found, Token};
 use super::limits::EventLimits;
 use super::shape::Shape;
@@ -14,6 +14,9 @@ use super::shape::Shape;
 /// How many of the shapes seen last are tried before a full walk. Streams interleave a handful of kinds of events;
 /// more candidates cost more failed comparisons than they save walks.
 const RECENT_SHAPES: usize = 8;
+
+/// Bytes a shape takes besides its own: its place in the list and in the table, and the counts of its `Arc`.
+const SHAPE_ENTRY_BYTES: usize = size_of::<Arc<Shape>>() + size_of::<(u64, u32)>() + 2 * size_of::<usize>();
 
 /// The shapes of a batch under construction, and the memory of those seen last, which outlives the batch.
 #[derive(Debug, Default)]
@@ -25,18 +28,21 @@ pub(super) struct Predictor {
     /// The last shapes, latest first, with their number in this batch once they have one.
     recent: VecDeque<(Arc<Shape>, Option<u32>)>,
     found: Found,
+    /// Bytes that the shapes of this batch take.
+    shape_bytes: usize,
 }
 
 impl Predictor {
     /// The number of the shape of `text`; its tokens are then in [`Predictor::tokens`].
     ///
     /// # Errors
-    /// When `text` is not a JSON object or over a limit; what was found until there is in [`Predictor::found`].
+    /// When `text` is not a JSON object or over a limit, or the batch has no room for its shape; what was found until
+    /// there is in [`Predictor::found`].
     pub(super) fn shape_of(&mut self, text: &str, limits: &EventLimits) -> Result<u32, JsonError> {
         let hit =
             self.recent.iter().position(|(shape, _)| shape.fit(text.as_bytes(), &mut self.found.tokens));
         if let Some(hit) = hit {
-            return Ok(self.touch(hit));
+            return self.touch(hit, limits);
         }
         self.found.walk(text, limits)?;
         let hash = hash_of(text.as_bytes(), &self.found.tokens);
@@ -47,6 +53,7 @@ impl Predictor {
         let (shape, number) = match self.numbers.find(hash, same) {
             Some((_, number)) => (self.shapes.get(*number as usize).cloned().unwrap_or_default(), *number),
             None => {
+                self.find_room(Shape::memory_of(text, &self.found), limits)?;
                 let shape = Arc::new(Shape::from_found(text, &self.found));
                 (Arc::clone(&shape), self.add(shape, hash))
             }
@@ -56,28 +63,38 @@ impl Predictor {
         Ok(number)
     }
 
-    /// Moves the recent shape `hit` to the front and gives its number in this batch.
-    fn touch(&mut self, hit: usize) -> u32 {
+    /// Moves the recent shape `hit` to the front and gives its number in this batch, if there is room for it.
+    fn touch(&mut self, hit: usize, limits: &EventLimits) -> Result<u32, JsonError> {
         if hit > 0
             && let Some(entry) = self.recent.remove(hit)
         {
             self.recent.push_front(entry);
         }
-        let Some((shape, number)) = self.recent.front() else { return 0 };
+        let Some((shape, number)) = self.recent.front() else { return Ok(0) };
         if let Some(number) = number {
-            return *number;
+            return Ok(*number);
         }
         let shape = Arc::clone(shape);
+        self.find_room(shape.memory_bytes(), limits)?;
         let hash = hash_of_pieces(&shape);
         let number = self.add(shape, hash);
         if let Some(front) = self.recent.front_mut() {
             front.1 = Some(number);
         }
-        number
+        Ok(number)
+    }
+
+    /// Whether the batch has room for a shape of so many bytes.
+    fn find_room(&self, bytes: usize, limits: &EventLimits) -> Result<(), JsonError> {
+        if self.shape_bytes.saturating_add(bytes + SHAPE_ENTRY_BYTES) > limits.max_batch_shape_bytes {
+            return Err(JsonError { kind: JsonErrorKind::TooManyShapes, at: 0 });
+        }
+        Ok(())
     }
 
     fn add(&mut self, shape: Arc<Shape>, hash: u64) -> u32 {
         let number = self.shapes.len() as u32;
+        self.shape_bytes += shape.memory_bytes() + SHAPE_ENTRY_BYTES;
         self.shapes.push(shape);
         self.numbers.insert_unique(hash, (hash, number), |entry| entry.0);
         number
@@ -109,6 +126,7 @@ impl Predictor {
     /// Ends the batch: its shapes by number. The latest are remembered for the next one.
     pub(super) fn finish(&mut self) -> Vec<Arc<Shape>> {
         self.numbers.clear();
+        self.shape_bytes = 0;
         for (_, number) in &mut self.recent {
             *number = None;
         }

@@ -51,7 +51,7 @@ impl Shape {
 
     /// The shape of `text`, in which a walk found `found`.
     pub(super) fn from_found(text: &str, found: &Found) -> Shape {
-        let mut literal = String::new();
+        let mut literal = String::with_capacity(literal_bytes(text, found));
         let mut holes = Vec::with_capacity(found.tokens.len());
         let mut at = 0;
         for (token, path_end) in found.tokens.iter().zip(&found.path_ends) {
@@ -60,7 +60,6 @@ impl Shape {
             at = (token.start + token.len) as usize;
         }
         literal.push_str(text.get(at..).unwrap_or_default());
-        literal.shrink_to_fit();
         let mut shape = Shape { literal, holes, paths: found.paths.clone(), by_path: Vec::new() };
         let mut by_path: Vec<u32> = (0..shape.holes.len() as u32).collect();
         by_path.sort_by_key(|hole| (shape.path(*hole as usize), *hole));
@@ -175,6 +174,14 @@ impl Shape {
             + self.by_path.capacity() * size_of::<u32>()
     }
 
+    /// Bytes of memory the shape of `text` would hold, in which a walk found `found`.
+    pub(super) fn memory_of(text: &str, found: &Found) -> usize {
+        size_of::<Shape>()
+            + literal_bytes(text, found)
+            + found.paths.len()
+            + found.tokens.len() * (size_of::<Hole>() + size_of::<u32>())
+    }
+
     /// Whether `text` has this shape; its tokens are then in `tokens`. Escapes are found but not checked.
     pub(super) fn fit(&self, text: &[u8], tokens: &mut Vec<Token>) -> bool {
         tokens.clear();
@@ -220,6 +227,12 @@ impl Shape {
         }
         text.get(at..) == literal.get(piece_start..)
     }
+}
+
+/// Bytes of `text` outside of its tokens.
+fn literal_bytes(text: &str, found: &Found) -> usize {
+    let tokens: usize = found.tokens.iter().map(|token| token.len as usize).sum();
+    text.len().saturating_sub(tokens)
 }
 
 /// Bytes that are not the encoding of a shape.

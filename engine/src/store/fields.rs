@@ -74,7 +74,7 @@ fn add_batch(fields: &mut Fields, batch: &EventBatch) {
     }
     for (shape, found) in batch.shapes().iter().zip(shaped) {
         let Some(found) = found else { continue };
-        for hole in 0..shape.holes() {
+        for hole in (0..shape.holes()).filter(|hole| !shape.path(*hole).starts_with('#')) {
             let is_numeric = found.numeric.get(hole).copied().unwrap_or(false);
             let numbers = if is_numeric { found.rows } else { 0 };
             add(fields, shape.path(hole), found.rows, numbers, (found.first, found.last));

@@ -38,6 +38,13 @@ pub(crate) fn last_sequence(batch: &EventBatch) -> u64 {
     (batch.base_sequence() + batch.len() as u64).saturating_sub(1)
 }
 
+/// A head is also full when it takes so many times more memory than it may have raw bytes: events of ever new
+/// structure are sealed before they keep others out.
+const MEMORY_PER_RAW_BYTE: usize = 8;
+
+/// A head that takes less memory than this is never full because of it.
+const LEAST_MEMORY_BYTES: usize = 64 << 20;
+
 impl Head {
     /// Whether the batch would make the head larger than a block. The head is then frozen before it: blocks
     /// come out full, not full and a rest.
@@ -49,7 +56,11 @@ impl Head {
 
     /// Whether nothing more fits.
     pub(crate) fn is_full(&self, limits: &HeadLimits) -> bool {
-        self.raw_bytes >= limits.raw_bytes || self.rows >= limits.rows || self.batches.len() >= limits.batches
+        let memory_bytes = limits.raw_bytes.saturating_mul(MEMORY_PER_RAW_BYTE).max(LEAST_MEMORY_BYTES);
+        self.memory_bytes >= memory_bytes
+            || self.raw_bytes >= limits.raw_bytes
+            || self.rows >= limits.rows
+            || self.batches.len() >= limits.batches
     }
 
     /// How long its oldest batch has been here.

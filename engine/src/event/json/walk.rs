@@ -221,8 +221,9 @@ impl Walk<'_> {
         if self.found.tokens.len() >= self.limits.max_fields_per_event {
             return Err(JsonErrorKind::TooManyFields);
         }
-        if self.found.paths.len() + self.found.path.len() > MAX_PATHS_BYTES {
-            return Err(JsonErrorKind::NameTooLong);
+        let limit = self.limits.max_event_path_bytes.min(MAX_PATHS_BYTES);
+        if self.found.paths.len() + self.found.path.len() > limit {
+            return Err(JsonErrorKind::NamesTooLong);
         }
         // Texts are shorter than 4 GiB: the batch that holds them says so.
         let (start, len) = (start as u32, (end - start) as u32);

@@ -46,6 +46,8 @@ fn limits_hold_at_their_edges() {
         (limits(|limits| limits.max_fields_per_event = 1), Some(JsonErrorKind::TooManyFields)),
         (limits(|limits| limits.max_field_name_bytes = 6), None),
         (limits(|limits| limits.max_field_name_bytes = 5), Some(JsonErrorKind::NameTooLong)),
+        (limits(|limits| limits.max_event_path_bytes = 7), None),
+        (limits(|limits| limits.max_event_path_bytes = 6), Some(JsonErrorKind::NamesTooLong)),
         (limits(|limits| limits.max_column_bytes = 21), None),
         (limits(|limits| limits.max_column_bytes = 20), Some(JsonErrorKind::TooLarge)),
         (limits(|limits| limits.max_event_bytes = 21), None),

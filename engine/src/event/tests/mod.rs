@@ -2,6 +2,7 @@
 //! expects.
 
 mod batch;
+mod bounds;
 mod json;
 mod payload;
 mod real;

@@ -33,6 +33,7 @@ impl Rows for Block {
         let parts = [Some(&self.raw), self.attributes.as_ref()];
         let places = parts.into_iter().flatten().flat_map(|part| &part.places);
         let fields = places.filter(|place| place.repeat < u32::MAX - 1).map(|place| &*place.path);
+        let fields = fields.filter(|name| !name.starts_with('#'));
         let names = META_FIELDS.into_iter().chain(tags).chain(fields);
         names.filter(|name| seen.insert(name)).map(Arc::from).collect()
     }
@@ -126,14 +127,14 @@ impl Block {
         checked_text_column(arena, spans)
     }
 
-    /// A tag, or a field whose name happens to start like one where no row has such a tag.
+    /// A tag. A field whose name happens to start like one is never taken for it.
     fn tag_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
         let value = |tags: &super::gather::Tags| {
             tags.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
         };
         let values: Vec<Option<String>> = self.tag_sets.iter().map(value).collect();
         if values.iter().all(Option::is_none) {
-            return self.field_column(name, within);
+            return Ok(Column::Missing { rows: self.rows() });
         }
         let first = values.first().cloned().flatten();
         if let Some(value) = first.filter(|_| values.iter().all(|value| Some(value) == values.first())) {

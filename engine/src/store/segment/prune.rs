@@ -142,7 +142,10 @@ impl Pruner<'_> {
         for (block, (first, _)) in self.facts.blocks.iter().zip(self.first) {
             let mask = match tag_granules(block, field, &tag) {
                 Some(mask) => mask,
+                // A block may leave out which repository it is of.
                 None if field == "#repo" => u64::MAX,
+                // A field is never taken for a tag.
+                None if field.starts_with('#') => 0,
                 None => field_granules(block, field, &granules),
             };
             let own = (0..block.granules() as u32).filter(|granule| mask >> granule & 1 == 1);
