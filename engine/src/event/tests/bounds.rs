@@ -54,10 +54,12 @@ fn check_replay(batch: &EventBatch) {
 
 #[test]
 fn long_keys_over_many_elements_take_little_memory() {
-    for (key, elements) in [(4_000, 2_000), (2_000, 255), (200, 2_000), (100, 1)] {
+    for (key, elements, least) in
+        [(4_000, 2_000, 2 << 20), (2_000, 255, 1 << 20), (200, 2_000, 1 << 20), (100, 1, 1 << 20)]
+    {
         let (mut builder, tags) = (builder(), TagSet::none());
         let mut bytes = 0;
-        while bytes < 2 << 20 {
+        while bytes < least {
             let event = bomb(builder.len(), key, elements);
             builder.push_json(event.as_bytes(), None, &tags, None).unwrap();
             bytes += event.len();
