@@ -63,6 +63,14 @@ impl CheckReport {
     }
 }
 
+/// Whether there is a store at all: without a catalog there is nothing to verify.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn is_store(files: &Files) -> Result<bool, StoreError> {
+    files.exists(catalog::FILE)
+}
+
 /// Reads and verifies everything in `files`, changing nothing.
 ///
 /// # Errors

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use weir_engine::store::check::{CheckReport, Severity, check};
+use weir_engine::store::check::{CheckReport, Severity, check, is_store};
 use weir_engine::store::files::Files;
 
-use super::terminal;
+use super::{output, terminal};
 
 /// Arguments of `weir check`.
 #[derive(Debug, clap::Args)]
@@ -30,21 +30,24 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("{} is no directory", args.data.display());
     }
     let files = Files::real(&args.data).with_context(|| args.data.display().to_string())?;
+    if !is_store(&files)? {
+        bail!("{} is no Weir store: it has no catalog", args.data.display());
+    }
     let Some(_lock) = files.lock()? else {
         bail!("{} is open in a running server; stop it first", args.data.display());
     };
     let report = check(&files)?;
     if args.json {
-        println!("{}", json(&report));
+        output::print(&format!("{}\n", json(&report)))?;
     } else {
-        print(&report);
+        output::print(&text(&report))?;
     }
     Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(report: &CheckReport) {
-    println!(
-        "{} repositories, {} segments with {} rows, {} log files with {} batches of {} events, {} bytes",
+fn text(report: &CheckReport) -> String {
+    let mut text = format!(
+        "{} repositories, {} segments with {} rows, {} log files with {} batches of {} events, {} bytes\n",
         report.repositories,
         report.segments,
         report.rows,
@@ -54,14 +57,11 @@ fn print(report: &CheckReport) {
         report.bytes
     );
     for finding in &report.findings {
-        println!(
-            "{}: {}: {}",
-            severity(finding.severity),
-            terminal::safe(&finding.path),
-            terminal::safe(&finding.message)
-        );
+        let (path, message) = (terminal::safe(&finding.path), terminal::safe(&finding.message));
+        text.push_str(&format!("{}: {path}: {message}\n", severity(finding.severity)));
     }
-    println!("{}", if report.is_healthy() { "healthy" } else { "damaged" });
+    text.push_str(if report.is_healthy() { "healthy\n" } else { "damaged\n" });
+    text
 }
 
 fn json(report: &CheckReport) -> serde_json::Value {
@@ -89,5 +89,18 @@ fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         _ => "damage",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_no_store_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = run(Args { data: folder.path().to_owned(), json: false }).unwrap_err();
+        assert!(error.to_string().contains("no Weir store"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

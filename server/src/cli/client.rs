@@ -33,6 +33,27 @@ pub struct Client {
     token: Option<String>,
 }
 
+/// A successful answer: its body to read, and what its head says of the result.
+pub struct Answer {
+    body: ureq::BodyReader<'static>,
+    /// What the reader should know of the result.
+    pub warnings: Vec<String>,
+    /// Something that may have mattered was not read.
+    pub partial: bool,
+}
+
+impl Read for Answer {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.body.read(buffer)
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Answer").field("warnings", &self.warnings).finish_non_exhaustive()
+    }
+}
+
 /// An answer that is not a success.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -55,19 +76,14 @@ impl Client {
             .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Client { agent, base: args.server.trim_end_matches('/').to_owned(), token: args.token.clone() }
+        Client { agent, base: base(&args.server), token: args.token.clone() }
     }
 
     /// Sends `body` to `path` and returns the answer's body to read.
     ///
     /// # Errors
     /// [`Refused`] when the server answers with anything but success; else what went wrong on the way.
-    pub fn post(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> anyhow::Result<impl Read + use<>> {
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Answer> {
         let mut request = self.agent.post(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -83,7 +99,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::post`].
-    pub fn put(&self, path: &str, document: &serde_json::Value) -> anyhow::Result<impl Read + use<>> {
+    pub fn put(&self, path: &str, document: &serde_json::Value) -> anyhow::Result<Answer> {
         let mut request =
             self.agent.put(format!("{}{path}", self.base)).header("Content-Type", "application/json");
         if let Some(token) = &self.token {
@@ -98,7 +114,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::post`].
-    pub fn get(&self, path: &str) -> anyhow::Result<impl Read + use<>> {
+    pub fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let mut request = self.agent.get(format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
@@ -106,6 +122,12 @@ impl Client {
         let answer = request.call().with_context(|| format!("cannot reach {}", self.base))?;
         accept(answer)
     }
+}
+
+/// The address before every path: without a scheme, HTTP.
+fn base(server: &str) -> String {
+    let server = server.trim_end_matches('/');
+    if server.contains("://") { server.to_owned() } else { format!("http://{server}") }
 }
 
 /// `text` as one segment of a path.
@@ -122,10 +144,12 @@ pub fn path_segment(text: &str) -> String {
     out
 }
 
-fn accept(answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<impl Read + use<>> {
+fn accept(answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {
     let status = answer.status();
     if status.is_success() {
-        return Ok(answer.into_body().into_reader());
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let (warnings, partial) = told(header("weir-cost"), header("weir-partial"));
+        return Ok(Answer { body: answer.into_body().into_reader(), warnings, partial });
     }
     let wait = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
     let mut text = Vec::new();
@@ -138,6 +162,15 @@ fn accept(answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<impl Read 
     let message = error_text(&String::from_utf8_lossy(&text))
         .unwrap_or_else(|| format!("the server answered {status}"));
     bail!(Refused { status: status.as_u16(), retry_after_seconds: wait, message })
+}
+
+/// What the headers `weir-cost`, JSON, and `weir-partial` say of a result: its warnings, and whether it is partial.
+fn told(cost: Option<&str>, partial: Option<&str>) -> (Vec<String>, bool) {
+    let cost: serde_json::Value = cost.and_then(|cost| serde_json::from_str(cost).ok()).unwrap_or_default();
+    let warnings = cost.get("warnings").and_then(|warnings| warnings.as_array()).into_iter().flatten();
+    let warnings = warnings.filter_map(|warning| warning.as_str().map(str::to_owned)).collect();
+    let counted = cost.get("partial").and_then(serde_json::Value::as_bool);
+    (warnings, partial == Some("true") || counted == Some(true))
 }
 
 /// The message in an error answer: our own JSON form, or a plain sentence.
@@ -178,6 +211,25 @@ mod tests {
             ("{}", None),
         ] {
             assert_eq!(error_text(body).as_deref(), said, "{body}");
+        }
+    }
+
+    #[test]
+    fn heads_tell_of_the_result() {
+        let cost = r#"{"partial":true,"warnings":["one","t\u00e4wo"]}"#;
+        assert_eq!(told(Some(cost), None), (vec!["one".to_owned(), "täwo".to_owned()], true));
+        assert_eq!(told(None, Some("true")), (Vec::new(), true));
+        assert_eq!(told(Some("no JSON"), None), (Vec::new(), false));
+    }
+
+    #[test]
+    fn addresses_are_http_where_they_do_not_say() {
+        for (given, expected) in [
+            ("127.0.0.1:9480", "http://127.0.0.1:9480"),
+            ("weir.example/", "http://weir.example"),
+            ("https://weir.example/a/", "https://weir.example/a"),
+        ] {
+            assert_eq!(base(given), expected);
         }
     }
 

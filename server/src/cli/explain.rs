@@ -6,7 +6,7 @@ use weir_query::compile::Options;
 use weir_query::program::Program;
 
 use super::text::{name_and_value, query_text};
-use super::{EXIT_USAGE, terminal};
+use super::{EXIT_USAGE, output, terminal};
 
 /// Arguments of `weir explain`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     match Program::compile(&text, &options) {
         Ok(program) => {
-            println!("{}", program.describe().trim_end());
+            output::print(&format!("{}\n", program.describe().trim_end()))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(faults) => {

@@ -6,7 +6,7 @@ use weir_query::parser::parse_strict;
 use weir_query::print::print;
 
 use super::text::query_text;
-use super::{EXIT_USAGE, terminal};
+use super::{EXIT_USAGE, output, terminal};
 
 /// Arguments of `weir fmt`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = query_text(&args.query)?;
     match parse_strict(&text) {
         Ok(query) => {
-            println!("{}", print(&query).trim_end());
+            output::print(&format!("{}\n", print(&query).trim_end()))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(faults) => {

@@ -57,7 +57,12 @@ impl Printer {
     /// When reading or writing fails, or a table grows over its limit.
     pub fn copy(&mut self, mut source: impl BufRead, out: &mut impl Write, flush: bool) -> io::Result<()> {
         let mut line = Vec::new();
-        while source.read_until(b'\n', &mut line)? > 0 {
+        // A reading that fails is told from a writing that does: an answer that broke off never passes for a whole one.
+        let broken = |error: io::Error| {
+            let kind = io::ErrorKind::UnexpectedEof;
+            io::Error::new(kind, format!("the answer broke off before its end: {error}"))
+        };
+        while source.read_until(b'\n', &mut line).map_err(broken)? > 0 {
             self.line(&line, out)?;
             line.clear();
             if flush {
@@ -149,11 +154,21 @@ fn text(value: Option<&Value>) -> String {
 /// Any other failure to print.
 pub fn printed(outcome: io::Result<()>) -> anyhow::Result<()> {
     match outcome {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(error.into()),
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::new(error).context("cannot print the rows"))
+            Err(anyhow::Error::new(error).context("cannot print"))
         }
         _ => Ok(()),
     }
+}
+
+/// Prints `text` to standard output.
+///
+/// # Errors
+/// As [`printed`].
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 #[cfg(test)]
@@ -174,6 +189,22 @@ mod tests {
         check(Format::Ndjson, false, odd, odd);
         check(Format::Ndjson, true, odd, "{\"a\":\"\\u009b31m\"}\n");
         check(Format::Csv, true, "a\r\n\u{1b}[2J\r\n", "a\r\n\\x1b[2J\r\n");
+    }
+
+    struct Broken;
+
+    impl io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_left_is_fine_and_an_answer_that_broke_off_is_not() {
+        assert!(printed(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
+        let mut printer = Printer::new(Format::Ndjson);
+        let copied = printer.copy(io::BufReader::new(Broken), &mut Vec::new(), true);
+        assert!(printed(copied).unwrap_err().to_string().contains("broke off"));
     }
 
     #[test]

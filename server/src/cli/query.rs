@@ -192,7 +192,7 @@ fn print(found: &Folded, format: Format) -> anyhow::Result<()> {
     for warning in found.tables.iter().flat_map(|table| &table.warnings) {
         eprintln!("weir: {warning}");
     }
-    Ok(out.flush()?)
+    printed(out.flush())
 }
 
 fn now_nanos() -> i64 {

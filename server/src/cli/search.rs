@@ -3,10 +3,10 @@
 use std::io::BufReader;
 use std::process::ExitCode;
 
-use super::EXIT_USAGE;
 use super::client::{Client, Refused, ServerArgs, path_segment};
 use super::output::{Format, Printer, printed};
 use super::text::name_and_value;
+use super::{EXIT_USAGE, terminal};
 
 /// Arguments of `weir search`.
 #[derive(Debug, clap::Args)]
@@ -45,10 +45,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let body = serde_json::to_vec(&request(&args)?)?;
     let headers = [("Content-Type", "application/json"), ("Accept", args.format.form().media_type())];
     match client.post(&path, &headers, &body) {
-        Ok(answer) => {
+        Ok(mut answer) => {
             let (mut out, mut printer) = (std::io::stdout().lock(), Printer::new(args.format));
-            let copied = printer.copy(BufReader::new(answer), &mut out, args.live);
-            printed(copied.and_then(|()| printer.finish(&mut out)))?;
+            let copied = printer.copy(BufReader::new(&mut answer), &mut out, args.live);
+            // What came before an answer broke off is shown all the same.
+            let finished = printer.finish(&mut out);
+            printed(copied.and(finished))?;
+            for warning in &answer.warnings {
+                eprintln!("weir: {}", terminal::safe(warning));
+            }
+            if answer.partial {
+                eprintln!("weir: the result is partial");
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => match error.downcast_ref::<Refused>() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output::print;
 use crate::run::run_until_signal;
 use crate::settings::{Layers, LogFormat, Settings};
 
@@ -78,7 +79,7 @@ impl Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings: Settings = args.layers()?.load()?;
     if args.print_config {
-        print!("{}", toml::to_string(&settings)?);
+        print(&toml::to_string(&settings)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     run_until_signal(settings)?;

@@ -43,22 +43,24 @@ enum Style {
 /// `POST …/{repo}/ingest`: any format by content type.
 pub(super) async fn any(
     state: State<App>,
+    bearer: Extension<Bearer>,
     Path(repository): Path<String>,
     parameters: Query<IngestParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let repository = state.repository(&repository)?;
+    let repository = named(&state, &bearer, &repository)?;
     ingest(&state, repository, Route::Any, &parameters, request, Style::Account).await
 }
 
 /// `POST …/{repo}/ingest-messages`.
 pub(super) async fn messages(
     state: State<App>,
+    bearer: Extension<Bearer>,
     Path(repository): Path<String>,
     parameters: Query<IngestParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let repository = state.repository(&repository)?;
+    let repository = named(&state, &bearer, &repository)?;
     ingest(&state, repository, Route::HumioUnstructured, &parameters, request, Style::Humio).await
 }
 
@@ -88,6 +90,15 @@ by_token!(hec_raw, Route::HecRaw, Style::Hec, "`POST /services/collector/raw` an
 /// `GET /services/collector/health`.
 pub(super) async fn hec_health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], r#"{"text":"HEC is healthy","code":17}"#)
+}
+
+/// The repository of an address. A token that is bound to another may not write there.
+fn named(app: &App, bearer: &Bearer, repository: &str) -> Result<Arc<Repository>, ApiError> {
+    if let Some(bound) = bearer.repository.as_deref().filter(|bound| *bound != repository) {
+        let message = format!("this token may only write to the repository {bound:?}");
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    }
+    app.repository(repository)
 }
 
 /// Where events go whose address does not say: as the token says, else as the query string says. A token that

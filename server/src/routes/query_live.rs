@@ -71,7 +71,8 @@ async fn run(
     let outcome = tokio::select! {
         outcome = send_all(&app, history, tail, encoder, &sender) => outcome,
         () = sender.closed() => return,
-        () = app.stop().cancelled() => Ok(()),
+        // A live query has no end of its own: its client sees it break off, as any long answer of a stopping server.
+        () = app.stop().cancelled() => Err(stopping()),
     };
     if let Err(error) = outcome {
         let _ = sender.send(Err(std::io::Error::other(error.message))).await;
@@ -96,8 +97,7 @@ async fn send_all(
     loop {
         let step = move || {
             let mut bytes = Vec::new();
-            let mut open = true;
-            let mut missed = 0;
+            let (mut missed, mut open) = (0, true);
             match tail.try_receive() {
                 Followed::Rows { table, rows, dropped } => {
                     missed = dropped;
@@ -106,7 +106,6 @@ async fn send_all(
                 Followed::Waiting => {}
                 Followed::Closed { dropped } => {
                     missed = dropped;
-                    encoder.finish(&mut bytes);
                     open = false;
                 }
             }
@@ -119,14 +118,21 @@ async fn send_all(
             tracing::warn!(missed, "a live query's client is too slow");
             return Err(ApiError::busy(format!("{missed} events were missed: the client is too slow"), 0));
         }
+        if !open {
+            return Err(stopping());
+        }
         let waited = bytes.is_empty();
-        if !waited && sender.send(Ok(bytes.into())).await.is_err() || !open {
+        if !waited && sender.send(Ok(bytes.into())).await.is_err() {
             return Ok(());
         }
         if waited {
             changed.notified().await;
         }
     }
+}
+
+fn stopping() -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping")
 }
 
 /// Sends what is there already, newest first as everywhere.

@@ -62,6 +62,10 @@ impl Prepared {
         let zone = zone(request)?;
         let is_live = request.is_live.unwrap_or(false);
         let start = request.start.as_ref().map_or_else(|| DEFAULT_START.to_owned(), |time| time.to_text());
+        if is_live && request.end.as_ref().is_some_and(|end| !end.to_text().trim().eq_ignore_ascii_case(NOW))
+        {
+            return Err(ApiError::bad_request("a live query ends now").hint("leave `end` out"));
+        }
         let end = request.end.as_ref().map_or_else(|| NOW.to_owned(), |time| time.to_text());
         let time = |name: &str, text: &str| {
             parse_time(text, now_nanos, &zone)
@@ -202,6 +206,11 @@ mod tests {
         let wrong = QueryRequest { start: text("1h"), end: text("2h"), ..request("*") };
         let error = Prepared::new(&wrong, Purpose::Job, now, &limits).unwrap_err();
         assert!(error.message.contains("after end"), "{}", error.message);
+        let wrong = QueryRequest { is_live: Some(true), end: text("1h"), ..request("*") };
+        let error = Prepared::new(&wrong, Purpose::Job, now, &limits).unwrap_err();
+        assert_eq!(error.message, "a live query ends now");
+        let right = QueryRequest { is_live: Some(true), end: text("now"), ..request("*") };
+        assert!(Prepared::new(&right, Purpose::Job, now, &limits).is_ok());
         let wrong = QueryRequest { start: text("soon"), ..request("*") };
         let error = Prepared::new(&wrong, Purpose::Job, now, &limits).unwrap_err();
         assert!(error.message.starts_with("start: \"soon\""), "{}", error.message);

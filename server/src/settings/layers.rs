@@ -6,8 +6,11 @@ use toml::{Table, Value};
 
 use super::{DEFAULT_FILE, Settings, SettingsError};
 
-/// Variables with the prefix that belong to the command line's clients, not to the server.
-const NOT_SETTINGS: [&str; 3] = ["WEIR_SERVER", "WEIR_TOKEN", "WEIR_CONFIG"];
+/// Variables with the prefix that belong to the command line, not to the configuration.
+pub const NOT_SETTINGS: [&str; 4] = ["WEIR_SERVER", "WEIR_TOKEN", "WEIR_REPOSITORY", "WEIR_CONFIG"];
+
+/// What Kubernetes puts into the environment of every container beside a service named `weir`.
+const OF_KUBERNETES: [&str; 2] = ["WEIR_SERVICE_", "WEIR_PORT"];
 
 /// The prefix of every variable.
 const PREFIX: &str = "WEIR_";
@@ -37,7 +40,8 @@ impl Layers {
             toml::from_str::<Settings>(&text).map_err(|error| invalid(path.display(), error))?;
         }
         for (name, value) in &self.environment {
-            if !name.starts_with(PREFIX) || NOT_SETTINGS.contains(&name.as_str()) {
+            let foreign = OF_KUBERNETES.iter().any(|prefix| name.starts_with(prefix));
+            if !name.starts_with(PREFIX) || foreign || NOT_SETTINGS.contains(&name.as_str()) {
                 continue;
             }
             let Some((path, like)) = leaves(&defaults).into_iter().find(|(path, _)| env_name(path) == *name)
@@ -152,6 +156,10 @@ mod tests {
                 ("WEIR_QUERY_MAX_JOBS", "2"),
                 ("WEIR_ALLOWED_HOSTS", "a.example, b.example"),
                 ("WEIR_TOKEN", "not a setting"),
+                ("WEIR_REPOSITORY", "not a setting"),
+                ("WEIR_SERVICE_HOST", "10.0.0.1"),
+                ("WEIR_PORT", "tcp://10.0.0.1:9480"),
+                ("WEIR_PORT_9480_TCP_PROTO", "tcp"),
                 ("PATH", "not ours"),
             ]),
             flags: pairs(&[("query.max_jobs", "3_000")]),
@@ -197,5 +205,6 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), before);
+        assert!(!names.iter().any(|name| OF_KUBERNETES.iter().any(|prefix| name.starts_with(prefix))));
     }
 }

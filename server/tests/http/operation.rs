@@ -102,6 +102,8 @@ async fn tokens_keep_scopes_apart() {
         );
     }
     // The shipper's token is bound to its repository.
+    let elsewhere = "/api/v1/repositories/default/ingest";
+    assert_eq!(ask(Method::POST, elsewhere, "shipper", "{\"a\":1}").await, 403);
     assert_eq!(world.app.repository("web").unwrap().stats().events, 1);
     let metric = "/api/v1/repositories/web/metrics/m";
     assert_eq!(ask(Method::PUT, metric, "reader", r#"{"query":"count()"}"#).await, 403);

@@ -172,3 +172,17 @@ async fn a_live_query_streams_what_arrives() {
     }
     panic!("the stream of a client that left stays open");
 }
+
+#[tokio::test]
+async fn a_live_query_breaks_off_when_the_server_stops() {
+    use http_body_util::BodyExt;
+    let world = World::new();
+    let body = json!({"queryString": "*", "isLive": true}).to_string();
+    let response = world.open(request(Method::POST, QUERY, &[("accept", "application/json")], body)).await;
+    assert_eq!(response.status(), 200);
+    world.app.stop().cancel();
+    assert!(response.into_body().collect().await.is_err(), "it must not look whole");
+    let ended = json!({"queryString": "*", "isLive": true, "end": "2030-01-01T00:00:00Z"});
+    let answer = ask(&world, "text/plain", ended).await;
+    assert_eq!((answer.status.as_u16(), answer.text().contains("a live query ends now")), (400, true));
+}

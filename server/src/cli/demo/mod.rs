@@ -119,7 +119,7 @@ fn show(args: &Args, server: &str, stop: &Arc<AtomicBool>) -> anyhow::Result<()>
     }
     stop.store(true, Ordering::Relaxed);
     match stream.join() {
-        Ok(outcome) => outcome.map(|total| screen.part(sent + total)),
+        Ok(outcome) => outcome.and_then(|total| screen.part(sent + total)),
         Err(_) => anyhow::bail!("the sender failed"),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::cli::client::{self, Client};
+use crate::cli::output::print;
 
 /// Without a terminal to redraw, metrics are printed this often, in seconds.
 const PLAIN_EVERY_SECONDS: u64 = 5;
@@ -98,8 +98,8 @@ impl Screen {
     }
 
     /// Says goodbye.
-    pub(super) fn part(&self, events: u64) {
-        println!("\n{events} events were sent and acknowledged. The demo's folder is gone with it.");
+    pub(super) fn part(&self, events: u64) -> anyhow::Result<()> {
+        print(&format!("\n{events} events were sent and acknowledged. The demo's folder is gone with it.\n"))
     }
 }
 
@@ -144,10 +144,4 @@ fn search(client: &Client, query: &str) -> anyhow::Result<Vec<Value>> {
 
 fn cell(row: &Value, field: &str) -> String {
     row.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
 }

@@ -53,6 +53,7 @@ pub struct Args {
 /// What the server said of the batches sent so far.
 #[derive(Debug, Default)]
 struct Account {
+    batches: u64,
     accepted: u64,
     rejected: u64,
     unparsed: u64,
@@ -85,7 +86,7 @@ fn send_file(args: &Args, client: &Client, file: &Path, account: &mut Account) -
     let path = ingest_path(args);
     while let Some(chunk) = chunks.next_chunk()? {
         let key = chunk.key(file);
-        let answer = send(client, &path, &chunk, &key).inspect_err(|_| {
+        let answer = send(client, &path, &chunk, &key, account.batches > 0).inspect_err(|_| {
             eprintln!(
                 "stopped after {} bytes; the same command with --resume goes on from there",
                 chunk.offset
@@ -108,10 +109,11 @@ fn ingest_path(args: &Args) -> String {
     path
 }
 
-/// Sends one batch, waiting and trying again while the server is busy or away.
-fn send(client: &Client, path: &str, chunk: &Chunk, key: &str) -> anyhow::Result<Value> {
+/// Sends one batch, waiting and trying again while the server is busy or away. Where nothing was `acknowledged` yet and
+/// nobody listens, the address is more likely wrong than the server away: that fails at once.
+fn send(client: &Client, path: &str, chunk: &Chunk, key: &str, acknowledged: bool) -> anyhow::Result<Value> {
     let headers = [("Content-Type", chunk.content_type.as_str()), ("Idempotency-Key", key)];
-    let mut tries = 0;
+    let mut tries = 0_u32;
     loop {
         tries += 1;
         let error = match client.post(path, &headers, &chunk.bytes).and_then(client::json) {
@@ -119,13 +121,30 @@ fn send(client: &Client, path: &str, chunk: &Chunk, key: &str) -> anyhow::Result
             Err(error) => error,
         };
         let refused = error.downcast_ref::<Refused>();
-        let passing = refused.is_none_or(|refused| matches!(refused.status, 429 | 500..=599));
+        let passing = match refused {
+            Some(refused) => matches!(refused.status, 429 | 500..=599),
+            None => acknowledged || !is_connection_refused(&error),
+        };
         if !passing || tries >= MAX_TRIES {
             return Err(error);
         }
         let wait = refused.and_then(|refused| refused.retry_after_seconds).unwrap_or(1 << tries.min(5));
-        std::thread::sleep(Duration::from_secs(wait.min(MAX_WAIT_SECONDS)));
+        let wait = wait.min(MAX_WAIT_SECONDS);
+        let what = format!("{error:#}");
+        eprintln!("weir: {}, trying again in {wait} s", super::terminal::safe(&what));
+        std::thread::sleep(Duration::from_secs(wait));
     }
+}
+
+/// Nobody listens at the address.
+fn is_connection_refused(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| match cause.downcast_ref::<ureq::Error>() {
+        Some(ureq::Error::Io(io)) => io.kind() == std::io::ErrorKind::ConnectionRefused,
+        Some(ureq::Error::ConnectionFailed) => true,
+        _ => cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused),
+    })
 }
 
 fn progress(file: &Path) -> ProgressBar {
@@ -144,6 +163,7 @@ fn progress(file: &Path) -> ProgressBar {
 
 impl Account {
     fn add(&mut self, answer: &Value) {
+        self.batches += 1;
         let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
         self.accepted += count("accepted");
         self.rejected += count("rejected");
@@ -151,5 +171,20 @@ impl Account {
         for fault in answer.get("errors").and_then(Value::as_array).into_iter().flatten() {
             eprintln!("{}", super::terminal::safe(&fault.to_string()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_where_nobody_listens_fails_at_once() {
+        // A port that was just given back has no listener.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = format!("http://127.0.0.1:{port}");
+        let client = Client::new(&ServerArgs { server, token: None, repository: "default".to_owned() });
+        let error = client.post("/", &[], b"").unwrap_err();
+        assert!(is_connection_refused(&error), "{error:?}");
     }
 }
