@@ -216,7 +216,8 @@ impl EventBatch {
         self.data.ingest_nanos
     }
 
-    /// Bytes of memory held by what clones share. Shapes are counted in full, though batches may share them.
+    /// Bytes of memory held by what clones share. Shapes are counted in full, with their paths and the counts of their
+    /// `Arc`, though batches may share them.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let data = &*self.data;
@@ -225,7 +226,7 @@ impl EventBatch {
             + data.rows.capacity() * size_of::<Row>()
             + data.values.capacity() * size_of::<TextSpan>()
             + data.escaped.capacity() * size_of::<Escaped>()
-            + data.shapes.iter().map(|shape| shape.memory_bytes() + size_of::<usize>()).sum::<usize>()
+            + data.shapes.iter().map(|shape| shape.memory_bytes() + 3 * size_of::<usize>()).sum::<usize>()
             + data.tag_sets.iter().map(|tags| tags.memory_bytes() + size_of::<usize>()).sum::<usize>()
             + data.side.capacity()
             + data.side_rows.capacity() * size_of::<SideRow>()

@@ -92,3 +92,19 @@ impl Head {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_full_of_memory_too() {
+        let limits = |raw_bytes| HeadLimits { raw_bytes, rows: usize::MAX, batches: usize::MAX };
+        let full =
+            |memory_bytes, raw_bytes| Head { memory_bytes, ..Head::default() }.is_full(&limits(raw_bytes));
+        assert!(full(LEAST_MEMORY_BYTES, 1) && !full(LEAST_MEMORY_BYTES - 1, 1));
+        let raw_bytes = LEAST_MEMORY_BYTES;
+        assert!(full(raw_bytes * 8, raw_bytes) && !full(raw_bytes * 8 - 1, raw_bytes));
+        assert!(!full(usize::MAX - 1, usize::MAX));
+    }
+}

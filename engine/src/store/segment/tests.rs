@@ -387,3 +387,26 @@ fn pruning_prunes() {
     let id = Required::OneOf { field: "@id".into(), values: vec!["zzz".into()] };
     assert_eq!(left(id), all);
 }
+
+#[test]
+fn fields_named_like_tags_are_not_tags_of_any_block() {
+    let event = r##"{"#team":"field","#app":"field","n":1}"##.to_owned();
+    let (bytes, _) = write(9, &[batch(&[event.clone(), event], 0, "web")]);
+    let segment = open(9, &bytes).unwrap();
+    let block = segment.block(0).unwrap();
+    let column = |name: &str| block.column(name, &Selection::all(2)).unwrap();
+    assert_eq!(text(column("#team").get(0)), None);
+    assert_eq!(text(column("#app").get(0)).as_deref(), Some("web"));
+    let names = block.names();
+    assert_eq!(names.iter().filter(|name| name.starts_with('#')).count(), 1);
+    let granules = |field: &str, value: &str| {
+        let one = Required::OneOf { field: field.into(), values: vec![value.into()] };
+        let any = Required::Present(field.into());
+        [one, any].map(|required| segment.prune(&required, i64::MIN, i64::MAX).granules.len())
+    };
+    assert_eq!(granules("#team", "field"), [0, 0]);
+    assert_eq!(granules("#app", "field"), [0, 1]);
+    assert_eq!(granules("#app", "web"), [1, 1]);
+    let report = segment.verify();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+}
