@@ -94,6 +94,13 @@ impl EventBatchBuilder {
         self.data.raw_bytes
     }
 
+    /// Whether the shapes of the events so far take more than half of what they may: time to end a batch that need
+    /// not hold everything.
+    #[must_use]
+    pub fn has_many_shapes(&self) -> bool {
+        self.predictor.shape_bytes() > self.limits.max_batch_shape_bytes / 2
+    }
+
     /// Adds an event whose raw text is announced as a JSON object: its fields come from there, and from
     /// `attributes` (a JSON object), which win. Without `timestamp` (nanoseconds since the epoch) the time is taken
     /// from its fields, and failing that is the time of arrival.

@@ -100,6 +100,11 @@ impl Predictor {
         number
     }
 
+    /// Bytes of memory that the shapes of this batch take.
+    pub(super) fn shape_bytes(&self) -> usize {
+        self.shape_bytes
+    }
+
     /// Walks over `text` for what it holds, without giving it a shape.
     ///
     /// # Errors

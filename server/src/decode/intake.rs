@@ -158,7 +158,8 @@ impl<'a> Intake<'a> {
             Err(PushError::BatchFull { limit }) => return Err(DecodeError::BatchTooLarge { limit }),
             Err(error) => self.reject(raw, error.to_string()),
         }
-        if self.emit.is_some() && self.builder.raw_bytes() >= self.options.limits.target_batch_bytes {
+        let full = self.builder.raw_bytes() >= self.options.limits.target_batch_bytes;
+        if self.emit.is_some() && (full || self.builder.has_many_shapes()) {
             self.emit()?;
         }
         Ok(())

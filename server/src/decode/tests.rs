@@ -423,6 +423,24 @@ fn streams_come_in_batches() {
 }
 
 #[test]
+fn streams_of_ever_new_structures_come_in_small_batches() {
+    let elements = vec!["1"; 1000].join(",");
+    let line = |number: usize| format!("{{\"{number:0400}\":[{elements}]}}");
+    let body: Vec<String> = (0..200).map(line).collect();
+    let (mut accepted, mut unparsed, mut batches) = (0, 0, 0);
+    let mut emit = |decoded: Decoded| {
+        assert!(decoded.batch.memory_bytes() < 40 << 20);
+        (accepted, unparsed) = (accepted + decoded.accepted, unparsed + decoded.unparsed);
+        batches += 1;
+        ControlFlow::Continue(())
+    };
+    let body = Box::new(Cursor::new(body.join("\n").into_bytes()));
+    decode_stream(body, Encoding::Identity, Format::Ndjson, &options(), &mut emit).unwrap();
+    assert_eq!((accepted, unparsed), (200, 0));
+    assert!(batches > 1);
+}
+
+#[test]
 fn formats_are_told_from_the_first_bytes() {
     for (body, fields, events) in [
         (&b"{\"a\":1}\n{\"a\":2}\n"[..], true, 2),
