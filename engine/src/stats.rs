@@ -57,6 +57,8 @@ pub struct EngineStats {
     pub free_bytes: u64,
     /// Why the log takes nothing more; `None` while it does.
     pub poisoned: Option<String>,
+    /// Why a head cannot be sealed; `None` while all can. It stays in memory and in the log, and is tried again.
+    pub seal_failing: Option<String>,
 }
 
 /// One repository.

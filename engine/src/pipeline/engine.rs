@@ -62,9 +62,9 @@ impl Engine {
         let Some(lock) = files.lock()? else { return Err(EngineError::InUse(config.data_dir)) };
         let (store, writer) = Store::open(files, config)?;
         let store = Arc::new(store);
-        let (intake, receiver) = Intake::new(Arc::clone(&store));
-        let intake = Arc::new(intake);
         let (seal, wake) = bounded(1);
+        let (intake, receiver) = Intake::new(Arc::clone(&store), seal.clone());
+        let intake = Arc::new(intake);
         let (stop_upkeep, stopped) = bounded(1);
         let commit = Commit {
             store: Arc::clone(&store),

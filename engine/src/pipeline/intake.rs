@@ -32,22 +32,30 @@ pub(super) struct Pending {
     pub(super) done: Done,
 }
 
-/// The door to the log thread; closed by [`Intake::close`].
+/// Where batches and wake-ups go.
+#[derive(Debug)]
+struct Door {
+    sender: Sender<Pending>,
+    /// Tells the seal thread that heads are in the way.
+    seal: Sender<()>,
+}
+
+/// The way to the log thread; closed by [`Intake::close`].
 #[derive(Debug)]
 pub(crate) struct Intake {
     store: Arc<Store>,
-    sender: RwLock<Option<Sender<Pending>>>,
+    door: RwLock<Option<Door>>,
     queued_bytes: AtomicUsize,
     free_bytes_unseen: AtomicUsize,
 }
 
 impl Intake {
-    /// The door, and the end the log thread reads.
-    pub(super) fn new(store: Arc<Store>) -> (Intake, Receiver<Pending>) {
+    /// The way, and the end the log thread reads. `seal` wakes the seal thread.
+    pub(super) fn new(store: Arc<Store>, seal: Sender<()>) -> (Intake, Receiver<Pending>) {
         let (sender, receiver) = bounded(store.config.queue_batches.max(1));
         let intake = Intake {
             store,
-            sender: RwLock::new(Some(sender)),
+            door: RwLock::new(Some(Door { sender, seal })),
             queued_bytes: AtomicUsize::new(0),
             free_bytes_unseen: AtomicUsize::new(FREE_SPACE_EVERY_BYTES),
         };
@@ -92,8 +100,13 @@ impl Intake {
         if batch.is_empty() {
             return Err(AppendError::Empty);
         }
-        if self.queued_bytes.load(Ordering::Relaxed) >= self.config().queue_bytes || self.store.is_head_full()
-        {
+        if self.store.is_head_full() {
+            if let Some(door) = self.door.read().as_ref() {
+                let _ = door.seal.try_send(());
+            }
+            return Err(busy);
+        }
+        if self.queued_bytes.load(Ordering::Relaxed) >= self.config().queue_bytes {
             return Err(busy);
         }
         let mut payload = Vec::new();
@@ -113,11 +126,11 @@ impl Intake {
             level: options.level,
         };
         let pending = Pending { bytes, append, batch, repository: Arc::clone(repository), done };
-        let sender = self.sender.read();
-        let Some(sender) = sender.as_ref() else { return Err(AppendError::Closed) };
+        let door = self.door.read();
+        let Some(door) = door.as_ref() else { return Err(AppendError::Closed) };
         // Counted before it is sent: the log thread takes it off again.
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        sender.try_send(pending).map_err(|refused| {
+        door.sender.try_send(pending).map_err(|refused| {
             self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             match refused {
                 TrySendError::Full(_) => busy,
@@ -152,12 +165,12 @@ impl Intake {
 
     /// Batches and bytes waiting.
     pub(super) fn waiting(&self) -> (usize, usize) {
-        let batches = self.sender.read().as_ref().map_or(0, Sender::len);
+        let batches = self.door.read().as_ref().map_or(0, |door| door.sender.len());
         (batches, self.queued_bytes.load(Ordering::Relaxed))
     }
 
     /// Takes nothing more. The log thread ends when it has answered what is waiting.
     pub(super) fn close(&self) {
-        *self.sender.write() = None;
+        *self.door.write() = None;
     }
 }

@@ -1,5 +1,6 @@
 //! The seal thread: full heads into segments, log files let go.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +23,16 @@ pub(super) fn run(store: &Arc<Store>, wake: &Receiver<()>) {
         if store.health.reason().is_some() {
             continue;
         }
-        if let Err(error) = store.seal_due() {
-            tracing::warn!(%error, "sealing or letting go of log files failed, and is tried again");
-            std::thread::sleep(BACKOFF);
+        match catch_unwind(AssertUnwindSafe(|| store.seal_due())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "sealing or letting go of log files failed, and is tried again");
+                std::thread::sleep(BACKOFF);
+            }
+            Err(_) => {
+                tracing::error!("the seal thread panicked, and goes on");
+                std::thread::sleep(BACKOFF);
+            }
         }
     }
 }

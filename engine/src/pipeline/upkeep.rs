@@ -1,5 +1,6 @@
 //! The upkeep thread: spare log files, retention, merging, and files nobody reads any more.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,25 +15,36 @@ const MERGES_IN_A_ROW: usize = 8;
 pub(super) fn run(store: &Arc<Store>, stop: &Receiver<()>) {
     let interval = Duration::from_millis(store.config.upkeep_interval_millis.max(1));
     loop {
-        if store.health.reason().is_none() {
-            if let Err(error) = store.shelf.prepare() {
-                tracing::warn!(%error, "no spare log file could be made");
-            }
-            for repository in store.repositories() {
-                if let Err(error) = store.expire(&repository, now_nanos()) {
-                    tracing::warn!(%error, repository = %repository.name(), "retention failed, and is tried again");
-                }
-            }
-            if !merge_all(store, stop) {
-                return;
-            }
+        let round = || look_around(store, stop);
+        match catch_unwind(AssertUnwindSafe(round)) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => tracing::error!("the upkeep thread panicked, and goes on"),
         }
-        store.remove_retired();
         match stop.recv_timeout(interval) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// Looks around once; `false` when stopped.
+fn look_around(store: &Arc<Store>, stop: &Receiver<()>) -> bool {
+    if store.health.reason().is_none() {
+        if let Err(error) = store.shelf.prepare() {
+            tracing::warn!(%error, "no spare log file could be made");
+        }
+        for repository in store.repositories() {
+            if let Err(error) = store.expire(&repository, now_nanos()) {
+                tracing::warn!(%error, repository = %repository.name(), "retention failed, and is tried again");
+            }
+        }
+        if !merge_all(store, stop) {
+            return false;
+        }
+    }
+    store.remove_retired();
+    true
 }
 
 /// Merges what is worth it, resting after each so that merging takes no more than its share of a core. `false` when

@@ -19,7 +19,7 @@ pub(crate) struct Head {
     pub(crate) batches: Vec<Arc<EventBatch>>,
     pub(crate) raw_bytes: usize,
     pub(crate) rows: usize,
-    memory_bytes: usize,
+    pub(crate) memory_bytes: usize,
     since: Option<Instant>,
 }
 

@@ -51,6 +51,7 @@ use crate::store::health::{Counters, Health};
 use crate::store::log::keys::KeyWindow;
 use crate::store::log::spare::Shelf;
 use crate::store::repository::{OpenSegment, StoredRepository};
+use crate::store::seal::SealFailure;
 
 /// An open data directory, without threads.
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub(crate) struct Store {
     pub(crate) keys: Arc<Mutex<KeyWindow>>,
     pub(crate) head_bytes: Arc<AtomicUsize>,
     catalog: Mutex<Catalog>,
+    /// Repositories whose oldest head could not be sealed, by id.
+    seal_failing: Mutex<BTreeMap<u32, SealFailure>>,
     /// Keys of batches up to this sequence are in the catalog.
     keys_saved_to: AtomicU64,
     repositories: RwLock<BTreeMap<Arc<str>, Arc<StoredRepository>>>,

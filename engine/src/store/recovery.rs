@@ -52,6 +52,7 @@ impl Store {
             keys,
             head_bytes: Arc::new(AtomicUsize::new(0)),
             catalog: Mutex::new(catalog),
+            seal_failing: Mutex::new(BTreeMap::new()),
             keys_saved_to: AtomicU64::new(0),
             repositories: RwLock::new(BTreeMap::new()),
             retired: Mutex::new(Vec::new()),

@@ -151,6 +151,11 @@ impl StoredRepository {
         !inside.frozen.is_empty()
     }
 
+    /// Memory of the head that is still added to.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.inside.lock().head.memory_bytes
+    }
+
     /// The next head to seal.
     pub(crate) fn next_frozen(&self) -> Option<Arc<Frozen>> {
         self.inside.lock().frozen.front().cloned()

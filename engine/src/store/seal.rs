@@ -1,8 +1,9 @@
 //! Turns frozen heads into segments, and lets go of log files whose events all stand in segments.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 use crate::store::block::{EncodedBlock, encode_blocks};
@@ -11,23 +12,72 @@ use crate::store::head::Frozen;
 use crate::store::repository::StoredRepository;
 use crate::store::{Store, segment_file};
 
+/// The pause before a head that could not be sealed is tried again; it doubles up to the longest.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// A repository whose oldest head could not be sealed.
+#[derive(Debug)]
+pub(crate) struct SealFailure {
+    retry_at: Instant,
+    pause: Duration,
+    /// Why, for whoever looks after the server.
+    pub(crate) reason: String,
+}
+
 /// Keys the catalog may hold beyond twice those remembered before it forgets the others.
 const KEYS_SLACK: usize = 64;
 
 impl Store {
-    /// Seals every frozen head of a repository, oldest first. What fails stays visible, and safe in the log.
+    /// Seals every frozen head of a repository, oldest first. What fails stays visible, and safe in the log; the heads
+    /// behind it wait, for the sealed mark says that everything before it is in segments. Other repositories go on.
     ///
     /// # Errors
     /// When a segment or the catalog cannot be written.
     pub(crate) fn seal_frozen(&self, repository: &StoredRepository) -> Result<(), StoreError> {
         let _alone = repository.sealing.lock();
         while let Some(frozen) = repository.next_frozen() {
-            self.seal(repository, &frozen).inspect_err(|error| {
+            let sealed = catch_unwind(AssertUnwindSafe(|| self.seal(repository, &frozen)));
+            let sealed = sealed.unwrap_or_else(|_| {
+                let reason = "sealing it panicked".to_owned();
+                Err(StoreError::Damaged { path: format!("head of {}", repository.name()), offset: 0, reason })
+            });
+            if let Err(error) = sealed {
                 self.counters.seal_failures.add(1);
-                tracing::debug!(%error, repository = %repository.name(), "a head was not sealed");
-            })?;
+                self.note_failure(repository, &error);
+                return Err(error);
+            }
+            self.seal_failing.lock().remove(&repository.id());
         }
         Ok(())
+    }
+
+    fn note_failure(&self, repository: &StoredRepository, error: &StoreError) {
+        tracing::warn!(%error, repository = %repository.name(), "a head was not sealed, and is tried again");
+        let mut failing = self.seal_failing.lock();
+        let before = failing.get(&repository.id()).map(|failure| failure.pause * 2);
+        let pause = before.unwrap_or(RETRY_AFTER).min(RETRY_AFTER_MAX);
+        let reason = format!("repository {}: {error}", repository.name());
+        let failure = SealFailure { retry_at: Instant::now() + pause, pause, reason };
+        failing.insert(repository.id(), failure);
+    }
+
+    /// It failed a moment ago and is left alone for now.
+    fn is_resting(&self, repository: &StoredRepository) -> bool {
+        let failing = self.seal_failing.lock();
+        failing.get(&repository.id()).is_some_and(|failure| Instant::now() < failure.retry_at)
+    }
+
+    /// Freezes the largest head while heads hold more than half of what they may: many that are not full must not
+    /// together refuse what comes.
+    fn freeze_largest(&self) {
+        if self.head_bytes.load(Ordering::Relaxed) <= self.config.max_head_bytes / 2 {
+            return;
+        }
+        let largest = self.repositories().into_iter().max_by_key(|repository| repository.open_bytes());
+        if let Some(repository) = largest {
+            repository.freeze_older(Duration::ZERO);
+        }
     }
 
     fn seal(&self, repository: &StoredRepository, frozen: &Arc<Frozen>) -> Result<(), StoreError> {
@@ -73,10 +123,12 @@ impl Store {
         } else {
             Vec::new()
         };
+        self.freeze_largest();
         let mut answer = Ok(());
         for repository in self.repositories() {
             let is_pinning = pinning.contains(&repository.id());
-            if repository.freeze_older(if is_pinning { Duration::ZERO } else { age }) {
+            let is_frozen = repository.freeze_older(if is_pinning { Duration::ZERO } else { age });
+            if is_frozen && !self.is_resting(&repository) {
                 answer = answer.and(self.seal_frozen(&repository));
             }
         }

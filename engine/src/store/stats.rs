@@ -33,6 +33,7 @@ impl Store {
             segments_expired: counters.segments_expired.get(),
             free_bytes: self.files.free_bytes().unwrap_or(0),
             poisoned: self.health.reason(),
+            seal_failing: self.seal_failing.lock().values().map(|failure| failure.reason.clone()).next(),
             ..EngineStats::default()
         };
         for repository in self.repositories() {

@@ -73,6 +73,12 @@ pub(super) async fn health_json(State(app): State<App>) -> Json<HealthReport> {
         }
         _ => report.oks.push(disk),
     }
+    match stats.seal_failing {
+        None => report.oks.push(item("sealing", "heads are sealed".to_owned())),
+        Some(reason) => {
+            report.warnings.push(HealthItem { status: "WARN", ..item("sealing", reason) });
+        }
+    }
     let damage = item("store", format!("{} damaged parts found at start", stats.damaged));
     if stats.damaged > 0 {
         report.warnings.push(HealthItem { status: "WARN", ..damage });

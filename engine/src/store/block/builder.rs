@@ -6,6 +6,7 @@
 //! without fields. Nothing is handed out that was not read back.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use weir_query::record::{OrderKey, Selection};
@@ -147,13 +148,14 @@ fn finish(mut gather: Gather<'_>) -> Option<EncodedBlock> {
     finish_as(&mut gather, true)
 }
 
-/// Writes what was gathered, `plain` with its texts as they are; `None` when it does not come back.
+/// Writes what was gathered, `plain` with its texts as they are; `None` when it does not come back. A panic is a form
+/// that does not come back, too: the next, simpler one is tried.
 pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedBlock> {
-    let (bytes, kept) = write(gather, plain);
-    if !comes_back(gather, bytes.clone()) {
-        return None;
-    }
-    let facts = facts_of(gather, &kept);
+    let written = catch_unwind(AssertUnwindSafe(|| {
+        let (bytes, kept) = write(gather, plain);
+        comes_back(gather, bytes.clone()).then(|| (facts_of(gather, &kept), bytes))
+    }));
+    let (facts, bytes) = written.ok().flatten()?;
     Some(EncodedBlock { bytes, facts, grams: std::mem::take(&mut gather.grams) })
 }
 
