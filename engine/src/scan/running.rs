@@ -335,6 +335,11 @@ impl Running {
         }
     }
 
+    /// Whether it is known which rows come too late to matter.
+    pub(super) fn has_horizon(&self) -> bool {
+        self.order != ScanOrder::Any && self.horizon.lock().is_some()
+    }
+
     fn narrow(&self, horizon: OrderKey) {
         let mut known = self.horizon.lock();
         let narrower = match (*known, self.order) {

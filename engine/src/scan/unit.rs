@@ -42,7 +42,8 @@ pub(super) struct Work {
 struct Open {
     unit: Unit,
     rows: Arc<dyn Rows + Send + Sync>,
-    order: Arc<[OrderKey]>,
+    /// The places of its rows, read when first needed: most searches of sealed blocks never are in need.
+    order: Option<Arc<[OrderKey]>>,
     /// Granules to do; the next one is the last.
     granules: Vec<u32>,
     covered: bool,
@@ -82,11 +83,15 @@ impl Work {
     pub(super) fn open(&mut self, scan: &Running, unit: Unit, mut granules: Vec<u32>) -> Option<Outcome> {
         let opened = scan.plan.part(&unit).map(|part| -> Result<Open, RowsError> {
             let rows = part.open(unit.block)?;
-            let order = rows.order()?;
             if scan.order == ScanOrder::OldestFirst {
                 granules.reverse();
             }
-            Ok(Open { unit, rows, order, granules, covered: scan.plan.bounds().cover(&unit.facts) })
+            let covered = scan.plan.bounds().cover(&unit.facts);
+            let mut open = Open { unit, rows, order: None, granules, covered };
+            if !covered || scan.stream {
+                open.order()?;
+            }
+            Ok(open)
         });
         match opened {
             Some(Ok(open)) => {
@@ -110,9 +115,10 @@ impl Work {
             self.machine.get_or_insert_with(|| Machine::new(Arc::clone(&scan.program), scan.context.clone()));
         let begun = Instant::now();
         let within = open.next_group(scan, self.group, &mut stepped.stats);
-        let result = match within.is_empty() {
-            true => Ok(()),
-            false => step_rows(scan, machine, open, within, sums, &mut stepped),
+        let result = match within {
+            Ok(within) if within.is_empty() => Ok(()),
+            Ok(within) => step_rows(scan, machine, open, within, sums, &mut stepped),
+            Err(fault) => Err(StepError::Rows(fault)),
         };
         let took = begun.elapsed();
         if took < SHORT_GROUP {
@@ -166,7 +172,16 @@ fn step_rows(
 
 impl Open {
     /// Takes the rows of up to `group` granules that count and can matter.
-    fn next_group(&mut self, scan: &Running, group: usize, stats: &mut ScanStats) -> Selection {
+    fn next_group(
+        &mut self,
+        scan: &Running,
+        group: usize,
+        stats: &mut ScanStats,
+    ) -> Result<Selection, RowsError> {
+        if scan.has_horizon() && self.unit.facts.ordered {
+            self.order()?;
+        }
+        let order = self.order.clone().unwrap_or_default();
         let rows = self.rows.len();
         let mut within = Selection::none(rows);
         let mut taken = 0;
@@ -182,7 +197,7 @@ impl Open {
             within.insert_range(start..end);
             if !self.covered {
                 let counts =
-                    |row: usize| self.order.get(row).is_some_and(|key| scan.plan.bounds().contain(*key));
+                    |row: usize| order.get(row).is_some_and(|key| scan.plan.bounds().contain(*key));
                 (start..end).filter(|row| !counts(*row)).for_each(|row| within.remove(row));
             }
             let read = within.count() > before;
@@ -190,18 +205,30 @@ impl Open {
             stats.granules_pruned_by_time += u64::from(!read);
             taken += usize::from(read);
         }
-        within
+        Ok(within)
+    }
+
+    fn order(&mut self) -> Result<(), RowsError> {
+        if self.order.is_none() {
+            self.order = Some(self.rows.order()?);
+        }
+        Ok(())
+    }
+
+    /// The place of `row`, where places are known.
+    fn place(&self, row: usize) -> Option<OrderKey> {
+        self.order.as_ref()?.get(row).copied()
     }
 
     fn can_matter(&self, scan: &Running, start: usize, end: usize) -> bool {
         let edge = if scan.order == ScanOrder::OldestFirst { start } else { end.saturating_sub(1) };
-        self.order.get(edge).is_none_or(|key| scan.can_matter(*key))
+        self.place(edge).is_none_or(|key| scan.can_matter(key))
     }
 
     fn newest_left(&self, scan: &Running) -> Option<OrderKey> {
         let next = *self.granules.last()? as usize;
         match self.unit.facts.ordered && scan.order != ScanOrder::OldestFirst {
-            true => self.order.get(self.rows.len().min((next + 1) * GRANULE_ROWS) - 1).copied(),
+            true => self.place((self.rows.len().min((next + 1) * GRANULE_ROWS)).saturating_sub(1)),
             false => Some(self.unit.newest()),
         }
     }

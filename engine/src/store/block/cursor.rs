@@ -36,7 +36,7 @@ pub(crate) enum Cursor<'a> {
         /// The pattern.
         pattern: &'a Pattern,
         /// All digits of the column.
-        digits: Arc<Vec<u8>>,
+        digits: &'a [u8],
         /// The next value.
         at: usize,
     },
@@ -54,7 +54,7 @@ pub(crate) struct TextCursor<'a> {
     chunks: &'a [Chunk],
     /// Values until the chunk ends.
     left: usize,
-    bytes: Arc<Vec<u8>>,
+    bytes: &'a [u8],
     at: usize,
     count: usize,
 }
@@ -98,7 +98,7 @@ impl<'a> Cursor<'a> {
                     body,
                     chunks: chunks.get(index..).unwrap_or_default(),
                     left: 0,
-                    bytes: Arc::default(),
+                    bytes: &[],
                     at: 0,
                     count: node.count,
                 };
@@ -302,7 +302,10 @@ impl Node {
             cursor.next(&mut decoded.bytes)?;
             decoded.ends.push(decoded.bytes.len() as u32);
         }
-        Ok(Arc::clone(texts.get_or_init(|| Arc::new(decoded))))
+        Ok(Arc::clone(texts.get_or_init(|| {
+            body.count_held(decoded.bytes.len() + decoded.ends.len() * size_of::<u32>());
+            Arc::new(decoded)
+        })))
     }
 
     /// The numbers of `range`, absolute; none when it is something else.

@@ -216,6 +216,11 @@ impl Ints {
         Ok(Ints { count, frames, patches, packed })
     }
 
+    /// Bytes of memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.frames.len() * size_of::<Frame>() + self.patches.len() * size_of::<(u8, u64)>() + self.packed.len()
+    }
+
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.count

@@ -12,6 +12,7 @@
 //!
 //! What is decoded is kept as long as the block is.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -66,7 +67,7 @@ pub(crate) enum Kind {
         /// The digits.
         digits: Section,
         /// The digits, loaded.
-        bytes: OnceLock<Arc<Vec<u8>>>,
+        bytes: OnceLock<Vec<u8>>,
     },
     /// Text as it is.
     Text {
@@ -93,7 +94,7 @@ pub(crate) struct Chunk {
     /// The first value in it.
     pub(crate) first: usize,
     section: Section,
-    bytes: OnceLock<Arc<Vec<u8>>>,
+    bytes: OnceLock<Vec<u8>>,
 }
 
 /// Texts end to end.
@@ -261,7 +262,10 @@ impl Skeletons {
                 codes.push(*code as u32);
             }
         }
-        Ok(Arc::clone(self.ranks.get_or_init(|| Arc::new(Ranks { codes, before, skeletons: known }))))
+        Ok(Arc::clone(self.ranks.get_or_init(|| {
+            body.count_held((codes.len() + before.len()) * size_of::<u32>());
+            Arc::new(Ranks { codes, before, skeletons: known })
+        })))
     }
 }
 
@@ -298,7 +302,10 @@ impl Packed {
             return Ok(Arc::clone(ints));
         }
         let ints = Arc::new(Ints::parse(&self.section.read(body)?, self.count)?);
-        Ok(Arc::clone(self.ints.get_or_init(|| ints)))
+        Ok(Arc::clone(self.ints.get_or_init(|| {
+            body.count_held(ints.memory_bytes());
+            ints
+        })))
     }
 
     /// The integers of `range`.
@@ -311,20 +318,25 @@ impl Packed {
 
 impl Chunk {
     /// Its bytes.
-    pub(crate) fn load(&self, body: Source<'_>) -> Result<Arc<Vec<u8>>, Corrupt> {
+    pub(crate) fn load<'a>(&'a self, body: Source<'a>) -> Result<&'a [u8], Corrupt> {
         load_bytes(&self.bytes, &self.section, body)
     }
 }
 
-/// The bytes of `section`, kept in `cell`.
-pub(crate) fn load_bytes(
-    cell: &OnceLock<Arc<Vec<u8>>>,
-    section: &Section,
-    body: Source<'_>,
-) -> Result<Arc<Vec<u8>>, Corrupt> {
+/// The bytes of `section`; kept in `cell` when they are compressed, else where they are stored.
+pub(crate) fn load_bytes<'a>(
+    cell: &'a OnceLock<Vec<u8>>,
+    section: &'a Section,
+    body: Source<'a>,
+) -> Result<&'a [u8], Corrupt> {
     if let Some(bytes) = cell.get() {
-        return Ok(Arc::clone(bytes));
+        return Ok(bytes);
     }
-    let bytes = Arc::new(section.read(body)?);
-    Ok(Arc::clone(cell.get_or_init(|| bytes)))
+    Ok(match section.read(body)? {
+        Cow::Borrowed(bytes) => bytes,
+        Cow::Owned(bytes) => cell.get_or_init(|| {
+            body.count_held(bytes.len());
+            bytes
+        }),
+    })
 }

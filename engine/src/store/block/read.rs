@@ -11,7 +11,7 @@ use super::cursor::Cursor;
 use super::gather::Tags;
 use super::node::Packed;
 use super::part::{Part, TextKind};
-use super::section::{Directory, Pool, SECTION_BYTES_MAX, Source};
+use super::section::{Directory, Pool, SECTION_BYTES_MAX, Source, decompress};
 use super::wire::{Corrupt, Reader};
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
 
@@ -63,8 +63,8 @@ impl Block {
         }
         let body = HEAD_BYTES.saturating_add(stored_len);
         let stored = bytes.get(HEAD_BYTES..body).ok_or(Corrupt("block shorter than its directory"))?;
-        let directory = zstd::bulk::decompress(stored, directory_len)
-            .map_err(|_| Corrupt("directory does not expand"))?;
+        let directory = decompress(stored, directory_len).map_err(|_| Corrupt("directory does not expand"))?;
+        let directory_bytes = directory.len();
         let mut directory = Directory::new(&directory, bytes.len() - body);
         let time_unit = directory.reader.signed()?;
         if time_unit < 1 {
@@ -103,6 +103,8 @@ impl Block {
             keys,
             all_times,
         };
+        // Taken apart it takes a few times what it takes packed.
+        block.body().count_held(4 * directory_bytes + size_of::<Block>());
         Ok(block)
     }
 
@@ -118,6 +120,11 @@ impl Block {
         self.raw_bytes
     }
 
+    /// Bytes of memory that it takes now; grows while it is read.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.pool.held()
+    }
+
     pub(super) fn body(&self) -> Source<'_> {
         Source { body: self.bytes.get(self.body..).unwrap_or_default(), pool: &self.pool }
     }
@@ -131,7 +138,10 @@ impl Block {
         if self.time_unit > 1 {
             times.iter_mut().for_each(|time| *time = time.wrapping_mul(self.time_unit));
         }
-        Ok(Arc::clone(self.all_times.get_or_init(|| Arc::new(times))))
+        Ok(Arc::clone(self.all_times.get_or_init(|| {
+            self.body().count_held(times.len() * size_of::<i64>());
+            Arc::new(times)
+        })))
     }
 
     /// The place of every row in the order of events.
@@ -144,7 +154,10 @@ impl Block {
         let pairs = times.iter().zip(&sequences);
         let keys =
             pairs.map(|(nanos, sequence)| OrderKey { nanos: *nanos, sequence: *sequence as u64 }).collect();
-        Ok(Arc::clone(self.keys.get_or_init(|| keys)))
+        Ok(Arc::clone(self.keys.get_or_init(|| {
+            self.body().count_held(times.len() * size_of::<OrderKey>());
+            keys
+        })))
     }
 
     /// When each row of `range` came in, ns.

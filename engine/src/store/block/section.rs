@@ -10,8 +10,11 @@
 //! Sections stand in the body and in the pool in the order of their entries, so no entry holds an offset. The pool
 //! is for texts and digits that are not large: together they repeat more than each by itself.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::wire::{Corrupt, Reader, put_varint};
 
@@ -184,6 +187,26 @@ pub(crate) fn squeeze(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+thread_local! {
+    /// Setting a decompressor up costs more than what most sections take; without one (out of memory) each call
+    /// tries again.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The `len` bytes at most that `stored` was compressed from.
+pub(crate) fn decompress(stored: &[u8], len: usize) -> Result<Vec<u8>, Corrupt> {
+    let refused = Corrupt("zstd says no");
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let mut decompressor = match kept.take() {
+            Some(decompressor) => decompressor,
+            None => zstd::bulk::Decompressor::new().map_err(|_| refused)?,
+        };
+        let raw = decompressor.decompress(stored, len).map_err(|_| refused);
+        *kept = Some(decompressor);
+        raw
+    })
+}
+
 /// What [`squeeze`] took.
 pub(crate) fn expand(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let mut reader = Reader::new(bytes);
@@ -192,7 +215,7 @@ pub(crate) fn expand(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
     if len / 40_000 > stored.len() {
         return Err(Corrupt("bytes expand too far"));
     }
-    let raw = zstd::bulk::decompress(stored, len).map_err(|_| Corrupt("zstd says no"))?;
+    let raw = decompress(stored, len)?;
     if raw.len() == len { Ok(raw) } else { Err(Corrupt("bytes of another length")) }
 }
 
@@ -220,29 +243,45 @@ pub(crate) struct Source<'a> {
     pub(crate) pool: &'a Pool,
 }
 
-/// The pool of a block, loaded when first needed.
+impl Source<'_> {
+    /// Counts `bytes` that are kept as long as the block.
+    pub(crate) fn count_held(&self, bytes: usize) {
+        self.pool.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The pool of a block, loaded when first needed, and the count of what is held of the block.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     section: Option<Section>,
-    bytes: OnceLock<Arc<Vec<u8>>>,
+    bytes: OnceLock<Vec<u8>>,
+    held: AtomicUsize,
 }
 
 impl Pool {
     /// The pool that `section` holds.
     pub(crate) fn new(section: Section) -> Pool {
-        Pool { section: Some(section), bytes: OnceLock::new() }
+        Pool { section: Some(section), ..Pool::default() }
     }
 
-    fn load(&self, source: Source<'_>) -> Result<Arc<Vec<u8>>, Corrupt> {
+    /// Bytes of memory that are held of the block, as far as they were counted.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn load<'a>(&'a self, source: Source<'a>) -> Result<&'a [u8], Corrupt> {
         if let Some(bytes) = self.bytes.get() {
-            return Ok(Arc::clone(bytes));
+            return Ok(bytes);
         }
         let section = self.section.as_ref().ok_or(Corrupt("block without a pool"))?;
         if matches!(section.place, Place::Pool(_)) {
             return Err(Corrupt("pool inside the pool"));
         }
-        let bytes = Arc::new(section.read(source)?);
-        Ok(Arc::clone(self.bytes.get_or_init(|| bytes)))
+        let bytes = section.read(source)?.into_owned();
+        Ok(self.bytes.get_or_init(|| {
+            source.count_held(bytes.len());
+            bytes
+        }))
     }
 }
 
@@ -302,23 +341,21 @@ impl Section {
         self.raw_len
     }
 
-    /// Its bytes.
-    pub(crate) fn read(&self, source: Source<'_>) -> Result<Vec<u8>, Corrupt> {
+    /// Its bytes; nothing is copied that is not compressed.
+    pub(crate) fn read<'a>(&'a self, source: Source<'a>) -> Result<Cow<'a, [u8]>, Corrupt> {
         let body = source.body;
         let outside = Corrupt("section outside the body");
         let bytes = match &self.place {
-            Place::Inline(bytes) => bytes.to_vec(),
-            Place::Raw(range) => body.get(range.clone()).ok_or(outside)?.to_vec(),
+            Place::Inline(bytes) => Cow::Borrowed(&**bytes),
+            Place::Raw(range) => Cow::Borrowed(body.get(range.clone()).ok_or(outside)?),
             Place::Zstd(range) => {
                 let stored = body.get(range.clone()).ok_or(outside)?;
-                zstd::bulk::decompress(stored, self.raw_len).map_err(|_| Corrupt("zstd says no"))?
+                Cow::Owned(decompress(stored, self.raw_len)?)
             }
-            Place::Pool(range) => source
-                .pool
-                .load(source)?
-                .get(range.clone())
-                .ok_or(Corrupt("section outside the pool"))?
-                .to_vec(),
+            Place::Pool(range) => {
+                let pool = source.pool.load(source)?;
+                Cow::Borrowed(pool.get(range.clone()).ok_or(Corrupt("section outside the pool"))?)
+            }
         };
         if bytes.len() == self.raw_len { Ok(bytes) } else { Err(Corrupt("section of another length")) }
     }

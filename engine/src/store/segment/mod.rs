@@ -15,6 +15,7 @@
 //!
 //! The bytes are drawn in `engine/FORMAT.md`.
 
+mod cache;
 pub mod candidates;
 pub mod facts;
 mod footer;
@@ -64,7 +65,7 @@ pub struct Segment {
 struct Slot {
     /// Whether its bytes are what was written.
     sound: OnceLock<bool>,
-    /// The block, while somebody uses it.
+    /// The block, while somebody uses it or the cache of blocks keeps it.
     open: Mutex<Weak<Block>>,
 }
 
@@ -153,7 +154,7 @@ impl Segment {
         prune::prune(&self.facts, &self.index, required, from, to)
     }
 
-    /// Block `index`, verified on its first use, shared while somebody holds it.
+    /// Block `index`, verified on its first use, shared while somebody holds it, and kept a while after that.
     ///
     /// # Errors
     /// When its bytes are damaged; the other blocks are not touched by that.
@@ -163,6 +164,7 @@ impl Segment {
         let slot = self.blocks.get(index).ok_or_else(|| damaged("there is none"))?;
         let mut open = slot.open.lock();
         if let Some(block) = open.upgrade() {
+            cache::shared().keep(&block);
             return Ok(block);
         }
         let bytes = self.block_bytes(index).ok_or_else(|| damaged("checksum does not fit"))?;
@@ -172,6 +174,8 @@ impl Segment {
             return Err(damaged("rows are not as many as the facts say"));
         }
         *open = Arc::downgrade(&block);
+        drop(open);
+        cache::shared().keep(&block);
         Ok(block)
     }
 
@@ -187,5 +191,12 @@ impl Segment {
     #[must_use]
     pub fn block_len(&self, index: usize) -> u64 {
         self.footer.blocks.get(index).map_or(0, |place| place.len)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let blocks: Vec<Arc<Block>> = self.blocks.iter().filter_map(|slot| slot.open.lock().upgrade()).collect();
+        cache::shared().forget(&blocks);
     }
 }

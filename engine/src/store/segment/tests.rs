@@ -33,6 +33,17 @@ fn write(id: u64, batches: &[Arc<EventBatch>]) -> (Vec<u8>, SegmentFacts) {
     writer.finish().unwrap()
 }
 
+/// A block for itself.
+pub(super) fn one_block(salt: u64) -> Block {
+    let mut bytes = Vec::new();
+    encode_blocks(&[batch(&lines(300, salt), 1, "web")], |block| {
+        bytes = block.bytes;
+        Ok::<(), ()>(())
+    })
+    .unwrap();
+    Block::parse(crate::store::block::bytes::Bytes::new(bytes)).unwrap()
+}
+
 fn open(id: u64, bytes: &[u8]) -> Result<Segment, crate::error::StoreError> {
     Segment::from_bytes(bytes.into(), id)
 }
