@@ -196,8 +196,7 @@ impl Open {
             let before = within.count();
             within.insert_range(start..end);
             if !self.covered {
-                let counts =
-                    |row: usize| order.get(row).is_some_and(|key| scan.plan.bounds().contain(*key));
+                let counts = |row: usize| order.get(row).is_some_and(|key| scan.plan.bounds().contain(*key));
                 (start..end).filter(|row| !counts(*row)).for_each(|row| within.remove(row));
             }
             let read = within.count() > before;

@@ -75,7 +75,9 @@ pub(super) fn call(call: &Call) -> Result<Predicate, Diagnostic> {
 /// Compiles a test on text.
 pub(super) fn matcher(test: &TextTest) -> Result<TextMatcher, Diagnostic> {
     let of_regex = |regex: &crate::plan::Regex| {
-        regex::compile(regex, "").map(|compiled| TextMatcher::regex(compiled.regex))
+        regex::compile(regex, "").map(|compiled| {
+            TextMatcher::regex_requiring(compiled.regex, super::literals::of_regex(regex, ""))
+        })
     };
     match test {
         TextTest::AnyOf { patterns, ignore_case: false } => Ok(TextMatcher::any_of(patterns)),

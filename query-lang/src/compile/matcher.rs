@@ -6,6 +6,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use hashbrown::HashSet;
 use memchr::memmem::Finder;
 
+use super::required::Required;
 use crate::value::ValueRef;
 
 /// A test on text: a literal, a glob, a set or a regex, in whichever form runs fastest. Cloning is cheap.
@@ -33,7 +34,7 @@ enum Form {
     /// Contains one of these texts.
     ContainsAny { literals: Vec<Box<str>>, automaton: AhoCorasick },
     /// A regex matches somewhere.
-    Regex(regex::Regex),
+    Regex { regex: regex::Regex, required: Required },
     /// One of them passes.
     Any(Vec<TextMatcher>),
 }
@@ -188,7 +189,13 @@ impl TextMatcher {
     /// A test for a match of `regex` somewhere in the text.
     #[must_use]
     pub fn regex(regex: regex::Regex) -> TextMatcher {
-        TextMatcher::new(Form::Regex(regex))
+        TextMatcher::regex_requiring(regex, Required::Anything)
+    }
+
+    /// A test for a match of `regex` somewhere in the text, which every passing text meets `required` for.
+    #[must_use]
+    pub fn regex_requiring(regex: regex::Regex, required: Required) -> TextMatcher {
+        TextMatcher::new(Form::Regex { regex, required })
     }
 
     /// Whether `text` passes.
@@ -206,7 +213,7 @@ impl TextMatcher {
             Form::Suffix(literal) => text.ends_with(&**literal),
             Form::Glob(glob) => glob.is_match(text),
             Form::ContainsAny { automaton, .. } => automaton.is_match(text),
-            Form::Regex(regex) => regex.is_match(text),
+            Form::Regex { regex, .. } => regex.is_match(text),
             Form::Any(parts) => parts.iter().any(|part| part.is_match(text)),
         }
     }
@@ -236,6 +243,23 @@ impl TextMatcher {
         }
     }
 
+    /// The longest literal that every text contains which passes a regex, and whether its ASCII letters may be of
+    /// either case; `None` for other tests, and where the regex has none.
+    #[must_use]
+    pub fn required_text(&self) -> Option<(&[u8], bool)> {
+        fn longest(required: &Required) -> Option<(&[u8], bool)> {
+            match required {
+                Required::Text { literal, ignore_case } => Some((literal, *ignore_case)),
+                Required::And(parts) => parts.iter().filter_map(longest).max_by_key(|(text, _)| text.len()),
+                _ => None,
+            }
+        }
+        match &*self.form {
+            Form::Regex { required, .. } => longest(required),
+            _ => None,
+        }
+    }
+
     /// Literals one of which every passing text contains; `None` when there is no such list.
     #[must_use]
     pub fn required_literals(&self) -> Option<Vec<String>> {
@@ -260,7 +284,7 @@ impl TextMatcher {
                 let longest = all.max_by_key(|piece| piece.len())?;
                 (!longest.is_empty()).then(|| vec![longest.to_owned()])
             }
-            Form::Regex(_) => None,
+            Form::Regex { .. } => None,
             Form::Any(parts) => {
                 let lists: Option<Vec<Vec<String>>> =
                     parts.iter().map(TextMatcher::required_literals).collect();
@@ -323,6 +347,17 @@ mod tests {
             assert!(matcher.is_match(text), "{text}");
             assert!(literals.iter().any(|literal| text.contains(literal.as_str())), "{text} {literals:?}");
         }
+    }
+
+    #[test]
+    fn a_regex_tells_its_longest_literal() {
+        let text = |literal: &str| Required::Text { literal: literal.into(), ignore_case: true };
+        let regex = || regex::Regex::new("x").unwrap();
+        let matcher = TextMatcher::regex_requiring(regex(), Required::And(vec![text("ab"), text("abc")]));
+        assert_eq!(matcher.required_text(), Some((&b"abc"[..], true)));
+        let matcher = TextMatcher::regex_requiring(regex(), Required::Or(vec![text("ab"), text("abc")]));
+        assert_eq!(matcher.required_text(), None);
+        assert_eq!(TextMatcher::regex(regex()).required_text(), None);
     }
 
     #[test]

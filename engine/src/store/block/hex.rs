@@ -2,6 +2,7 @@
 //!
 //! The pattern is a text in which the places of digits are marked; a value is its digits, two a byte.
 
+use super::needle::Needle;
 use super::wire::{Corrupt, Reader, put_bytes};
 
 /// What all values of a column look like.
@@ -13,6 +14,8 @@ pub(crate) struct Pattern {
     upper: bool,
 }
 
+/// Most different runs of digits that are looked for at once.
+const CORES_MAX: usize = 8;
 /// Longest value that is looked at.
 const LENGTH_MAX: usize = 256;
 
@@ -88,6 +91,64 @@ impl Pattern {
                 }
             }
         }
+    }
+
+    /// Runs of packed digits of which a value that contains the needle has at least one; `None` when nothing can be
+    /// said, so that every value must be looked at. A needle may start at an even or an odd digit, and only whole
+    /// bytes of digits count.
+    pub(super) fn cores(&self, needle: &Needle) -> Option<Vec<Vec<u8>>> {
+        let mut cores: Vec<Vec<u8>> = Vec::new();
+        for start in 0..(self.literal.len() + 1).saturating_sub(needle.len()) {
+            let Some(core) = self.core_at(needle, start) else { continue };
+            if core.is_empty() {
+                return None;
+            }
+            if !cores.contains(&core) {
+                cores.push(core);
+            }
+            if cores.len() > CORES_MAX {
+                return None;
+            }
+        }
+        Some(cores)
+    }
+
+    /// The whole bytes of digits of a value in which the needle starts at `start`; `None` when none can have it.
+    fn core_at(&self, needle: &Needle, start: usize) -> Option<Vec<u8>> {
+        let letters = if self.upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let first = self.holes.partition_point(|hole| usize::from(*hole) < start);
+        let mut holes = self.holes.get(first..)?.iter().peekable();
+        let mut values = Vec::with_capacity(needle.len());
+        for at in 0..needle.len() {
+            let place = start + at;
+            if holes.next_if(|hole| usize::from(**hole) == place).is_some() {
+                values.push(letters.iter().position(|letter| needle.fits(at, *letter))? as u8);
+            } else if !needle.fits(at, *self.literal.get(place)?) {
+                return None;
+            }
+        }
+        let whole = values.get(first % 2..).unwrap_or_default();
+        Some(whole.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, value| byte << 4 | value)).collect())
+    }
+
+    /// Which of the values packed in `digits` contain the needle, given its [`Pattern::cores`].
+    pub(super) fn hits(&self, digits: &[u8], needle: &Needle, cores: &[Vec<u8>]) -> Vec<bool> {
+        let width = self.width().max(1);
+        let mut found = vec![false; digits.len() / width];
+        let mut text = Vec::with_capacity(self.literal.len());
+        for core in cores {
+            let finder = memchr::memmem::Finder::new(core);
+            let mut at = 0;
+            while let Some(hit) = digits.get(at..).and_then(|rest| finder.find(rest)) {
+                let value = (at + hit) / width;
+                at += hit + 1;
+                let Some(slot) = found.get_mut(value).filter(|slot| !**slot) else { continue };
+                text.clear();
+                self.append(digits.get(value * width..).unwrap_or_default(), &mut text);
+                *slot = needle.find(&text).is_some();
+            }
+        }
+        found
     }
 
     /// Whether no value contains `byte`.

@@ -218,7 +218,9 @@ impl Ints {
 
     /// Bytes of memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.frames.len() * size_of::<Frame>() + self.patches.len() * size_of::<(u8, u64)>() + self.packed.len()
+        self.frames.len() * size_of::<Frame>()
+            + self.patches.len() * size_of::<(u8, u64)>()
+            + self.packed.len()
     }
 
     /// How many values there are.

@@ -7,10 +7,10 @@
 
 use std::ops::Range;
 
-use memchr::memmem::Finder;
-
 use super::cursor::Cursor;
-use super::node::{Kind, Node, Skeleton, Skeletons};
+use super::needle::Needle;
+use super::node::{Kind, Node, Skeleton, Skeletons, Texts, load_bytes};
+use super::reach::Borders;
 use super::section::Source;
 use super::wire::Corrupt;
 
@@ -23,6 +23,8 @@ pub(crate) enum Plan {
     Always,
     /// The values with these codes match.
     Codes(Vec<bool>),
+    /// The values that match have one of these runs of digits.
+    Digits(Vec<Vec<u8>>),
     /// The values must be looked at.
     Look,
     /// It depends on the skeleton: a way for each, and a plan for each column.
@@ -44,14 +46,12 @@ pub(crate) enum Way {
 
 impl Plan {
     /// The plan for `node`.
-    pub(crate) fn of(node: &Node, finder: &Finder<'_>, source: Source<'_>) -> Result<Plan, Corrupt> {
-        let literal = finder.needle();
+    pub(crate) fn of(node: &Node, needle: &Needle, source: Source<'_>) -> Result<Plan, Corrupt> {
         Ok(match &node.kind {
-            Kind::Constant(value) => always(finder.find(value).is_some()),
+            Kind::Constant(value) => always(needle.find(value).is_some()),
             Kind::Dictionary { .. } => {
                 let texts = node.dictionary(source)?;
-                let hit = |index| texts.get(index).is_some_and(|text| finder.find(text).is_some());
-                let hits: Vec<bool> = (0..texts.len()).map(hit).collect();
+                let hits = dictionary_hits(&texts, needle);
                 match (hits.contains(&true), hits.contains(&false)) {
                     (false, _) => Plan::Never,
                     (true, false) => Plan::Always,
@@ -59,22 +59,28 @@ impl Plan {
                 }
             }
             Kind::Number { form, .. } => {
-                let out = literal.len() > form.longest() || literal.iter().any(|byte| form.never_has(*byte));
+                let out = needle.len() > form.longest() || needle.needs_one(|byte| form.never_has(byte));
                 if out { Plan::Never } else { Plan::Look }
             }
             Kind::Hex { pattern, .. } => {
                 let out =
-                    literal.len() > pattern.text_len() || literal.iter().any(|byte| pattern.never_has(*byte));
-                if out { Plan::Never } else { Plan::Look }
+                    needle.len() > pattern.text_len() || needle.needs_one(|byte| pattern.never_has(byte));
+                match (out, pattern.cores(needle)) {
+                    (true, _) => Plan::Never,
+                    (false, Some(cores)) if cores.is_empty() => Plan::Never,
+                    (false, Some(cores)) => Plan::Digits(cores),
+                    (false, None) => Plan::Look,
+                }
             }
             Kind::Text { .. } => Plan::Look,
             Kind::Skeletons(skeletons) => {
                 let columns: Vec<Plan> = skeletons
                     .columns
                     .iter()
-                    .map(|column| Plan::of(column, finder, source))
+                    .map(|column| Plan::of(column, needle, source))
                     .collect::<Result<_, _>>()?;
-                let way = |skeleton: &Skeleton| way(skeleton, skeletons, &columns, finder);
+                let borders = Borders::of(skeletons, needle, source)?;
+                let way = |skeleton: &Skeleton| way(skeleton, &columns, &borders, needle);
                 let ways: Vec<Way> = skeletons.skeletons.iter().map(way).collect();
                 if ways.iter().all(|way| *way == Way::Never) {
                     Plan::Never
@@ -90,67 +96,45 @@ fn always(holds: bool) -> Plan {
     if holds { Plan::Always } else { Plan::Never }
 }
 
-fn way(skeleton: &Skeleton, node: &Skeletons, columns: &[Plan], finder: &Finder<'_>) -> Way {
-    if skeleton.pieces().any(|piece| finder.find(piece).is_some()) {
+fn way(skeleton: &Skeleton, columns: &[Plan], borders: &Borders, needle: &Needle) -> Way {
+    if skeleton.pieces().any(|piece| needle.find(piece).is_some()) {
         return Way::Always;
     }
     let plans = || skeleton.columns.iter().filter_map(|column| columns.get(*column as usize));
     if plans().any(|plan| matches!(plan, Plan::Always)) {
         return Way::Always;
     }
-    if reaches_over(skeleton, node, finder.needle()) {
+    if borders.reached_over(skeleton, needle) {
         return Way::Rebuild;
     }
     if plans().all(|plan| matches!(plan, Plan::Never)) { Way::Never } else { Way::Holes }
 }
 
-/// Whether a match could have a byte of a piece and a byte of a hole. A hole of numbers or ids is never empty, and
-/// the byte that would have to stand at its border must be one that it can have.
-fn reaches_over(skeleton: &Skeleton, node: &Skeletons, literal: &[u8]) -> bool {
-    let holes = skeleton.columns.len();
-    let may_have = |hole: usize, byte: u8| {
-        let column = skeleton.columns.get(hole).and_then(|column| node.columns.get(*column as usize));
-        column.is_none_or(|column| match &column.kind {
-            Kind::Number { form, .. } => !form.never_has(byte),
-            Kind::Hex { pattern, .. } => !pattern.never_has(byte),
-            _ => true,
-        })
-    };
-    skeleton.pieces().enumerate().any(|(place, piece)| {
-        let (before, after) = (place > 0, place < holes);
-        if piece.is_empty() {
-            // Two holes that touch.
-            return before && after;
+/// Which of the distinct values match: one search over all of them.
+fn dictionary_hits(texts: &Texts, needle: &Needle) -> Vec<bool> {
+    let mut hits = vec![false; texts.len()];
+    let mut at = 0;
+    while let Some(hit) = texts.bytes.get(at..).and_then(|rest| needle.find(rest)) {
+        let hit = at + hit;
+        let index = texts.ends.partition_point(|end| *end as usize <= hit);
+        let Some(end) = texts.ends.get(index).map(|end| *end as usize) else { break };
+        if hit + needle.len() <= end {
+            if let Some(slot) = hits.get_mut(index) {
+                *slot = true;
+            }
+            at = end;
+        } else {
+            at = hit + 1;
         }
-        // The literal starts in the piece and goes on in the hole behind it.
-        let onwards = after
-            && (1..literal.len().min(piece.len() + 1)).any(|len| {
-                literal.get(..len).is_some_and(|head| piece.ends_with(head))
-                    && literal.get(len).is_some_and(|byte| may_have(place, *byte))
-            });
-        // It starts in the hole before the piece and ends in the piece.
-        let inwards = before
-            && (1..literal.len().min(piece.len() + 1)).any(|len| {
-                let cut = literal.len() - len;
-                literal.get(cut..).is_some_and(|tail| piece.starts_with(tail))
-                    && literal.get(cut - 1).is_some_and(|byte| may_have(place - 1, *byte))
-            });
-        // The whole piece lies inside it.
-        let across = before
-            && after
-            && literal.len() >= piece.len() + 2
-            && literal
-                .get(1..literal.len() - 1)
-                .is_some_and(|inner| memchr::memmem::find(inner, piece).is_some());
-        onwards || inwards || across
-    })
+    }
+    hits
 }
 
 /// Which values of `range` match, in order; `times` are those of their rows, where it is a column of rows.
 pub(crate) fn hits(
     node: &Node,
     plan: &Plan,
-    finder: &Finder<'_>,
+    needle: &Needle,
     source: Source<'_>,
     range: Range<usize>,
     times: Option<&[i64]>,
@@ -162,12 +146,17 @@ pub(crate) fn hits(
             let codes = codes.values(source, range)?;
             Ok(codes.iter().map(|code| hits.get(*code as usize) == Some(&true)).collect())
         }
+        (Plan::Digits(cores), Kind::Hex { pattern, digits, bytes }) => {
+            let (width, all) = (pattern.width(), load_bytes(bytes, digits, source)?);
+            let own = all.get(range.start * width..range.end * width);
+            Ok(pattern.hits(own.ok_or(Corrupt("column ends early"))?, needle, cores))
+        }
         (Plan::Skeletons(ways, plans), Kind::Skeletons(skeletons)) => {
-            skeleton_hits(node, skeletons, (ways, plans), finder, source, range, times)
+            skeleton_hits(node, skeletons, (ways, plans), needle, source, range, times)
         }
         _ => {
             let mut found = vec![false; range.len()];
-            look(node, &mut found, |_| true, finder, source, range, times)?;
+            look(node, &mut found, |_| true, needle, source, range, times)?;
             Ok(found)
         }
     }
@@ -177,7 +166,7 @@ fn skeleton_hits(
     node: &Node,
     skeletons: &Skeletons,
     (ways, plans): (&[Way], &[Plan]),
-    finder: &Finder<'_>,
+    needle: &Needle,
     source: Source<'_>,
     range: Range<usize>,
     times: Option<&[i64]>,
@@ -210,7 +199,7 @@ fn skeleton_hits(
                 Some(times) if column.is_relative() => Some(skeletons.times_of(index, codes, times)),
                 _ => None,
             };
-            let values = hits(column, plan, finder, source, start..start + count, own.as_deref())?;
+            let values = hits(column, plan, needle, source, start..start + count, own.as_deref())?;
             let rows = found.iter_mut().zip(codes).filter(|(_, code)| has(code));
             for ((found, code), hit) in rows.zip(values) {
                 *found |= hit && way(code) == Way::Holes;
@@ -219,7 +208,7 @@ fn skeleton_hits(
     }
     if codes.iter().any(|code| way(code) == Way::Rebuild) {
         let rebuild = |place: usize| codes.get(place).is_some_and(|code| way(code) == Way::Rebuild);
-        look(node, &mut found, rebuild, finder, source, range, times)?;
+        look(node, &mut found, rebuild, needle, source, range, times)?;
     }
     Ok(found)
 }
@@ -229,7 +218,7 @@ fn look(
     node: &Node,
     found: &mut [bool],
     wanted: impl Fn(usize) -> bool,
-    finder: &Finder<'_>,
+    needle: &Needle,
     source: Source<'_>,
     range: Range<usize>,
     times: Option<&[i64]>,
@@ -245,7 +234,7 @@ fn look(
             cursor.skip()?;
         }
     }
-    each_hit(&texts, finder, &starts, |place| {
+    each_hit(&texts, needle, &starts, |place| {
         if let Some(found) = found.get_mut(place) {
             *found = true;
         }
@@ -257,16 +246,16 @@ fn look(
 /// its place.
 pub(crate) fn each_hit(
     texts: &[u8],
-    finder: &Finder<'_>,
+    needle: &Needle,
     starts: &[(usize, usize)],
     mut each: impl FnMut(usize),
 ) {
     let mut at = 0;
-    while let Some(hit) = texts.get(at..).and_then(|rest| finder.find(rest)) {
+    while let Some(hit) = texts.get(at..).and_then(|rest| needle.find(rest)) {
         let hit = at + hit;
         let index = starts.partition_point(|(start, _)| *start <= hit).saturating_sub(1);
         let end = starts.get(index + 1).map_or(texts.len(), |next| next.0);
-        if hit + finder.needle().len() <= end {
+        if hit + needle.len() <= end {
             if let Some((_, place)) = starts.get(index) {
                 each(*place);
             }

@@ -139,6 +139,17 @@ impl Layout {
         Some(moment.seconds * self.units() + fraction * 10i64.pow(u32::from(self.scale) - digits as u32))
     }
 
+    /// Whether a text may contain `byte`.
+    pub(crate) fn may_have(&self, byte: u8) -> bool {
+        let in_date = match self.date {
+            Date::None => false,
+            Date::Iso(between) => byte == b'-' || byte == between,
+            Date::Clf => byte == b'/' || byte == b'?' || MONTHS.iter().any(|month| month.contains(&byte)),
+        };
+        let in_clock = byte.is_ascii_digit() || byte == b':' || self.scale > 0 && byte == self.point;
+        in_clock || in_date || self.suffix.contains(&byte)
+    }
+
     /// Appends the text of `value`.
     pub(crate) fn append(&self, value: i64, out: &mut Vec<u8>) {
         let units = self.units();

@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use super::hex::Pattern;
 use super::ints::Ints;
 use super::number::Form;
+use super::reach::Reach;
 use super::section::{Directory, Section, Source};
 use super::wire::Corrupt;
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
@@ -50,6 +51,8 @@ pub(crate) enum Kind {
         codes: Packed,
         /// The distinct values, decoded.
         texts: OnceLock<Arc<Texts>>,
+        /// Which bytes they have.
+        reach: OnceLock<Box<Reach>>,
     },
     /// Numbers in one form.
     Number {
@@ -186,6 +189,7 @@ impl Node {
                 values: Box::new(Node::read_at(directory, depth + 1)?),
                 codes: Packed::read(directory, count)?,
                 texts: OnceLock::new(),
+                reach: OnceLock::new(),
             },
             2 => Kind::Number {
                 form: Form::read(&mut directory.reader)?,

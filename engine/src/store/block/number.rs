@@ -103,9 +103,7 @@ impl Form {
             Form::Plain => !byte.is_ascii_digit() && byte != b'-',
             Form::Padded(_) => !byte.is_ascii_digit(),
             Form::Decimal { .. } => !byte.is_ascii_digit() && byte != b'-' && byte != b'.',
-            Form::Moment(layout) => {
-                !byte.is_ascii_alphanumeric() && !b"-/: .,_".contains(&byte) && !layout.suffix.contains(&byte)
-            }
+            Form::Moment(layout) => !layout.may_have(byte),
         }
     }
 

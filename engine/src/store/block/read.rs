@@ -63,7 +63,8 @@ impl Block {
         }
         let body = HEAD_BYTES.saturating_add(stored_len);
         let stored = bytes.get(HEAD_BYTES..body).ok_or(Corrupt("block shorter than its directory"))?;
-        let directory = decompress(stored, directory_len).map_err(|_| Corrupt("directory does not expand"))?;
+        let directory =
+            decompress(stored, directory_len).map_err(|_| Corrupt("directory does not expand"))?;
         let directory_bytes = directory.len();
         let mut directory = Directory::new(&directory, bytes.len() - body);
         let time_unit = directory.reader.signed()?;

@@ -5,6 +5,7 @@ use weir_query::record::Selection;
 
 use super::column::unescaped;
 use super::literal::{self, Plan};
+use super::needle::Needle;
 use super::node::{Kind, Node};
 use super::part::{Part, TextKind};
 use super::read::Block;
@@ -17,27 +18,29 @@ impl Block {
         matcher: &TextMatcher,
         within: &Selection,
     ) -> Result<Selection, Corrupt> {
-        let mut found = self.search_raw(matcher, within)?;
-        self.search_values(&self.raw, matcher, within, &mut found, false)?;
+        // The rows whose raw text may match; so do all rows of which a value matches that stands there as it is.
+        let may = match needle_of(matcher).filter(|_| !self.has_bytes()) {
+            Some(needle) => Some(self.search_needle(&needle, within)?),
+            None => None,
+        };
+        let texts = may.as_ref().unwrap_or(within);
+        let is_contains = matcher.as_contains().is_some_and(|literal| !literal.is_empty());
+        let mut found = match &may {
+            Some(may) if is_contains => may.clone(),
+            _ => self.search_texts(matcher, texts)?,
+        };
+        self.search_values(&self.raw, matcher, (within, texts), &mut found, false)?;
         if let Some(part) = &self.attributes {
-            self.search_values(part, matcher, within, &mut found, true)?;
+            self.search_values(part, matcher, (within, within), &mut found, true)?;
         }
         Ok(found)
     }
 
-    fn search_raw(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, Corrupt> {
-        match matcher.as_contains().filter(|literal| !literal.is_empty()) {
-            Some(literal) if !self.has_bytes() => self.search_literal(literal, within),
-            _ => self.search_texts(matcher, within),
-        }
-    }
-
-    /// The rows whose raw text, which is UTF-8, contains `literal`, found on what is stored.
-    fn search_literal(&self, literal: &str, within: &Selection) -> Result<Selection, Corrupt> {
+    /// The rows whose raw text, which is UTF-8, contains `needle`, found on what is stored.
+    fn search_needle(&self, needle: &Needle, within: &Selection) -> Result<Selection, Corrupt> {
         let mut found = Selection::none(self.rows());
-        let finder = memchr::memmem::Finder::new(literal);
         let node = &self.raw.node;
-        let plan = Plan::of(node, &finder, self.body())?;
+        let plan = Plan::of(node, needle, self.body())?;
         if matches!(plan, Plan::Never) {
             return Ok(found);
         }
@@ -45,7 +48,7 @@ impl Block {
         let times = if relative { Some(self.times()?) } else { None };
         for range in self.granules(within) {
             let own = times.as_ref().and_then(|times| times.get(range.clone()));
-            let hits = literal::hits(node, &plan, &finder, self.body(), range.clone(), own)?;
+            let hits = literal::hits(node, &plan, needle, self.body(), range.clone(), own)?;
             for (row, _) in range.zip(hits).filter(|(_, hit)| *hit) {
                 found.insert(row);
             }
@@ -81,8 +84,9 @@ impl Block {
             let text = std::str::from_utf8(&texts).map_err(|_| Corrupt("text is not utf-8"))?;
             match matcher.as_contains().filter(|literal| !literal.is_empty()) {
                 Some(literal) => {
-                    let finder = memchr::memmem::Finder::new(literal);
-                    literal::each_hit(text.as_bytes(), &finder, &starts, |row| found.insert(row));
+                    if let Some(needle) = Needle::exact(literal.as_bytes()) {
+                        literal::each_hit(text.as_bytes(), &needle, &starts, |row| found.insert(row));
+                    }
                 }
                 None => {
                     for (index, (start, row)) in starts.iter().enumerate() {
@@ -98,12 +102,12 @@ impl Block {
     }
 
     /// Adds the rows one of whose values matches where the raw text need not: values with escapes, and all values
-    /// of attributes (`every`).
+    /// of attributes (`every`). Values without escapes are looked at for the rows of `plain` only.
     fn search_values(
         &self,
         part: &Part,
         matcher: &TextMatcher,
-        within: &Selection,
+        (within, plain): (&Selection, &Selection),
         found: &mut Selection,
         every: bool,
     ) -> Result<(), Corrupt> {
@@ -115,7 +119,8 @@ impl Block {
         }
         let skeletons = part.skeletons()?;
         let mut value = Vec::new();
-        for range in self.granules(within) {
+        let any_escaped = every || part.escaped.contains(&true);
+        for range in self.granules(if any_escaped { within } else { plain }) {
             let ranks = skeletons.ranks(self.body())?;
             let before = ranks.before(range.start);
             let codes = ranks.codes(range.clone());
@@ -123,6 +128,10 @@ impl Block {
                 let escaped = part.escaped.get(index) == Some(&true);
                 if !wanted(escaped) || part.places.get(index).is_none_or(|place| place.repeat >= u32::MAX - 1)
                 {
+                    continue;
+                }
+                let within = if escaped { within } else { plain };
+                if !range.clone().any(|row| within.contains(row) && !found.contains(row)) {
                     continue;
                 }
                 let column = index as u32;
@@ -195,5 +204,16 @@ impl Block {
             }
         }
         Ok(())
+    }
+}
+
+/// A literal that every passing text contains, the one that says most; `None` when there is none.
+fn needle_of(matcher: &TextMatcher) -> Option<Needle> {
+    match matcher.as_contains() {
+        Some(literal) => Needle::exact(literal.as_bytes()),
+        None => match matcher.required_text()? {
+            (literal, false) => Needle::exact(literal),
+            (literal, true) => Needle::either_case(literal),
+        },
     }
 }

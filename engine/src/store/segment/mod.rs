@@ -196,7 +196,8 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        let blocks: Vec<Arc<Block>> = self.blocks.iter().filter_map(|slot| slot.open.lock().upgrade()).collect();
+        let blocks: Vec<Arc<Block>> =
+            self.blocks.iter().filter_map(|slot| slot.open.lock().upgrade()).collect();
         cache::shared().forget(&blocks);
     }
 }

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::super::cursor::Cursor;
 use super::super::encode;
+use super::super::literal::{Plan, hits};
+use super::super::needle::Needle;
 use super::super::node::{Kind, Node};
 use super::super::section::{Body, Directory, Pool, Source};
 
@@ -29,6 +31,7 @@ fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
             assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(value));
         }
     }
+    search(&node, source, values, times);
     match node.kind {
         Kind::Constant(_) => "constant",
         Kind::Dictionary { .. } => "dictionary",
@@ -37,6 +40,38 @@ fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
         Kind::Hex { .. } => "hex",
         Kind::Text { .. } => "text",
         Kind::Skeletons(_) => "skeletons",
+    }
+}
+
+/// Looks for parts of values, as they are and a little changed, and compares with a search of each value.
+fn search(node: &Node, source: Source<'_>, values: &[&[u8]], times: Option<&[i64]>) {
+    let mut literals: Vec<Vec<u8>> = vec![b"e".to_vec(), b"00".to_vec(), b"f8cc38".to_vec()];
+    for (at, value) in values.iter().enumerate().step_by(values.len() / 4 + 1) {
+        for (start, len) in
+            [(0, value.len()), (at % 5, 4), (at % 11, 9), (value.len() / 2, 3), (value.len() / 3, 17)]
+        {
+            let part = value.iter().skip(start).take(len).copied().collect::<Vec<u8>>();
+            let mut other = part.clone();
+            other.last_mut().into_iter().for_each(|byte| *byte = byte.wrapping_add(1));
+            literals.extend([part.to_ascii_uppercase(), part, other]);
+        }
+    }
+    let range = values.len() / 7..values.len().min(values.len() / 7 + 500);
+    let times = times.map(|times| &times[range.clone()]);
+    for literal in literals {
+        let fold = |text: &[u8], either: bool| if either { text.to_ascii_lowercase() } else { text.to_vec() };
+        for (either, needle) in [(false, Needle::exact(&literal)), (true, Needle::either_case(&literal))] {
+            let Some(needle) = needle else { continue };
+            let plan = Plan::of(node, &needle, source).unwrap();
+            let found = hits(node, &plan, &needle, source, range.clone(), times).unwrap();
+            let wanted = fold(&literal, either);
+            for (value, found) in values[range.clone()].iter().zip(&found) {
+                let expected = memchr::memmem::find(&fold(value, either), &wanted).is_some();
+                let (value, literal) = (String::from_utf8_lossy(value), String::from_utf8_lossy(&literal));
+                assert_eq!(*found, expected, "{literal:?} in {value:?}, either case: {either}, {plan:?}");
+            }
+            assert_eq!(found.len(), range.len());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use weir_query::compile::TextMatcher;
+use weir_query::compile::{Required, TextMatcher};
 use weir_query::record::{Rows, Selection};
 use weir_query::value::ValueRef;
 
@@ -55,6 +55,39 @@ fn text(value: Option<ValueRef<'_>>) -> Option<String> {
     })
 }
 
+/// Tests for regexes that need `literal`, with what they need and without.
+fn regexes(literal: &str) -> Vec<TextMatcher> {
+    let part: String = literal.chars().skip(1).collect();
+    let [literal, part] = [literal, &part].map(regex::escape);
+    let whole = [
+        format!("{literal}.?[0-9\"}}]"),
+        format!("(?i){literal}"),
+        format!("^{literal}$"),
+        format!(".{part}"),
+    ];
+    let required = |pattern: &str| Required::Text {
+        literal: match pattern.starts_with('.') {
+            true => literal.chars().skip(1).collect::<String>().into_bytes(),
+            false => literal.clone().into_bytes(),
+        },
+        ignore_case: pattern.starts_with("(?i)"),
+    };
+    let plain = |text: &str| regex::escape(text) == text;
+    let mut matchers = Vec::new();
+    for pattern in whole {
+        let regex = regex::Regex::new(&pattern).unwrap();
+        if plain(&literal)
+            && literal.is_ascii()
+            && !literal.is_empty()
+            && !literal.contains(['k', 's', 'K', 'S'])
+        {
+            matchers.push(TextMatcher::regex_requiring(regex.clone(), required(&pattern)));
+        }
+        matchers.push(TextMatcher::regex(regex));
+    }
+    matchers
+}
+
 /// Checks raw texts, order, names, every column and some searches.
 fn check(events: &[Event], literals: &[&str]) {
     let batch = batch(events, 1000);
@@ -90,7 +123,8 @@ fn check(events: &[Event], literals: &[&str]) {
                 weir_query::record::Column::Missing { .. }
             ));
             let matchers = literals.iter().map(|literal| TextMatcher::contains(literal));
-            for matcher in matchers.chain(literals.iter().map(|literal| TextMatcher::equals(literal))) {
+            let matchers = matchers.chain(literals.iter().map(|literal| TextMatcher::equals(literal)));
+            for matcher in matchers.chain(literals.iter().flat_map(|literal| regexes(literal))) {
                 let found = block.search(&matcher, within).unwrap();
                 let expected = batch.search(&matcher, &of_batch(within)).unwrap();
                 assert_eq!(of_batch(&found), expected, "{matcher:?}");
