@@ -38,7 +38,7 @@ pub(super) fn one_block(salt: u64) -> Block {
     let mut bytes = Vec::new();
     encode_blocks(&[batch(&lines(300, salt), 1, "web")], |block| {
         bytes = block.bytes;
-        Ok::<(), ()>(())
+        Ok(())
     })
     .unwrap();
     Block::parse(crate::store::block::bytes::Bytes::new(bytes)).unwrap()
