@@ -45,6 +45,8 @@ impl Screen {
     /// Says where the server is and what to try, and runs the first search itself.
     pub(super) fn introduce(&self, client: &Client, sent: u64) -> anyhow::Result<()> {
         let server = &self.server;
+        // As this program was called: it need not be on the path.
+        let weir = std::env::args().next().unwrap_or_else(|| "weir".to_owned());
         let mut out = String::new();
         let _ = writeln!(
             out,
@@ -53,10 +55,10 @@ impl Screen {
         );
         let _ = writeln!(out, "\nSearches to try in another terminal:");
         for (what, query) in SEARCHES {
-            let _ = writeln!(out, "  weir search --server {server} --format table '{query}'   # {what}");
+            let _ = writeln!(out, "  {weir} search --server {server} --format table '{query}'   # {what}");
         }
         let _ =
-            writeln!(out, "  weir search --server {server} --live 'level=ERROR'   # errors as they happen");
+            writeln!(out, "  {weir} search --server {server} --live 'level=ERROR'   # errors as they happen");
         let _ = writeln!(
             out,
             "  curl -N {server}/api/v1/repositories/default/metrics/errors/events   # a live metric, pushed"
