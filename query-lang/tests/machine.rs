@@ -554,3 +554,20 @@ fingerprint: "#;
     let interval = timed.interval().unwrap();
     assert_eq!((interval.start.as_str(), interval.end.as_deref()), ("7d", Some("1d")));
 }
+
+#[test]
+fn rows_made_of_one_event_are_told_apart() {
+    let event = r#"{"r[0]":"1","r[1]":"2","r[2]":"3","s[0]":"a","s[1]":"b","t[0]":"x","t[1]":"y"}"#;
+    for (query, count) in [
+        ("split(r) | case { r=1 | split(s) | z:=1; * | z:=2 }", 4),
+        ("split(r) | case { r=1 | split(s) | case { s=a | split(t); * }; r=2; * | z:=2 }", 5),
+        ("split(r) | case { case { r=1 | split(s) }; * | z:=2 }", 4),
+        ("split(r) | not regex(\"1\", field=r, repeat=true)", 2),
+        ("split(r) | regex(\"1\", field=r, repeat=true) or r=zz", 1),
+        ("split(r) | not regex(\"(?<n>1)\", field=r, repeat=true)", 2),
+        ("split(r) | regex(\"(?<n>[12])\", field=r, repeat=true) or r=zz", 2),
+        ("split(r) | not regex(\"1\", field=r, strict=false)", 0),
+    ] {
+        check(&format!("{query} | count()"), event, &format!("{{\"_count\":\"{count}\"}}"));
+    }
+}

@@ -66,6 +66,11 @@ pub(super) fn call(call: &Call) -> Result<Predicate, Diagnostic> {
         Build::Condition(build) => compile(&build(arguments)?),
         Build::Row(build) => Ok(match build(arguments)? {
             RowFunction::Filter(predicate) => predicate,
+            // A condition makes no rows: a regex that extracts nothing is a test, however often it matches.
+            RowFunction::Regex(extract) => match extract.as_test() {
+                Some(predicate) => predicate,
+                None => Predicate::Survives(Box::new(RowFunction::Regex(extract))),
+            },
             function => Predicate::Survives(Box::new(function)),
         }),
         Build::Aggregate | Build::Plan => Err(not_a_filter(arguments.signature().name)),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::compile::TextMatcher;
 use crate::compile::regex::CompiledRegex;
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
+use crate::machine::predicate::Predicate;
 use crate::machine::{StepError, View};
 use crate::record::ColumnBuilder;
 
@@ -69,6 +71,19 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
 }
 
 impl Extract {
+    /// The condition it is when it extracts nothing.
+    #[must_use]
+    pub fn as_test(&self) -> Option<Predicate> {
+        if !self.outputs.is_empty() {
+            return None;
+        }
+        if !self.strict {
+            return Some(Predicate::Always);
+        }
+        let matcher = TextMatcher::regex(self.regex.regex.clone());
+        Some(Predicate::Text { field: Arc::clone(&self.field), matcher })
+    }
+
     /// Runs over the rows in play.
     ///
     /// # Errors

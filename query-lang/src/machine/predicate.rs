@@ -171,10 +171,9 @@ impl Predicate {
             }
             Predicate::Element { array, matcher } => element(array, matcher, view, within, scratch),
             Predicate::Survives(function) => {
-                // Rows that the function multiplies are told by where they come from.
                 let mut fork = view.fork(within.clone());
                 function.apply(&mut fork, scratch)?;
-                Ok(fork.survivors(view, within))
+                Ok(fork.survivors(within))
             }
         }
     }

@@ -106,7 +106,7 @@ fn case(clauses: &[Vec<RowStep>], view: &mut View<'_>, scratch: &mut Scratch) ->
         if fork.selection().is_empty() {
             continue;
         }
-        left.subtract(&fork.survivors(view, &left));
+        left.subtract(&fork.survivors(&left));
         forks.push(fork);
     }
     view.join(forks)

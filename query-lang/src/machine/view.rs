@@ -20,6 +20,8 @@ pub struct View<'r> {
     source: &'r dyn Rows,
     /// View row to source row; `None`: the same.
     origin: Option<Arc<[u32]>>,
+    /// View row to row of the view this was forked from; `None`: the same. Rows of one source row differ here.
+    parents: Option<Arc<[u32]>>,
     rows: usize,
     selection: Selection,
     written: HashMap<Arc<str>, Column>,
@@ -51,6 +53,7 @@ impl<'r> View<'r> {
         View {
             source,
             origin: None,
+            parents: None,
             rows: source.len(),
             selection: within,
             written: HashMap::new(),
@@ -225,12 +228,9 @@ impl<'r> View<'r> {
         for column in self.written.values_mut() {
             *column = column.gather(picks);
         }
-        let origin: Arc<[u32]> = match &self.origin {
-            None => picks.into(),
-            Some(origin) => picks.iter().filter_map(|row| origin.get(*row as usize).copied()).collect(),
-        };
         self.rows = picks.len();
-        self.origin = Some(origin);
+        self.origin = Some(through(self.origin.as_ref(), picks));
+        self.parents = Some(through(self.parents.as_ref(), picks));
         self.selection = Selection::all(self.rows);
         Ok(())
     }
@@ -269,34 +269,20 @@ impl<'r> View<'r> {
     /// A view of the same rows with `within` in play, to try steps on.
     #[must_use]
     pub fn fork(&self, within: Selection) -> View<'r> {
-        View { selection: within, ..self.clone() }
+        View { selection: within, parents: None, ..self.clone() }
     }
 
-    /// The rows of `within` in `before` that still have a row in play in this fork of it.
+    /// The rows of the view this was forked from, `within` in play then, that still have a row in play here.
     #[must_use]
-    pub fn survivors(&self, before: &View<'_>, within: &Selection) -> Selection {
-        let same = match (&self.origin, &before.origin) {
-            (None, None) => true,
-            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
-            _ => false,
-        };
-        if same {
-            return self.selection.clone();
-        }
-        // Two rows of one source row are not told apart: both survive when one does.
-        let mut left = std::collections::HashSet::new();
+    pub fn survivors(&self, within: &Selection) -> Selection {
+        let Some(parents) = &self.parents else { return self.selection.clone() };
+        let mut left = Selection::none(within.rows());
         for row in self.selection.iter() {
-            left.extend(self.origin.as_ref().and_then(|origin| origin.get(row).copied()));
+            if let Some(parent) = parents.get(row) {
+                left.insert(*parent as usize);
+            }
         }
-        let mut chosen = within.clone();
-        chosen.retain(|row| {
-            let source = match &before.origin {
-                Some(origin) => origin.get(row).copied(),
-                None => u32::try_from(row).ok(),
-            };
-            source.is_some_and(|source| left.contains(&source))
-        });
-        chosen
+        left
     }
 
     /// Takes over what forks of this view did: each fork's rows in play come out of it as the fork has them. When
@@ -306,14 +292,19 @@ impl<'r> View<'r> {
     /// When the source cannot be read.
     pub fn join(&mut self, forks: Vec<View<'r>>) -> Result<(), StepError> {
         match <[View<'r>; 1]>::try_from(forks) {
-            Ok([only]) => *self = only,
-            Err(forks) => {
-                let same_origin = |fork: &View<'r>| match (&fork.origin, &self.origin) {
-                    (None, None) => true,
-                    (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
-                    _ => false,
+            Ok([mut only]) => {
+                only.parents = match &only.parents {
+                    None => self.parents.take(),
+                    Some(rows) => Some(through(self.parents.as_ref(), rows)),
                 };
-                if forks.iter().all(same_origin) { self.blend(forks)? } else { self.chain(forks)? }
+                *self = only;
+            }
+            Err(forks) => {
+                if forks.iter().all(|fork| fork.parents.is_none()) {
+                    self.blend(forks)?
+                } else {
+                    self.chain(forks)?
+                }
             }
         }
         Ok(())
@@ -339,19 +330,20 @@ impl<'r> View<'r> {
     /// The forks' rows one after another.
     fn chain(&mut self, forks: Vec<View<'r>>) -> Result<(), RowsError> {
         let mut from = Vec::new();
-        let mut origin = Vec::new();
+        let mut rows: Vec<u32> = Vec::new();
         for (at, fork) in forks.iter().enumerate() {
             for row in fork.selection.iter() {
                 from.push((at, row));
-                let source = match &fork.origin {
-                    Some(origin) => origin.get(row).copied().unwrap_or(u32::MAX),
-                    None => u32::try_from(row).unwrap_or(u32::MAX),
+                let parent = match &fork.parents {
+                    Some(parents) => parents.get(row).copied(),
+                    None => u32::try_from(row).ok(),
                 };
-                origin.push(source);
+                rows.push(parent.unwrap_or(u32::MAX));
             }
         }
         self.rows = from.len();
-        self.origin = Some(origin.into());
+        self.origin = Some(through(self.origin.as_ref(), &rows));
+        self.parents = Some(through(self.parents.as_ref(), &rows));
         self.selection = Selection::all(self.rows);
         self.weave(&forks, |row| from.get(row).copied())
     }
@@ -415,5 +407,15 @@ impl<'r> View<'r> {
         let column = self.source.column(name, within)?;
         self.fetched.borrow_mut().insert(name.into(), (column.clone(), within.clone()));
         Ok(column)
+    }
+}
+
+/// Where `rows` lead when `further` says where each row leads; `None`: to itself.
+fn through(further: Option<&Arc<[u32]>>, rows: &[u32]) -> Arc<[u32]> {
+    match further {
+        None => rows.into(),
+        Some(further) => {
+            rows.iter().map(|row| further.get(*row as usize).copied().unwrap_or(u32::MAX)).collect()
+        }
     }
 }
