@@ -43,7 +43,8 @@ struct Part {
 }
 
 impl Fold {
-    /// Starts `threads` workers (at least one) for `program`. Only events in the context's time range count.
+    /// Starts `threads` workers (at least one) for `program`. Only events in the context's time range count. A
+    /// program that makes its events itself (`createEvents`) is fed those, and none that are pushed.
     #[must_use]
     pub fn start(program: &Arc<Program>, context: &Context, threads: usize) -> Fold {
         let threads = threads.max(1);
@@ -60,6 +61,9 @@ impl Fold {
     /// Hands a batch to a worker; waits while all are busy. False: a worker has failed, and [`Fold::finish`] says why.
     #[must_use]
     pub fn push(&self, batch: Arc<EventBatch>) -> bool {
+        if self.machine.program().creates_events() {
+            return true;
+        }
         // A worker that failed has left the queue; the others go on taking from it, so look at the workers, too.
         let alive = self.workers.iter().all(|worker| !worker.is_finished());
         alive && self.queue.as_ref().is_some_and(|queue| queue.send(batch).is_ok())
@@ -72,6 +76,10 @@ impl Fold {
     pub fn finish(mut self) -> Result<Folded, ScanError> {
         drop(self.queue.take());
         let mut sum = Part { state: self.machine.new_state(), matches: Vec::new(), events: 0 };
+        if let Some(created) = self.machine.created() {
+            self.machine.step(&created, Selection::all(created.rows), &mut sum.state)?;
+            sum.matches.extend(sum.state.take_rows());
+        }
         for worker in self.workers {
             let part = worker.join().map_err(|_| ScanError::NoThreads("a worker failed".to_owned()))??;
             sum.state.merge(&part.state)?;
@@ -106,4 +114,38 @@ fn newest_first(tables: &[ResultTable]) -> Vec<(usize, u32)> {
     }
     keyed.sort_unstable_by(|one, other| other.cmp(one));
     keyed.into_iter().map(|(_, table, row)| (table, row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use weir_query::compile::{Ending, Options};
+
+    use super::*;
+    use crate::event::{EventBatchBuilder, EventLimits, TagSet};
+
+    fn batch() -> EventBatch {
+        let mut builder = EventBatchBuilder::new(EventLimits::default());
+        builder.push_text(b"b", Some(5), &Arc::new(TagSet::default()), None).unwrap();
+        builder.finish(5)
+    }
+
+    #[test]
+    fn created_events_replace_those_that_are_pushed() {
+        for (query, ending, rows) in [
+            ("createEvents([\"a\", \"b\", \"c\"]) | count()", Ending::Stream, 1),
+            ("createEvents([\"a\", \"b\", \"c\"]) | b", Ending::Stream, 1),
+            ("createEvents([\"a\", \"b\", \"c\"])", Ending::Tail, 3),
+            ("createEvents([\"a\", \"b\", \"c\"])", Ending::Stream, 3),
+        ] {
+            let program = Program::compile(query, &Options { ending, ..Options::default() }).unwrap();
+            let context = Context { start_nanos: i64::MIN, end_nanos: i64::MAX, ..Context::default() };
+            let fold = Fold::start(&program, &context, 2);
+            assert!(fold.push(Arc::new(batch())), "{query}");
+            let found = fold.finish().unwrap();
+            assert_eq!(found.rows.len(), rows, "{query}");
+            assert_eq!(found.events, 0, "{query}: events pushed are not looked at");
+        }
+    }
 }

@@ -74,7 +74,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let now_nanos = now_nanos();
     let context = context(&args, now_nanos)?;
     let is_open = context.start_nanos == i64::MIN || context.end_nanos == i64::MAX;
-    let found = if program.charts_time() && is_open {
+    let found = if program.creates_events() {
+        // Nothing is read; a chart over all time is one of the moment the events are made in.
+        let moment = context.now_millis.saturating_mul(1_000_000);
+        let mut context = context;
+        if context.start_nanos == i64::MIN {
+            context.start_nanos = moment.min(context.end_nanos.saturating_sub(1));
+        }
+        if context.end_nanos == i64::MAX {
+            context.end_nanos = moment.max(context.start_nanos).saturating_add(1);
+        }
+        start(&program, &context).finish()?
+    } else if program.charts_time() && is_open {
         fold_all(&args, &program, context)?
     } else {
         let fold = start(&program, &context);
