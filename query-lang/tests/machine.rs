@@ -571,3 +571,33 @@ fn rows_made_of_one_event_are_told_apart() {
         check(&format!("{query} | count()"), event, &format!("{{\"_count\":\"{count}\"}}"));
     }
 }
+
+/// Checks the first fault of `query`: its message and the text it points at.
+#[track_caller]
+fn faults(query: &str, message: &str, at: &str) {
+    let found = Program::compile(query, &Options::default()).expect_err(query);
+    let fault = found.list.first().unwrap_or_else(|| panic!("{query}: no fault"));
+    assert_eq!(fault.message, message, "{query}");
+    assert_eq!(query.get(fault.span.range()), Some(at), "{query}");
+}
+
+#[test]
+fn functions_that_write_one_field_are_faults() {
+    let twice = "`_max` is written twice: give one an `as=`";
+    faults("groupBy(k, function=[max(a), max(b)])", twice, "max(b)");
+    faults("[max(a), max(a, type=number), max(b)]", twice, "max(b)");
+    faults("bucket(function=[{x=1 | max(a)}, max(b)])", twice, "max(b)");
+    faults(
+        "groupBy(k, function=[collect(a), selectLast([b, a])])",
+        "`a` is written twice: take it out of one",
+        "selectLast([b, a])",
+    );
+    let two = "{\"a\":1,\"b\":5}\n{\"a\":3,\"b\":2}";
+    check("[max(a), max(a), m := max(b)]", two, "{\"_max\":3,\"m\":5}");
+    check("[max(a), { max(b) | rename(_max, as=m) }]", two, "{\"_max\":3,\"m\":5}");
+}
+
+#[test]
+fn distinct_values_are_those_of_a_field() {
+    faults("count(distinct=true)", "`distinct` needs the `field` whose values are counted", "true");
+}

@@ -310,6 +310,35 @@ impl AggregateSpec {
         needs
     }
 
+    /// The columns it is known to write, keys of groups left out; rows kept whole and what row steps behind an
+    /// aggregate write are not known.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<Arc<str>> {
+        match self {
+            AggregateSpec::Count(spec) => vec![Arc::clone(&spec.output)],
+            AggregateSpec::Number(spec) => vec![Arc::clone(&spec.output)],
+            AggregateSpec::Percentile(spec) => {
+                spec.outputs.iter().map(|(_, output)| Arc::clone(output)).collect()
+            }
+            AggregateSpec::LinReg(spec) => ["_slope", "_intercept", "_r2", "_n"]
+                .iter()
+                .map(|name| format!("{}{name}", spec.prefix).into())
+                .collect(),
+            AggregateSpec::GroupBy(spec) => spec.function.outputs(),
+            AggregateSpec::Bucket(spec) => spec.function.outputs(),
+            AggregateSpec::Top(spec) => vec![Arc::clone(&spec.output)],
+            AggregateSpec::Collect(spec) => spec.fields.clone(),
+            AggregateSpec::SelectLast(fields) => fields.clone(),
+            AggregateSpec::SelectFrom(spec) => spec.include.clone(),
+            AggregateSpec::Rows(_) | AggregateSpec::FieldStats { .. } => Vec::new(),
+            AggregateSpec::Product(list) => list.iter().flat_map(AggregateSpec::outputs).collect(),
+            AggregateSpec::Chain(stages) => match stages.last() {
+                Some(Stage::Aggregate(spec)) => spec.outputs(),
+                _ => Vec::new(),
+            },
+        }
+    }
+
     fn note_needs(&self, needs: &mut Needs) {
         match self {
             AggregateSpec::Count(spec) => needs.add_all(&spec.field),

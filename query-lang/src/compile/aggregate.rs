@@ -26,7 +26,7 @@ pub fn compile(call: &Call, compiler: &mut Compiler) -> Result<AggregateSpec, Di
         Ok(AggregateSpec::Number(NumberSpec { kind, field, output }))
     };
     match arguments.signature().name {
-        "count" => Ok(count(arguments)),
+        "count" => count(arguments),
         "sum" => number(NumberKind::Sum),
         "avg" => number(NumberKind::Avg),
         "min" => number(NumberKind::Min),
@@ -78,12 +78,12 @@ pub fn compile(call: &Call, compiler: &mut Compiler) -> Result<AggregateSpec, Di
     }
 }
 
-fn count(arguments: &Arguments) -> AggregateSpec {
-    AggregateSpec::Count(CountSpec {
-        field: arguments.text("field"),
-        distinct: arguments.is_true("distinct") && arguments.text("field").is_some(),
-        output: arguments.text_or_empty("as"),
-    })
+fn count(arguments: &Arguments) -> Result<AggregateSpec, Diagnostic> {
+    let (field, distinct) = (arguments.text("field"), arguments.is_true("distinct"));
+    if distinct && field.is_none() {
+        return Err(arguments.fault("distinct", "`distinct` needs the `field` whose values are counted"));
+    }
+    Ok(AggregateSpec::Count(CountSpec { field, distinct, output: arguments.text_or_empty("as") }))
 }
 
 fn limit(arguments: &Arguments) -> usize {
@@ -196,10 +196,33 @@ fn bucket(
     }))
 }
 
-/// Several aggregates side by side; one is itself.
+/// Several aggregates side by side; one is itself. Those that are the same are one; others that write the same
+/// field would lose a result, and are a fault.
 fn product(parts: &[AggregatePipeline], compiler: &mut Compiler) -> Result<AggregateSpec, Diagnostic> {
-    let mut specs: Vec<AggregateSpec> =
-        parts.iter().map(|part| chain(part, compiler)).collect::<Result<_, _>>()?;
+    let mut specs: Vec<AggregateSpec> = Vec::with_capacity(parts.len());
+    let mut written: Vec<Arc<str>> = Vec::new();
+    for part in parts {
+        let spec = chain(part, compiler)?;
+        if specs.contains(&spec) {
+            continue;
+        }
+        let outputs = spec.outputs();
+        if let Some(twice) = outputs.iter().find(|name| written.contains(name)) {
+            let arguments = &part.call.arguments;
+            let remedy = match arguments.signature().parameter("as") {
+                Some(_) => "give one an `as=`",
+                None => "take it out of one",
+            };
+            return Err(Diagnostic {
+                code: "argument",
+                message: format!("`{twice}` is written twice: {remedy}"),
+                span: arguments.span,
+                hint: None,
+            });
+        }
+        written.extend(outputs);
+        specs.push(spec);
+    }
     Ok(match (specs.pop(), specs.is_empty()) {
         (Some(only), true) => only,
         (Some(last), false) => {
