@@ -78,43 +78,26 @@ pub(super) struct Translated {
 }
 
 /// Translates what differs: group names with any characters (they become plain groups), `\Q..\E`, `\Z`, `\<`,
-/// literal `[` in classes, literal `{`.
+/// classes (see [`class`]), literal `{`.
 pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut groups = Vec::new();
     let mut captures = 0;
-    let mut in_class = false;
+    // How many classes are open, one in another.
+    let mut depth = 0_usize;
     let mut rest = pattern;
     while let Some(next) = rest.chars().next() {
         let tail = rest.get(next.len_utf8()..).unwrap_or_default();
         rest = match next {
-            '\\' => escape(tail, in_class, &mut out)?,
-            '[' if in_class => {
-                if tail.starts_with(':') {
-                    out.push('[')
-                } else {
-                    out.push_str("\\[")
-                }
-                tail
-            }
-            '[' => {
-                in_class = true;
+            '\\' => escape(tail, depth > 0, &mut out)?,
+            '[' if depth == 0 => {
+                depth = 1;
                 open_class(tail, &mut out)
             }
-            ']' if in_class => {
-                // `[:alpha:]` closes itself and not the class around it.
-                in_class = out.ends_with(':') && out.contains("[:") && tail.contains(']');
-                out.push(']');
-                tail
-            }
-            '(' if !in_class => group(tail, &mut out, &mut captures, &mut groups)?,
-            '{' if !in_class && !is_repetition(tail) => {
+            _ if depth > 0 => class(next, tail, &mut depth, &mut out),
+            '(' => group(tail, &mut out, &mut captures, &mut groups)?,
+            '{' if !is_repetition(tail) => {
                 out.push_str("\\{");
-                tail
-            }
-            // `[\w-.]`: behind a class, a `-` is itself.
-            '-' if in_class && ends_in_class(&out) => {
-                out.push_str("\\-");
                 tail
             }
             other => {
@@ -125,6 +108,79 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
     }
     Ok(Translated { pattern: out, groups })
 }
+
+/// `next` inside a class; gives what is left. Classes of the `regex` crate know more than those of the dialect:
+/// what would be an operator there (`--`, `~~`, a nested class) is the character itself here, but for POSIX items
+/// (`[:alpha:]`) and intersections with a class (`&&[..]`).
+fn class<'p>(next: char, tail: &'p str, depth: &mut usize, out: &mut String) -> &'p str {
+    match next {
+        '[' => match posix_item(tail) {
+            Some(length) => {
+                out.push('[');
+                out.push_str(tail.get(..length).unwrap_or_default());
+                return tail.get(length..).unwrap_or_default();
+            }
+            None => out.push_str("\\["),
+        },
+        ']' => {
+            *depth -= 1;
+            out.push(']');
+        }
+        '&' => match tail.strip_prefix('&') {
+            Some(after) => {
+                if let Some(nested) = after.strip_prefix('[').filter(|nested| posix_item(nested).is_none()) {
+                    *depth += 1;
+                    out.push_str("&&");
+                    return open_class(nested, out);
+                }
+                out.push_str("\\&\\&");
+                return after;
+            }
+            None => out.push('&'),
+        },
+        '~' => out.push_str("\\~"),
+        // `[\w-.]`, `[+--]`: behind a class and beside another, a `-` is itself.
+        '-' if ends_in_class(out) => out.push_str("\\-"),
+        // `--` ends a range where it can, and is two characters where not.
+        '-' if tail.starts_with('-') => match out.chars().next_back() {
+            Some('!'..=',') => {
+                out.push_str("-\\-");
+                return tail.get(1..).unwrap_or_default();
+            }
+            Some('[' | '^') => out.push_str("\\-"),
+            _ => {
+                out.push_str("\\-\\-");
+                return tail.get(1..).unwrap_or_default();
+            }
+        },
+        other => out.push(other),
+    }
+    tail
+}
+
+/// The length of what follows `[` in a POSIX item: `:alpha:]`, `:^digit:]`.
+fn posix_item(tail: &str) -> Option<usize> {
+    let body = tail.strip_prefix(':')?;
+    let body = body.strip_prefix('^').unwrap_or(body);
+    let name = body.bytes().take_while(u8::is_ascii_lowercase).count();
+    let is_item = name > 0 && body.get(name..)?.starts_with(":]");
+    is_item.then(|| tail.len() - body.len() + name + 2)
+}
+
+/// POSIX classes of the dialect (`\p{Alpha}`), which are ASCII, by the name they have in a bracket.
+const POSIX_CLASSES: [(&str, &str); 11] = [
+    ("{Alpha}", "alpha"),
+    ("{Digit}", "digit"),
+    ("{Alnum}", "alnum"),
+    ("{Upper}", "upper"),
+    ("{Lower}", "lower"),
+    ("{Punct}", "punct"),
+    ("{Space}", "space"),
+    ("{XDigit}", "xdigit"),
+    ("{Blank}", "blank"),
+    ("{Cntrl}", "cntrl"),
+    ("{ASCII}", "ascii"),
+];
 
 fn ends_in_class(out: &str) -> bool {
     let mut last = out.chars().rev();
@@ -143,6 +199,14 @@ fn escape<'p>(tail: &'p str, in_class: bool, out: &mut String) -> Result<&'p str
             return Ok(after);
         }
         'E' => {}
+        'p' | 'P'
+            if let Some((name, posix)) = POSIX_CLASSES.iter().find(|(name, _)| after.starts_with(name)) =>
+        {
+            let item = format!("[:{}{posix}:]", if next == 'P' { "^" } else { "" });
+            // An item stands in a class: in the one around it, or one of its own.
+            out.push_str(&if in_class { item } else { format!("[{item}]") });
+            return Ok(after.get(name.len()..).unwrap_or_default());
+        }
         'Z' if !in_class => out.push_str(r"(?:\n?\z)"),
         'e' => out.push_str(r"\x1B"),
         'h' => out.push_str(if in_class { r"\t " } else { r"[\t ]" }),
@@ -187,6 +251,9 @@ fn group<'p>(
     let look = ["=", "!", "<=", "<!"].iter().any(|mark| kind.starts_with(mark));
     if look {
         return Err("look-around is not supported in regexes".to_owned());
+    }
+    if kind.starts_with('>') {
+        return Err("atomic groups `(?>` are not supported in regexes: write `(?:`".to_owned());
     }
     let name = kind.strip_prefix("P<").or_else(|| kind.strip_prefix('<'));
     let Some(name) = name else {
@@ -250,11 +317,43 @@ mod tests {
     }
 
     #[test]
+    fn classes_mean_what_they_say() {
+        for (pattern, yes, no) in [
+            (r"^user[:][a-z]+$", &["user:abc"][..], &["user:", "user:]"][..]),
+            (r"^[a[:]x$", &["[x", ":x"], &["]x"]),
+            (r"^[[:alpha:]_]+[:]$", &["a_:"], &["1:", "a:]"]),
+            (r"^[[:^digit:]]$", &["a"], &["1"]),
+            (r"^[[:x]+$", &["[:x"], &["]"]),
+            (r"^[~~a]+$", &["~a"], &["b"]),
+            (r"^[a~~a]+$", &["~a"], &["b"]),
+            (r"^[a--b]+$", &["ab-", "-"], &["c"]),
+            (r"^[--a]+$", &["-", "a", "/"], &["b", "+"]),
+            (r"^[+--]+$", &["+", ",", "-"], &["."]),
+            (r"^[a-z&&[^b]]+$", &["ac"], &["b", "&", "]"]),
+            (r"^[a-z&&[^b[:^alpha:]]]x$", &["ax"], &["bx", "a]x"]),
+            (r"^[a&&b]+$", &["a&b"], &["c"]),
+            (r"^\p{Alpha}[\p{Digit}\P{Upper}]$", &["a1", "az"], &["1a", "aA", "é1"]),
+            (r"^\p{Punct}\p{XDigit}\p{Space}\p{Alnum}\p{Lower}$", &["!F 9z"], &["!G 9z"]),
+            (r"^\P{Digit}\p{Upper}$", &["aA", "éA"], &["1A"]),
+        ] {
+            let compiled =
+                compile(&regex(pattern), "").unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));
+            for text in yes {
+                assert!(compiled.regex.is_match(text), "{pattern} on {text}");
+            }
+            for text in no {
+                assert!(!compiled.regex.is_match(text), "{pattern} not on {text}");
+            }
+        }
+    }
+
+    #[test]
     fn faults_are_named() {
         for (pattern, code, part) in [
             ("(?=a)", "regex", "look-around"),
             ("(?<!a)b", "regex", "look-around"),
             (r"(a)\1", "regex", "back-references"),
+            ("(?>a+)b", "regex", "atomic groups"),
             ("(a", "regex", "not a regex"),
             (r"\w{1000}{1000}", "limit", "bytes when compiled"),
         ] {
