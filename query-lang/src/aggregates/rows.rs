@@ -277,12 +277,10 @@ impl RowStore {
         named.into_iter().map(|(_, name, column)| (name, column)).collect()
     }
 
-    /// The place that bounds what may still get in, when rows are ranked by place and enough are kept.
+    /// The place that bounds what may still get in, when rows are ranked by place and enough are kept. Fields may be
+    /// written by steps, `@timestamp` too: rows ranked by fields have no such place.
     pub(super) fn horizon(&self) -> Option<OrderKey> {
-        let by_place = match &self.spec.order {
-            RowOrder::By(fields) => fields.first().is_some_and(|field| *field.field == *TIMESTAMP),
-            _ => true,
-        };
+        let by_place = !matches!(self.spec.order, RowOrder::By(_));
         let slot = self.slots.first().filter(|_| by_place && self.source == Source::Events)?;
         match &slot.bound {
             Some((_, place)) => Some(*place),
