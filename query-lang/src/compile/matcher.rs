@@ -32,7 +32,7 @@ enum Form {
     /// Pieces in this order with anything between.
     Glob(Glob),
     /// Contains one of these texts.
-    ContainsAny { literals: Vec<Box<str>>, automaton: AhoCorasick },
+    ContainsAny(AhoCorasick),
     /// A regex matches somewhere.
     Regex { regex: regex::Regex, required: Required },
     /// One of them passes.
@@ -173,7 +173,7 @@ impl TextMatcher {
                 .match_kind(MatchKind::LeftmostFirst)
                 .build(literals.iter().map(|literal| literal.as_bytes()));
             if let Ok(automaton) = built {
-                return TextMatcher::new(Form::ContainsAny { literals, automaton });
+                return TextMatcher::new(Form::ContainsAny(automaton));
             }
         }
         match (parts.pop(), parts.is_empty()) {
@@ -212,7 +212,7 @@ impl TextMatcher {
             Form::Prefix(literal) => text.starts_with(&**literal),
             Form::Suffix(literal) => text.ends_with(&**literal),
             Form::Glob(glob) => glob.is_match(text),
-            Form::ContainsAny { automaton, .. } => automaton.is_match(text),
+            Form::ContainsAny(automaton) => automaton.is_match(text),
             Form::Regex { regex, .. } => regex.is_match(text),
             Form::Any(parts) => parts.iter().any(|part| part.is_match(text)),
         }
@@ -233,16 +233,6 @@ impl TextMatcher {
         }
     }
 
-    /// The literal, when passing is the same as being it: holders may then compare codes, spans or lengths.
-    #[must_use]
-    pub fn as_equals(&self) -> Option<&str> {
-        match &*self.form {
-            Form::Equals(literal) => Some(literal),
-            // A literal number also passes as another spelling; without one nothing but itself can be equal.
-            _ => None,
-        }
-    }
-
     /// The longest literal that every text contains which passes a regex, and whether its ASCII letters may be of
     /// either case; `None` for other tests, and where the regex has none.
     #[must_use]
@@ -257,39 +247,6 @@ impl TextMatcher {
         match &*self.form {
             Form::Regex { required, .. } => longest(required),
             _ => None,
-        }
-    }
-
-    /// Literals one of which every passing text contains; `None` when there is no such list.
-    #[must_use]
-    pub fn required_literals(&self) -> Option<Vec<String>> {
-        match &*self.form {
-            Form::Equals(text) | Form::Prefix(text) | Form::Suffix(text) => {
-                (!text.is_empty()).then(|| vec![text.to_string()])
-            }
-            Form::Number(number) => Some(vec![digits(number.value)?]),
-            Form::Contains { literal, .. } => (!literal.is_empty()).then(|| vec![literal.to_string()]),
-            Form::ContainsAny { literals, .. } => {
-                literals.iter().map(|text| (!text.is_empty()).then(|| text.to_string())).collect()
-            }
-            Form::Set { texts, numbers } => {
-                let numeric = numbers.iter().map(|number| digits(number.value));
-                let plain = texts.iter().filter(|text| number_text(text).is_none());
-                let plain = plain.map(|text| (!text.is_empty()).then(|| text.to_string()));
-                numeric.chain(plain).collect()
-            }
-            Form::Glob(glob) => {
-                let pieces = glob.middle.iter().filter_map(|piece| std::str::from_utf8(piece.needle()).ok());
-                let all = pieces.chain([&*glob.start, &*glob.end]);
-                let longest = all.max_by_key(|piece| piece.len())?;
-                (!longest.is_empty()).then(|| vec![longest.to_owned()])
-            }
-            Form::Regex { .. } => None,
-            Form::Any(parts) => {
-                let lists: Option<Vec<Vec<String>>> =
-                    parts.iter().map(TextMatcher::required_literals).collect();
-                lists.map(|lists| lists.into_iter().flatten().collect())
-            }
         }
     }
 }
@@ -336,16 +293,6 @@ mod tests {
             for text in no {
                 assert!(!matcher.is_match(text), "{pattern} should not match {text}");
             }
-        }
-    }
-
-    #[test]
-    fn every_passing_text_contains_a_required_literal() {
-        let matcher = TextMatcher::any_of(&["web".into(), "db*1".into(), "1.50".into(), "-0.5".into()]);
-        let literals = matcher.required_literals().unwrap();
-        for text in ["web", "db-01", "1.5", "01.5", "-.5", "-0.50"] {
-            assert!(matcher.is_match(text), "{text}");
-            assert!(literals.iter().any(|literal| text.contains(literal.as_str())), "{text} {literals:?}");
         }
     }
 

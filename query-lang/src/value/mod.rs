@@ -24,7 +24,7 @@ pub mod print;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use compare::{equal, not_equal, truth};
+pub use compare::{equal, truth};
 pub use exact::ExactSum;
 pub use number::Number;
 pub use order::{SortKey, SortType};
