@@ -601,3 +601,10 @@ fn functions_that_write_one_field_are_faults() {
 fn distinct_values_are_those_of_a_field() {
     faults("count(distinct=true)", "`distinct` needs the `field` whose values are counted", "true");
 }
+
+#[test]
+fn texts_touch_operators_in_expressions() {
+    check("x:=\"5\"*a | y:=a*\"2\"-1 | z:=\"4\"/\"2\"", "{\"a\":3}", "{\"a\":3,\"x\":15,\"y\":5,\"z\":2}");
+    faults("x:=\"5\"a", "expected a space between `\"5\"` and `a`", "a");
+    faults("b=\"5\"*a", "expected a space between `\"5\"` and `*a`", "*a");
+}

@@ -76,6 +76,11 @@ impl Parser<'_> {
         Ok(left)
     }
 
+    /// Operators may touch what they join: `"5"*a`.
+    fn check_glued_operand(&mut self, span: Span) -> Parse<()> {
+        if self.operator_here().is_some() { Ok(()) } else { self.check_glued(span) }
+    }
+
     /// The operator here and its length in bytes.
     fn operator_here(&self) -> Option<(BinaryOp, usize)> {
         use BinaryOp::{Add, Divide, Equal, Greater, GreaterEqual, Less, LessEqual};
@@ -138,7 +143,7 @@ impl Parser<'_> {
             Some(b'"') => match self.string() {
                 Some(read) => {
                     let text = read?;
-                    self.check_glued(text.span)?;
+                    self.check_glued_operand(text.span)?;
                     Ok(Expr::Text(text))
                 }
                 None => self.expected("a value"),
@@ -185,7 +190,7 @@ impl Parser<'_> {
             return self.call(name, open).map(Expr::Call);
         }
         self.lexer.go(end);
-        self.check_glued(span)?;
+        self.check_glued_operand(span)?;
         let word = self.pattern_of(span);
         if word.text.contains(':') {
             let hint = format!(
