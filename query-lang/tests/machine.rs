@@ -608,3 +608,17 @@ fn texts_touch_operators_in_expressions() {
     faults("x:=\"5\"a", "expected a space between `\"5\"` and `a`", "a");
     faults("b=\"5\"*a", "expected a space between `\"5\"` and `*a`", "*a");
 }
+
+#[test]
+fn angles_of_points() {
+    check(
+        "math:arctan2(x=x, y=y) | round(_arctan2)",
+        "{\"x\":-1,\"y\":0}",
+        "{\"x\":-1,\"y\":0,\"_arctan2\":3}",
+    );
+    check(
+        "a := math:arctan2(x, y=y)",
+        "{\"x\":2,\"y\":0}\n{\"x\":\"n\",\"y\":1,\"a\":7}",
+        "{\"x\":2,\"y\":0,\"a\":0}\n{\"x\":\"n\",\"y\":1,\"a\":7}",
+    );
+}

@@ -1,9 +1,12 @@
-//! `round` and `math:*`: functions of one number. What is no number, or has no finite answer, gives nothing.
+//! `round` and `math:*`: functions of one number, and the angle of two. What is no number, or has no finite answer, gives nothing.
+
+use std::sync::Arc;
 
 use crate::error::Diagnostic;
 use crate::functions::mapping::{Map, Mapping};
-use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Signature};
-use crate::record::ColumnBuilder;
+use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Signature, Touches};
+use crate::machine::{StepError, View};
+use crate::record::{Column, ColumnBuilder};
 use crate::value::{Number, ValueRef};
 
 const fn of_one(name: &'static str, parameters: &'static [Parameter], doc: &'static str) -> Signature {
@@ -43,6 +46,17 @@ pub const SIGNATURES: &[Signature] = &[
     of_one("math:arcsin", field_as!("_arcsin"), "The arc sine in radians."),
     of_one("math:arccos", field_as!("_arccos"), "The arc cosine in radians."),
     of_one("math:arctan", field_as!("_arctan"), "The arc tangent in radians."),
+    Signature {
+        name: "math:arctan2",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("x", Kind::Text),
+            Parameter::required("y", Kind::Text),
+            Parameter::with_default("as", Kind::Text, "_arctan2"),
+        ],
+        build: Build::Row(build_angle),
+        doc: "The angle of the point x, y in radians.",
+    },
     of_one("math:sinh", field_as!("_sinh"), "The hyperbolic sine."),
     of_one("math:cosh", field_as!("_cosh"), "The hyperbolic cosine."),
     of_one("math:tanh", field_as!("_tanh"), "The hyperbolic tangent."),
@@ -67,6 +81,56 @@ pub const SIGNATURES: &[Signature] = &[
         "The remainder of a division, with the sign of the field.",
     ),
 ];
+
+/// `math:arctan2`: the angle of a point.
+#[derive(Debug)]
+pub struct Angle {
+    x: Arc<str>,
+    y: Arc<str>,
+    output: Arc<str>,
+}
+
+fn build_angle(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
+    Ok(RowFunction::Angle(Angle {
+        x: arguments.text_or_empty("x"),
+        y: arguments.text_or_empty("y"),
+        output: arguments.text_or_empty("as"),
+    }))
+}
+
+impl Angle {
+    /// Runs over the rows in play.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn apply(&self, view: &mut View<'_>) -> Result<(), StepError> {
+        let (x, y) = (view.column(&self.x)?, view.column(&self.y)?);
+        let mut out = ColumnBuilder::default();
+        for row in view.selection().iter() {
+            let number = |column: &Column| Some(column.get(row)?.number()?.to_f64());
+            let angle = number(&x).zip(number(&y)).and_then(|(x, y)| Number::from_f64(y.atan2(x)));
+            if let Some(angle) = angle {
+                out.pad(row);
+                out.push(Some(angle.to_value().borrow()));
+            }
+        }
+        out.pad(view.rows());
+        Ok(view.assign(&self.output, out.finish())?)
+    }
+
+    /// Notes what it reads and writes.
+    pub fn touches(&self, touches: &mut Touches) {
+        // Where there is no answer, what was there stays.
+        [&self.x, &self.y, &self.output].into_iter().for_each(|field| touches.read(field));
+        touches.write(&self.output);
+    }
+
+    /// The field written.
+    #[must_use]
+    pub fn output(&self) -> Arc<str> {
+        Arc::clone(&self.output)
+    }
+}
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug)]

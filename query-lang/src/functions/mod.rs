@@ -169,6 +169,8 @@ pub enum RowFunction {
     Format(format::Format),
     /// A function of one field.
     Mapping(mapping::Mapping),
+    /// `math:arctan2`
+    Angle(math::Angle),
     /// `concat`, `splitString`, `split` ...
     Array(arrays::ArrayFunction),
     /// `now`, `start`, `end`, `duration`
@@ -229,6 +231,7 @@ impl RowFunction {
             RowFunction::Regex(function) => function.apply(view, scratch),
             RowFunction::Format(function) => function.apply(view, scratch),
             RowFunction::Mapping(function) => function.apply(view, scratch),
+            RowFunction::Angle(function) => function.apply(view),
             RowFunction::Array(function) => function.apply(view, scratch),
             RowFunction::Clock(function) => function.apply(view, scratch),
             RowFunction::TimePart(function) => function.apply(view, scratch),
@@ -246,6 +249,7 @@ impl RowFunction {
             RowFunction::Regex(function) => function.touches(touches),
             RowFunction::Format(function) => function.touches(touches),
             RowFunction::Mapping(function) => function.touches(touches),
+            RowFunction::Angle(function) => function.touches(touches),
             RowFunction::Array(function) => function.touches(touches),
             RowFunction::Clock(function) => function.touches(touches),
             RowFunction::TimePart(function) => function.touches(touches),
@@ -264,6 +268,7 @@ impl RowFunction {
             RowFunction::Fields(function) => function.output(),
             RowFunction::Format(function) => Some(function.output()),
             RowFunction::Mapping(function) => Some(function.output()),
+            RowFunction::Angle(function) => Some(function.output()),
             RowFunction::Array(function) => function.output(),
             RowFunction::Clock(function) => Some(function.output()),
             RowFunction::TimePart(function) => Some(function.output()),
