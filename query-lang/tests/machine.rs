@@ -622,3 +622,15 @@ fn angles_of_points() {
         "{\"x\":2,\"y\":0,\"a\":0}\n{\"x\":\"n\",\"y\":1,\"a\":7}",
     );
 }
+
+#[test]
+fn renames_are_simultaneous() {
+    for (pairs, expected) in [
+        ("[[a, b], [b, a]]", r#"{"a":2,"b":1,"c":3}"#),
+        ("[[a, b], [b, c]]", r#"{"b":1,"c":2}"#),
+        ("[[a, b], [n, a]]", r#"{"b":1,"c":3}"#),
+        ("[[n, b], [a, a]]", r#"{"a":1,"b":2,"c":3}"#),
+    ] {
+        check(&format!("rename({pairs})"), r#"{"a":1,"b":2,"c":3}"#, expected);
+    }
+}

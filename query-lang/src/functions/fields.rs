@@ -168,13 +168,15 @@ impl FieldFunction {
     pub fn apply(&self, view: &mut View<'_>, _scratch: &mut Scratch) -> Result<(), StepError> {
         match self {
             FieldFunction::Rename(pairs) => {
-                for (from, to) in pairs {
+                // All at once, so that names can be swapped: sources are read and removed, then targets written.
+                let columns: Vec<Column> =
+                    pairs.iter().map(|(from, _)| view.column(from)).collect::<Result<_, _>>()?;
+                for (from, _) in pairs {
+                    view.remove(from);
+                }
+                for ((_, to), column) in pairs.iter().zip(columns) {
                     // Renaming a missing field leaves the target as it is.
-                    let column = view.column(from)?;
                     view.assign(to, column)?;
-                    if from != to {
-                        view.remove(from);
-                    }
                 }
             }
             FieldFunction::Drop(fields) => fields.iter().for_each(|field| view.remove(field)),

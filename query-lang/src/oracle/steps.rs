@@ -61,8 +61,13 @@ pub(super) fn function(call: &Call, mut row: Row, context: &Context) -> Vec<Row>
                     .filter_map(|pair| Some((pair.first()?.to_string(), pair.get(1)?.to_string())))
                     .collect(),
             };
-            for (from, to) in pairs {
-                if let Some(text) = fields.remove(&from) {
+            let texts: Vec<Option<String>> =
+                pairs.iter().map(|(from, _)| fields.get(from).cloned()).collect();
+            for (from, _) in &pairs {
+                fields.remove(from);
+            }
+            for ((_, to), text) in pairs.into_iter().zip(texts) {
+                if let Some(text) = text {
                     fields.insert(to, text);
                 }
             }
