@@ -634,3 +634,41 @@ fn renames_are_simultaneous() {
         check(&format!("rename({pairs})"), r#"{"a":1,"b":2,"c":3}"#, expected);
     }
 }
+
+#[test]
+fn surplus_unnamed_arguments_are_named() {
+    for (query, message, at, hint) in [
+        (
+            "top(status, 5)",
+            "`top` takes one unnamed argument, `field`; name the others",
+            "5",
+            "write `limit=5`",
+        ),
+        (
+            "groupBy(a, b)",
+            "`groupBy` takes one unnamed argument, `field`; name the others",
+            "b",
+            "write `[a, b]`",
+        ),
+        ("head(5, 6)", "`head` takes one unnamed argument, `limit`; name the others", "6", ""),
+        ("sum(a, b)", "`sum` takes one unnamed argument, `field`; name the others", "b", "write `as=b`"),
+        (
+            "wildcard(a, pattern=\"x*\")",
+            "`pattern` is given twice: the unnamed argument is `pattern`, too",
+            "a",
+            "write `field=a`",
+        ),
+        (
+            "wildcard(pattern=\"x*\", \"a b\")",
+            "`pattern` is given twice: the unnamed argument is `pattern`, too",
+            "\"a b\"",
+            "write `field=\"a b\"`",
+        ),
+        ("sum(field=a, field=b)", "`field` is given twice", "field=b", ""),
+    ] {
+        faults(query, message, at);
+        let found = Program::compile(query, &Options::default()).unwrap_err();
+        let told = found.list.first().and_then(|fault| fault.hint.clone()).unwrap_or_default();
+        assert_eq!(told, hint, "{query}");
+    }
+}

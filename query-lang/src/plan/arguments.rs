@@ -73,7 +73,7 @@ impl Lowering<'_> {
             values = vec![Some((Argument::Assignments(list), call.span))];
         } else {
             for arg in &call.args {
-                self.argument(signature, arg, &filled, &mut values);
+                self.argument(signature, (call, arg), &filled, &mut values);
             }
         }
         // An argument at fault is not a missing one.
@@ -112,7 +112,7 @@ impl Lowering<'_> {
     fn argument(
         &mut self,
         signature: &'static Signature,
-        arg: &ast::Arg,
+        (call, arg): (&ast::Call, &ast::Arg),
         filled: &[bool],
         values: &mut [Value],
     ) {
@@ -126,13 +126,60 @@ impl Lowering<'_> {
             return;
         };
         if values.get(at).is_some_and(Option::is_some) && !filled.get(at).is_some_and(|filled| *filled) {
-            let message = format!("`{}` is given twice", parameter.name);
-            return self.fault("argument", message, arg.span);
+            return self.given_twice(signature, (call, arg), parameter, values);
         }
         let value = self.value_of(&arg.value, parameter);
         if let (Some(slot), Some(value)) = (values.get_mut(at), value) {
             *slot = Some((value, span_of(&arg.value)));
         }
+    }
+
+    /// `parameter` has a value, and `arg` is another for it: two of a name, a surplus unnamed one, or one of each.
+    fn given_twice(
+        &mut self,
+        signature: &'static Signature,
+        (call, arg): (&ast::Call, &ast::Arg),
+        parameter: &Parameter,
+        values: &[Value],
+    ) {
+        let mut unnamed = call.args.iter().filter(|arg| arg.name.is_none());
+        let is_named = |arg: &ast::Arg| {
+            arg.name
+                .as_ref()
+                .is_some_and(|name| signature.parameter(&name.text) == signature.parameter(parameter.name))
+        };
+        let named = call.args.iter().filter(|arg| is_named(arg)).count();
+        let (Some(first), true) = (unnamed.next(), arg.name.is_none() || named < 2) else {
+            return self.fault("argument", format!("`{}` is given twice", parameter.name), arg.span);
+        };
+        let by_name = named > 0;
+        let surplus = if by_name { first } else { arg };
+        let mut slots = signature.parameters.iter().zip(values);
+        let free = slots.find(|(other, value)| {
+            let later = call.args.iter().filter_map(|arg| arg.name.as_ref());
+            value.is_none() && !later.map(|name| &name.text).any(|name| name.eq_ignore_ascii_case(other.name))
+        });
+        let is_number = matches!(surplus.value, ast::Expr::Number(_));
+        let takes_numbers = free.is_some_and(|(other, _)| {
+            matches!(other.kind, Kind::Integer { .. } | Kind::Limit { .. } | Kind::Number)
+        });
+        let takes_list = matches!(parameter.kind, Kind::Texts | Kind::Numbers | Kind::Expressions);
+        let (one, two) = (shown(&first.value), shown(&surplus.value));
+        let hint = match free {
+            _ if takes_list && !by_name && !(is_number && takes_numbers) => {
+                Some(format!("write `[{one}, {two}]`"))
+            }
+            Some((other, _)) => Some(format!("write `{}={two}`", other.name)),
+            None => None,
+        };
+        let message = match by_name {
+            true => format!("`{0}` is given twice: the unnamed argument is `{0}`, too", parameter.name),
+            false => format!(
+                "`{}` takes one unnamed argument, `{}`; name the others",
+                signature.name, parameter.name
+            ),
+        };
+        self.faults.push(Diagnostic { code: "argument", message, span: surplus.span, hint });
     }
 
     fn unknown_parameter(&mut self, signature: &'static Signature, arg: &ast::Arg) {
@@ -412,6 +459,18 @@ impl Lowering<'_> {
             _ => return None,
         };
         Some(AggregatePipeline { before: steps, call, after })
+    }
+}
+
+/// A value as it would be written again, as far as it is short.
+fn shown(expr: &ast::Expr) -> String {
+    match expr {
+        ast::Expr::Word(pattern) | ast::Expr::Number(pattern) => pattern.text.clone(),
+        ast::Expr::Text(pattern) => format!("{:?}", pattern.text),
+        ast::Expr::Bool(value, _) => value.to_string(),
+        ast::Expr::Call(call) => format!("{}(..)", call.name.text),
+        ast::Expr::Array(..) => "[..]".to_owned(),
+        _ => "..".to_owned(),
     }
 }
 
