@@ -575,7 +575,7 @@ fn rows_made_of_one_event_are_told_apart() {
 /// Checks the first fault of `query`: its message and the text it points at.
 #[track_caller]
 fn faults(query: &str, message: &str, at: &str) {
-    let found = Program::compile(query, &Options::default()).expect_err(query);
+    let Err(found) = Program::compile(query, &Options::default()) else { panic!("{query}: no fault") };
     let fault = found.list.first().unwrap_or_else(|| panic!("{query}: no fault"));
     assert_eq!(fault.message, message, "{query}");
     assert_eq!(query.get(fault.span.range()), Some(at), "{query}");
