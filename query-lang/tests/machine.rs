@@ -672,3 +672,13 @@ fn surplus_unnamed_arguments_are_named() {
         assert_eq!(told, hint, "{query}");
     }
 }
+
+#[test]
+fn collect_over_its_limit_always_warns() {
+    for count in 1..=5 {
+        let lines: String = (0..count).map(|at| format!("{{\"a\":{at}}}\n")).collect();
+        let table = ResultTable::of_events(&events(&lines));
+        let result = run_with("collect(a, limit=1)", &table, &Options::default());
+        assert_eq!(result.warnings.is_empty(), count == 1, "{count} values");
+    }
+}

@@ -33,6 +33,8 @@ type Combination = Box<[Option<Box<str>>]>;
 struct FirstSeen {
     places: HashTable<(Combination, OrderKey)>,
     text_bytes: usize,
+    /// Values were dropped: there have been more than the limit, though no more may be left.
+    is_cut: bool,
 }
 
 impl FirstSeen {
@@ -50,6 +52,7 @@ impl FirstSeen {
         let owned: Combination = values.iter().map(|value| value.map(Box::from)).collect();
         self.places.insert_unique(hash, (owned, place), hash_entry);
         if self.places.len() > limit.saturating_mul(2) {
+            self.is_cut = true;
             let mut all: Vec<(Combination, OrderKey)> = self.places.drain().collect();
             all.sort_unstable_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
             for entry in all.into_iter().take(limit) {
@@ -63,6 +66,7 @@ impl FirstSeen {
             let borrowed: Vec<Option<&str>> = values.iter().map(|value| value.as_deref()).collect();
             self.see(&borrowed, *place, limit);
         }
+        self.is_cut |= other.is_cut;
     }
 
     /// The values seen first, at most `limit`.
@@ -140,7 +144,7 @@ impl Collect {
 
     pub(super) fn output(&self, count: usize, warnings: &mut Vec<String>) -> SlotTable {
         let limit = self.spec.limit;
-        let over = |slot: &Slot| slot.sets.iter().any(|set| set.places.len() > limit);
+        let over = |slot: &Slot| slot.sets.iter().any(|set| set.is_cut || set.places.len() > limit);
         if self.slots.iter().any(over) {
             warnings.push(format!(
                 "collect of {}: only {limit} distinct values kept",
