@@ -61,14 +61,23 @@ impl Store {
     /// When a segment cannot be read, or the new one or the catalog cannot be written.
     pub(crate) fn merge_next(&self, repository: &StoredRepository) -> Result<bool, StoreError> {
         let _alone = repository.removing.lock();
-        let segments = repository.segments();
+        let mut segments = repository.segments();
+        {
+            let unmergeable = self.unmergeable.lock();
+            segments.retain(|open| !unmergeable.contains(&open.entry.id));
+        }
         let entries: Vec<SegmentEntry> = segments.iter().map(|open| open.entry.clone()).collect();
         let limit = self.config.merge_segment_bytes;
         let Some(run) = next_run(&entries, self.config.merge_fan_in, limit) else { return Ok(false) };
         self.health.check_store()?;
         let inputs: Vec<OpenSegment> =
             segments.into_iter().filter(|open| run.contains(&open.entry.id)).collect();
-        self.merge(repository, &inputs)?;
+        self.merge(repository, &inputs).inspect_err(|error| {
+            // What is damaged stays so: merging it again every second helps nobody.
+            if matches!(error, StoreError::Damaged { .. }) {
+                self.unmergeable.lock().extend(inputs.iter().map(|open| open.entry.id));
+            }
+        })?;
         self.counters.merges.add(1);
         self.counters.segments_merged.add(inputs.len() as u64);
         Ok(true)

@@ -35,7 +35,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -64,6 +64,8 @@ pub(crate) struct Store {
     pub(crate) keys: Arc<Mutex<KeyWindow>>,
     pub(crate) head_bytes: Arc<AtomicUsize>,
     catalog: Mutex<Catalog>,
+    /// Segments that could not be merged, left alone until the next start.
+    unmergeable: Mutex<BTreeSet<u64>>,
     /// Repositories whose oldest head could not be sealed, by id.
     seal_failing: Mutex<BTreeMap<u32, SealFailure>>,
     /// Keys of batches up to this sequence are in the catalog.

@@ -5,7 +5,7 @@
 //! process may have died between a write and its sync, and what is visible and answered as known must not be lost
 //! with the machine later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -52,6 +52,7 @@ impl Store {
             keys,
             head_bytes: Arc::new(AtomicUsize::new(0)),
             catalog: Mutex::new(catalog),
+            unmergeable: Mutex::new(BTreeSet::new()),
             seal_failing: Mutex::new(BTreeMap::new()),
             keys_saved_to: AtomicU64::new(0),
             repositories: RwLock::new(BTreeMap::new()),
@@ -145,22 +146,51 @@ impl Store {
         self.sync_log();
         let mut by_id: BTreeMap<u32, Arc<StoredRepository>> =
             self.repositories().into_iter().map(|repository| (repository.id(), repository)).collect();
-        let replayed = replay(&self.files, &mut |frame| {
+        let mut undecodable = Vec::new();
+        let mut replayed = replay(&self.files, &mut |frame| {
             let id = frame.header.repository;
             let repository = by_id.entry(id).or_insert_with(|| self.recover_repository(id));
-            self.replay_frame(&frame, repository, now);
+            if !self.replay_frame(&frame, repository, now) {
+                undecodable.push(file::name(frame.file));
+            }
         })?;
+        let mut damaged = undecodable;
         for damage in &replayed.damage {
             self.counters.damaged.add(1);
             tracing::error!(?damage, "damage in the log");
-            if let Some((id, first, events)) = damage.batch
-                && let Some(repository) = by_id.get(&id)
-                && first > repository.sealed_to()
-            {
-                repository.add_missing(missing_batch(damage, events));
+            match damage.batch.and_then(|(id, first, events)| Some((by_id.get(&id)?, first, events))) {
+                Some((repository, first, _)) if first <= repository.sealed_to() => continue,
+                Some((repository, _, events)) => repository.add_missing(missing_batch(damage, events)),
+                None if damage.is_lost => {
+                    by_id.values().for_each(|repository| repository.add_missing(missing_batch(damage, 0)));
+                }
+                None => {}
+            }
+            if damage.is_lost {
+                damaged.push(damage.path.clone());
             }
         }
+        for kept in &mut replayed.kept {
+            kept.is_damaged = damaged.contains(&file::name(kept.number));
+        }
+        self.report_put_aside(&by_id)?;
         Ok(replayed)
+    }
+
+    /// Log files that an earlier start could not read in full and that were put aside since: what they hold is missing,
+    /// from nobody knows which repository.
+    fn report_put_aside(&self, by_id: &BTreeMap<u32, Arc<StoredRepository>>) -> Result<(), EngineError> {
+        for entry in self.files.list(log::DIRECTORY)? {
+            if entry.name.ends_with(file::DAMAGED) {
+                self.counters.damaged.add(1);
+                tracing::error!(name = %entry.name, "a damaged log file was put aside");
+                let reason = "a file of it is damaged and was put aside".to_owned();
+                let path = format!("{}/{}", log::DIRECTORY, entry.name);
+                let damage = LogDamage { path, is_lost: true, offset: 0, reason, batch: None };
+                by_id.values().for_each(|repository| repository.add_missing(missing_batch(&damage, 0)));
+            }
+        }
+        Ok(())
     }
 
     /// Syncs every log file there is. When that fails nothing more is taken, but what is there can be read.
@@ -176,7 +206,8 @@ impl Store {
         }
     }
 
-    fn replay_frame(&self, frame: &Frame<'_>, repository: &StoredRepository, now_nanos: i64) {
+    /// `false` when the batch cannot be read.
+    fn replay_frame(&self, frame: &Frame<'_>, repository: &StoredRepository, now_nanos: i64) -> bool {
         let header = &frame.header;
         if let Ok(key) = std::str::from_utf8(frame.key)
             && !key.is_empty()
@@ -191,20 +222,22 @@ impl Store {
             self.keys.lock().insert(batch, now_nanos);
         }
         if header.base <= repository.sealed_to() {
-            return;
+            return true;
         }
         match EventBatch::decode_log(frame.payload) {
             Ok(batch) => {
                 self.counters.events_replayed.add(batch.len() as u64);
                 let batch = batch.with_sequence(header.base).with_repository(repository.name());
                 repository.publish(Arc::new(batch));
+                true
             }
             Err(error) => {
                 self.counters.damaged.add(1);
                 tracing::error!(%error, sequence = header.base, "a batch in the log cannot be read");
                 let reason = error.to_string();
-                let damage = LogDamage { path: String::new(), offset: 0, reason, batch: None };
+                let damage = LogDamage { path: String::new(), is_lost: true, offset: 0, reason, batch: None };
                 repository.add_missing(missing_batch(&damage, header.events));
+                false
             }
         }
     }

@@ -4,7 +4,7 @@
 //! doubled: a published batch, a sealed head, merged and expired segments. The lock is held for a few list
 //! operations; nothing is read, written or encoded under it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -193,6 +193,13 @@ impl StoredRepository {
         let mut segments: Vec<OpenSegment> = self.inside.lock().segments.values().cloned().collect();
         segments.sort_by_key(|open| (open.entry.min_timestamp, open.entry.id));
         segments
+    }
+
+    /// The segments that can be taken out: those swapped in, and those known to be missing.
+    pub(crate) fn segment_ids(&self) -> BTreeSet<u64> {
+        let inside = self.inside.lock();
+        let missing = inside.missing.iter().map(|missing| missing.segment);
+        inside.segments.keys().copied().chain(missing).collect()
     }
 
     /// All it holds, as one immutable value; made once for all who ask until something changes.

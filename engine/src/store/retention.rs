@@ -44,7 +44,10 @@ impl Store {
             let entry = catalog.contents().repositories.get(&repository.id());
             entry.map(|entry| entry.segments.values().cloned().collect()).unwrap_or_default()
         };
-        let removed = expired(&entries, retention, now_nanos);
+        let mut removed = expired(&entries, retention, now_nanos);
+        // One that is in the catalog and not yet swapped in would be swapped in after it was removed.
+        let held = repository.segment_ids();
+        removed.retain(|id| held.contains(id));
         if removed.is_empty() {
             return Ok(0);
         }

@@ -141,10 +141,10 @@ impl Store {
     /// When the catalog or the directory cannot be written.
     pub(crate) fn release_log(&self) -> Result<(), StoreError> {
         let sealed = self.sealed();
-        if let Some(last) = self.shelf.releasable(&sealed) {
-            self.save_keys(last)?;
-        }
-        match self.shelf.release(sealed) {
+        // No further than what was looked at: the keys of a file that came to be free since are not saved.
+        let Some((number, last)) = self.shelf.releasable(&sealed) else { return Ok(()) };
+        self.save_keys(last)?;
+        match self.shelf.release(number, sealed) {
             Ok(_) => Ok(()),
             Err(error) => {
                 // The directory is that of the files still written to: its next sync would not tell the truth.
@@ -174,7 +174,7 @@ impl Store {
                 catalog.commit(&Edit::ForgetKeys { before_nanos })?;
             }
         }
-        self.keys_saved_to.store(last, Ordering::Release);
+        self.keys_saved_to.fetch_max(last, Ordering::AcqRel);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use crate::error::AppendError;
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 use crate::store::check::{Severity, check};
 use crate::store::files::memory::{Crash, Fault, MemoryFiles, Planted};
+use crate::store::log::file;
 use crate::store::log::writer::{Append, LogWriter, Outcome};
 use crate::store::snapshot::Snapshot;
 
@@ -300,6 +301,31 @@ fn planted_bugs_are_noticed() {
             .unwrap_or(0);
         assert!(found < acknowledged.iter().map(|batch| batch.2).sum(), "{planted:?} goes unnoticed");
     }
+}
+
+#[test]
+fn a_damaged_log_file_is_put_aside_and_told_after_every_restart() {
+    let memory = MemoryFiles::fragile();
+    let mut opened = open(&memory).unwrap();
+    for round in 0..3 {
+        opened.append("web", round * 100, 5, None).unwrap();
+    }
+    drop(opened);
+    let memory = memory.crash(Crash::Process);
+    let name = file::name(1);
+    assert!(memory.tamper(&name, |bytes| bytes[64 + 72 + 20] ^= 1));
+    let opened = open(&memory).unwrap();
+    assert_eq!(opened.snapshot("web").missing.len(), 1);
+    opened.seal("web").unwrap();
+    opened.store.release_log().unwrap();
+    drop(opened);
+    let memory = memory.crash(Crash::Clean);
+    let names: Vec<String> =
+        Files::Memory(memory.clone()).list("log").unwrap().into_iter().map(|entry| entry.name).collect();
+    assert!(names.iter().any(|name| name.ends_with(file::DAMAGED)), "{names:?}");
+    let opened = open(&memory).unwrap();
+    let snapshot = opened.snapshot("web");
+    assert_eq!((snapshot.missing.len(), events(&snapshot).len()), (1, 10));
 }
 
 #[test]

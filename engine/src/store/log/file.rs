@@ -79,6 +79,10 @@ pub(crate) fn name(number: u64) -> String {
     format!("{DIRECTORY}/{number:016x}.wlog")
 }
 
+/// What the name of a file ends in that is let go and holds what could not be read. Whoever repairs it or gives it up
+/// takes it away; until then answers are partial.
+pub(crate) const DAMAGED: &str = ".damaged";
+
 /// The number in a log file's name inside [`DIRECTORY`].
 pub(crate) fn number(entry: &str) -> Option<u64> {
     let digits = entry.strip_suffix(".wlog").filter(|digits| digits.len() == 16)?;

@@ -17,6 +17,8 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 /// A frame with a batch, as read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
+    /// The number of its file.
+    pub(crate) file: u64,
     pub(crate) header: Header,
     pub(crate) key: &'a [u8],
     pub(crate) payload: &'a [u8],
@@ -26,6 +28,8 @@ pub(crate) struct Frame<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogDamage {
     pub(crate) path: String,
+    /// Something is not there that the file held: the file is kept for whoever can read it better.
+    pub(crate) is_lost: bool,
     pub(crate) offset: u64,
     pub(crate) reason: String,
     /// Whose batch it was, its first sequence and its events, where its header survived.
@@ -74,7 +78,13 @@ pub(crate) fn replay(files: &Files, each: &mut dyn FnMut(Frame<'_>)) -> Result<R
             Ok(bytes) => read_file(&path, number, &bytes, &mut found, &mut gaps, each)?,
             Err(error) => {
                 let reason = format!("unreadable: {error}");
-                found.damage.push(LogDamage { path: path.clone(), offset: 0, reason, batch: None });
+                found.damage.push(LogDamage {
+                    path: path.clone(),
+                    is_lost: true,
+                    offset: 0,
+                    reason,
+                    batch: None,
+                });
                 found.kept.push(KeptFile { number, ..KeptFile::default() });
             }
         }
@@ -97,6 +107,7 @@ fn read_file(
     let header = FileHeader::decode(path, bytes)?;
     let damage = |offset: usize, reason: &str| LogDamage {
         path: path.to_owned(),
+        is_lost: true,
         offset: offset as u64,
         reason: reason.to_owned(),
         batch: None,
@@ -139,7 +150,7 @@ fn read_file(
             (Kind::Mark, _) => {}
             (Kind::Batch, Some((key, payload))) => {
                 kept.last_sequences.insert(header.repository, last);
-                each(Frame { header, key, payload });
+                each(Frame { file: number, header, key, payload });
             }
             (Kind::Batch, None) => {
                 let mut damage = damage(at, "the batch is damaged");
@@ -149,7 +160,8 @@ fn read_file(
         }
     }
     if header.is_none() && !kept.last_sequences.is_empty() {
-        found.damage.push(damage(0, "the file header is damaged; its frames were read"));
+        let read = damage(0, "the file header is damaged; its frames were read");
+        found.damage.push(LogDamage { is_lost: false, ..read });
     }
     for gap in gaps.iter_mut().skip(first_gap) {
         gap.evidence = gap.evidence.max(evidence);

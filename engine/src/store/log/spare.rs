@@ -20,6 +20,8 @@ const PREFIX: &str = "spare-";
 pub(crate) struct KeptFile {
     pub(crate) number: u64,
     pub(crate) last_sequences: HashMap<u32, u64>,
+    /// It holds what could not be read, and is put aside where others are used again.
+    pub(crate) is_damaged: bool,
 }
 
 /// The files of the log that are not written to now. Shared by the writer, which adds and takes, and the sealer,
@@ -84,26 +86,28 @@ impl Shelf {
         oldest.into_iter().flatten().filter(|(id, last)| sealed(**id) < **last).map(|(id, _)| *id).collect()
     }
 
-    /// The last sequence in the oldest files that nothing pins; `None` when the oldest is pinned.
-    pub(crate) fn releasable(&self, sealed: impl Fn(u32) -> u64) -> Option<u64> {
+    /// The number of the last of the oldest files that nothing pins, and the last sequence in them (0 without any); `None`
+    /// when the oldest is pinned.
+    pub(crate) fn releasable(&self, sealed: impl Fn(u32) -> u64) -> Option<(u64, u64)> {
         let inside = self.inside.lock();
-        let free = inside.kept.iter().take_while(|kept| is_free(kept, &sealed));
-        free.flat_map(|kept| kept.last_sequences.values()).copied().max()
+        let free: Vec<&KeptFile> = inside.kept.iter().take_while(|kept| is_free(kept, &sealed)).collect();
+        let last = free.iter().flat_map(|kept| kept.last_sequences.values()).copied().max();
+        free.last().map(|kept| (kept.number, last.unwrap_or(0)))
     }
 
-    /// Lets go of the oldest files that nothing pins: they become spares, or are removed. Whatever is gone or not
-    /// after a crash, its events are sealed and are not replayed.
-    pub(crate) fn release(&self, sealed: impl Fn(u32) -> u64) -> Result<usize, StoreError> {
+    /// Lets go of the oldest files, up to number `last`, that nothing pins: they become spares, or are removed. Whatever
+    /// is gone or not after a crash, its events are sealed and are not replayed.
+    pub(crate) fn release(&self, last: u64, sealed: impl Fn(u32) -> u64) -> Result<usize, StoreError> {
         let mut released = 0;
         loop {
             let mut inside = self.inside.lock();
-            if !inside.kept.front().is_some_and(|kept| is_free(kept, &sealed)) {
+            if !inside.kept.front().is_some_and(|kept| kept.number <= last && is_free(kept, &sealed)) {
                 break;
             }
             let Some(kept) = inside.kept.pop_front() else { break };
             let spare = (inside.spares.len() < SPARES_MAX).then(|| inside.next_spare_name());
             drop(inside);
-            self.put_away(&file::name(kept.number), spare)?;
+            self.put_away(&kept, spare)?;
             released += 1;
         }
         if released > 0 {
@@ -112,7 +116,12 @@ impl Shelf {
         Ok(released)
     }
 
-    fn put_away(&self, name: &str, spare: Option<String>) -> Result<(), StoreError> {
+    fn put_away(&self, kept: &KeptFile, spare: Option<String>) -> Result<(), StoreError> {
+        let name = &file::name(kept.number);
+        if kept.is_damaged {
+            tracing::warn!(%name, "a log file that could not be read in full is put aside");
+            return self.files.rename(name, &format!("{name}{}", file::DAMAGED));
+        }
         let right_size = self.files.open(name).and_then(|file| file.len()).ok() == Some(self.file_bytes);
         match spare.filter(|_| right_size) {
             Some(spare) => {

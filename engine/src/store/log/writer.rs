@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use super::file::{self, FileHeader};
@@ -348,7 +347,7 @@ impl LogWriter {
         let len = self.shelf.file_bytes().max((file::HEADER_BYTES + frame_bytes) as u64);
         match self.start_file(&header, len) {
             Ok(file) => {
-                let kept = KeptFile { number, last_sequences: HashMap::new() };
+                let kept = KeptFile { number, ..KeptFile::default() };
                 let at = file::HEADER_BYTES as u64;
                 let active = Active { file, salt: header.salt, len, at, kept };
                 if let Some(full) = self.active.replace(active) {
