@@ -205,10 +205,8 @@ impl Live {
             return Err(LiveError::TooMany { what: "subscriptions", limit: MAX_SUBSCRIPTIONS });
         }
         let result = metric.result(self.shared.now(), self.shared.options.tick)?;
-        let (publisher, subscription) = Subscription::new();
-        if last_revision != Some(result.revision) {
-            publisher.publish(&result);
-        }
+        let (publisher, subscription) = Subscription::new(last_revision);
+        publisher.publish(&result);
         metric.publishers.push(publisher);
         Ok(subscription)
     }

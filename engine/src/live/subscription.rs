@@ -28,6 +28,8 @@ type Waker = Box<dyn Fn() + Send + Sync>;
 #[derive(Default)]
 struct Slot {
     latest: Option<Arc<LiveResult>>,
+    /// The revision handed over last, or that the reader said to have: it does not come again.
+    known: Option<u64>,
     skipped: u64,
     closed: bool,
     left: bool,
@@ -46,8 +48,10 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(super) fn new() -> (Publisher, Subscription) {
+    /// For a reader that knows the revision `known` already.
+    pub(super) fn new(known: Option<u64>) -> (Publisher, Subscription) {
         let publisher = Publisher::default();
+        publisher.shared.0.lock().known = known;
         let subscription = Subscription { shared: Arc::clone(&publisher.shared) };
         (publisher, subscription)
     }
@@ -103,12 +107,16 @@ impl Drop for Subscription {
 }
 
 impl Publisher {
-    /// Hands `result` over, in place of one that was not fetched. False: the reader is gone.
+    /// Hands `result` over, in place of one that was not fetched, unless it is the one the reader knows. False: the
+    /// reader is gone.
     pub(super) fn publish(&self, result: &Arc<LiveResult>) -> bool {
         let (slot, changed) = &*self.shared;
         let mut slot = slot.lock();
         if slot.left {
             return false;
+        }
+        if slot.known.replace(result.revision) == Some(result.revision) {
+            return true;
         }
         if slot.latest.replace(Arc::clone(result)).is_some() {
             slot.skipped += 1;

@@ -359,6 +359,24 @@ fn subscriptions_are_pushed_conflated_and_closed() {
 }
 
 #[test]
+fn a_revision_is_pushed_once() {
+    let store = Store::new(64);
+    let live = store.live(None);
+    live.define("m", definition("count()")).unwrap();
+    assert!(live.settle(PATIENCE));
+    let fresh = live.subscribe("m", None).unwrap();
+    let Received::Result { result, .. } = fresh.receive(PATIENCE) else { panic!("nothing came") };
+    let resumed = live.subscribe("m", Some(result.revision)).unwrap();
+    for subscription in [&fresh, &resumed] {
+        let mut seen = result.revision;
+        while let Received::Result { result, .. } = subscription.receive(Duration::from_millis(100)) {
+            assert!(result.revision > seen, "{seen} came twice");
+            seen = result.revision;
+        }
+    }
+}
+
+#[test]
 fn a_waker_replaces_waiting() {
     let store = Store::new(64);
     let live = store.live(None);

@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("weir: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<text::Usage>() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

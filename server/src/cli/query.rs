@@ -17,7 +17,7 @@ use weir_query::machine::Context;
 use weir_query::program::Program;
 
 use super::output::{Format, Printer, printed};
-use super::text::{name_and_value, query_text};
+use super::text::{Usage, name_and_value, query_text};
 use super::{EXIT_USAGE, terminal};
 use crate::decode::{self, DecodeLimits, DecodeOptions, guess};
 use crate::encode::RowEncoder;
@@ -37,10 +37,10 @@ pub struct Args {
     /// Files to look at: NDJSON, JSON, CSV or text, plain, gzip or zstd; standard input when none or `-`
     files: Vec<PathBuf>,
     /// From when: relative (`24h`), RFC 3339 or epoch milliseconds
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     start: Option<String>,
     /// Until when, as --start
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     end: Option<String>,
     /// The field that holds an event's time
     #[arg(long, value_name = "FIELD")]
@@ -126,13 +126,15 @@ fn fold_all(args: &Args, program: &Arc<Program>, mut context: Context) -> anyhow
 }
 
 fn context(args: &Args, now_nanos: i64) -> anyhow::Result<Context> {
-    let time = |text: &Option<String>, absent: i64| {
-        text.as_ref().map_or(Ok(absent), |text| parse_time(text, now_nanos, &TimeZone::UTC))
+    let time = |flag: &str, text: &Option<String>, absent: i64| {
+        let wrong = |error| Usage(format!("{flag}: {error}"));
+        let parse = |text: &String| parse_time(text, now_nanos, &TimeZone::UTC).map_err(wrong);
+        text.as_ref().map_or(Ok(absent), parse)
     };
     Ok(Context {
         now_millis: now_nanos.div_euclid(1_000_000),
-        start_nanos: time(&args.start, i64::MIN).context("--start")?,
-        end_nanos: time(&args.end, i64::MAX).context("--end")?,
+        start_nanos: time("--start", &args.start, i64::MIN)?,
+        end_nanos: time("--end", &args.end, i64::MAX)?,
         timezone: String::new(),
         max_state_bytes: DEFAULT_STATE_BYTES,
     })

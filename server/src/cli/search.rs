@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::client::{Client, Refused, ServerArgs, path_segment};
 use super::output::{Format, Printer, printed};
-use super::text::name_and_value;
+use super::text::{Usage, name_and_value, query_text};
 use super::{EXIT_USAGE, terminal};
 
 /// Arguments of `weir search`.
@@ -14,15 +14,15 @@ use super::{EXIT_USAGE, terminal};
     after_help = "Examples:\n  weir search 'level=ERROR | groupBy(service)'\n  weir search --start 1h --format table 'status>=500 | top(path)'\n  weir search --live 'payments timeout'"
 )]
 pub struct Args {
-    /// The query, in CQL
+    /// The query in CQL, or `-` for standard input
     query: String,
     #[command(flatten)]
     server: ServerArgs,
     /// From when: relative (`24h`), RFC 3339 or epoch milliseconds
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     start: Option<String>,
     /// Until when, as --start
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     end: Option<String>,
     /// Keep following new matches
     #[arg(long, conflicts_with = "end")]
@@ -40,6 +40,10 @@ pub struct Args {
 /// # Errors
 /// When the server cannot be reached or fails. A wrong query is printed and gives exit code 2.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.live && args.format == Format::Table {
+        let message = "a table is printed at the end, and --live has none: use --format ndjson or csv";
+        return Err(Usage(message.to_owned()).into());
+    }
     let client = Client::new(&args.server);
     let path = format!("/api/v1/repositories/{}/query", path_segment(&args.server.repository));
     let body = serde_json::to_vec(&request(&args)?)?;
@@ -75,8 +79,7 @@ fn request(args: &Args) -> anyhow::Result<serde_json::Value> {
         let (name, value) = name_and_value(pair)?;
         arguments.insert(name.to_owned(), value.into());
     }
-    let mut request =
-        serde_json::json!({ "queryString": args.query, "isLive": args.live, "arguments": arguments });
+    let mut request = serde_json::json!({ "queryString": query_text(&args.query)?, "isLive": args.live, "arguments": arguments });
     if let Some(fields) = request.as_object_mut() {
         for (name, value) in [("start", &args.start), ("end", &args.end)] {
             value.as_ref().map(|value| fields.insert(name.to_owned(), value.as_str().into()));

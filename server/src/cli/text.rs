@@ -1,9 +1,14 @@
 //! What is said on the command line in a form of its own: query texts, parameters as `name=value`.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use anyhow::{Context, bail};
 use weir_query::error::MAX_QUERY_BYTES;
+
+/// What was asked for on the command line means nothing; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
 
 /// The query text that `argument` stands for.
 ///
@@ -16,9 +21,14 @@ pub(super) fn query_text(argument: &str) -> anyhow::Result<String> {
     let mut text = String::new();
     // One byte more than allowed tells a query that just fits from one that does not.
     let limit = MAX_QUERY_BYTES as u64 + 1;
-    std::io::stdin().lock().take(limit).read_to_string(&mut text).context("cannot read the query")?;
+    match std::io::stdin().lock().take(limit).read_to_string(&mut text) {
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            bail!(Usage("the query is not UTF-8".to_owned()))
+        }
+        read => read.context("cannot read the query")?,
+    };
     if text.len() > MAX_QUERY_BYTES {
-        bail!("the query is longer than {MAX_QUERY_BYTES} bytes");
+        bail!(Usage(format!("the query is longer than {MAX_QUERY_BYTES} bytes")));
     }
     Ok(text)
 }
@@ -28,5 +38,16 @@ pub(super) fn query_text(argument: &str) -> anyhow::Result<String> {
 /// # Errors
 /// When there is no `=`.
 pub(super) fn name_and_value(pair: &str) -> anyhow::Result<(&str, &str)> {
-    pair.split_once('=').with_context(|| format!("`{pair}` is not name=value"))
+    Ok(pair.split_once('=').ok_or_else(|| Usage(format!("`{pair}` is not name=value")))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_pairs_are_wrong_usage() {
+        assert_eq!(name_and_value("a=b=c").unwrap(), ("a", "b=c"));
+        assert!(name_and_value("a").unwrap_err().is::<Usage>());
+    }
 }

@@ -117,7 +117,8 @@ fn structured_event(
                 tags: Some(tags),
                 attributes: (!extra.is_empty()).then(|| extra.finish()),
             };
-            intake.json(attributes.unwrap_or("{}").as_bytes(), beside)
+            let raw = attributes.unwrap_or("{}").as_bytes();
+            if error.is_some() { intake.faulty_json(raw, beside) } else { intake.json(raw, beside) }
         }
     }
 }

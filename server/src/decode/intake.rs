@@ -92,12 +92,17 @@ impl<'a> Intake<'a> {
 
     /// An event whose raw text should be a JSON object.
     pub(super) fn json(&mut self, raw: &[u8], beside: Beside<'_>) -> Result<(), DecodeError> {
-        self.push(raw, beside, true)
+        self.push(raw, beside, true, false)
     }
 
     /// An event of plain text.
     pub(super) fn text(&mut self, raw: &[u8], beside: Beside<'_>) -> Result<(), DecodeError> {
-        self.push(raw, beside, false)
+        self.push(raw, beside, false, false)
+    }
+
+    /// An event of JSON with a part that is not understood: the attributes have `@error`.
+    pub(super) fn faulty_json(&mut self, raw: &[u8], beside: Beside<'_>) -> Result<(), DecodeError> {
+        self.push(raw, beside, true, true)
     }
 
     /// An event that is not what it should be, kept as text.
@@ -105,10 +110,7 @@ impl<'a> Intake<'a> {
         let mut members = Members::default();
         members.object(beside.attributes);
         members.text("@error", why);
-        let before = self.account.rejected_count;
-        self.text(raw, Beside { attributes: Some(members.finish()), ..beside })?;
-        self.account.unparsed += usize::from(self.account.rejected_count == before);
-        Ok(())
+        self.push(raw, Beside { attributes: Some(members.finish()), ..beside }, false, true)
     }
 
     /// An event that is not taken.
@@ -134,7 +136,8 @@ impl<'a> Intake<'a> {
         self.account.blank += 1;
     }
 
-    fn push(&mut self, raw: &[u8], beside: Beside<'_>, json: bool) -> Result<(), DecodeError> {
+    /// Takes an event, as JSON or text; one that is `faulty` counts as unparsed when it is taken.
+    fn push(&mut self, raw: &[u8], beside: Beside<'_>, json: bool, faulty: bool) -> Result<(), DecodeError> {
         let merged = self.fields.as_ref().map(|fields| {
             let mut members = fields.clone();
             members.object(beside.attributes);
@@ -153,7 +156,7 @@ impl<'a> Intake<'a> {
             Ok(pushed) => {
                 self.index += 1;
                 self.account.accepted += 1;
-                self.account.unparsed += usize::from(matches!(pushed, Pushed::Unparsed(_)));
+                self.account.unparsed += usize::from(faulty || matches!(pushed, Pushed::Unparsed(_)));
             }
             Err(PushError::BatchFull { limit }) => return Err(DecodeError::BatchTooLarge { limit }),
             Err(error) => self.reject(raw, error.to_string()),

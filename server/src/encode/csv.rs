@@ -26,6 +26,8 @@ pub(super) struct CsvWriter {
     held_rows: usize,
     started: bool,
     has_other: bool,
+    /// The header goes out with the first rows: nobody knows when more come.
+    pub(super) at_once: bool,
 }
 
 impl CsvWriter {
@@ -44,7 +46,7 @@ impl CsvWriter {
         }
         self.held_rows += rows.len();
         self.held.push((table.clone(), rows));
-        if self.held_rows > MAX_HELD_ROWS {
+        if self.held_rows > MAX_HELD_ROWS || self.at_once && self.held_rows > 0 {
             self.has_other = true;
             self.start(out);
         }

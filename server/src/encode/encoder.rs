@@ -63,6 +63,14 @@ impl RowEncoder {
         RowEncoder { form, rows: 0, csv: CsvWriter::default() }
     }
 
+    /// For an answer in `form` that has no end: every row is written as it comes.
+    #[must_use]
+    pub fn endless(form: Form) -> RowEncoder {
+        let mut encoder = RowEncoder::new(form);
+        encoder.csv.at_once = true;
+        encoder
+    }
+
     /// Rows taken so far.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -156,6 +164,15 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("a,@other\r\n1,\r\n"));
         assert!(text.ends_with("2,\"{\"\"b\"\":\"\"3\"\"}\"\r\n"), "{}", &text[text.len() - 40..]);
+    }
+
+    #[test]
+    fn endless_answers_hold_nothing_back() {
+        let (mut encoder, mut out) = (RowEncoder::endless(Form::Csv), Vec::new());
+        encoder.rows(&table(&[("a", Value::Int(1))]), &[], &mut out);
+        assert_eq!(out, b"");
+        encoder.rows(&table(&[("a", Value::Int(1))]), &[0], &mut out);
+        assert_eq!(out, b"a,@other\r\n1,\r\n");
     }
 
     #[test]

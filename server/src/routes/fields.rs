@@ -1,8 +1,9 @@
 //! `GET …/fields`: the catalogue.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
+use super::extract::Path;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::wire::FieldFacts;

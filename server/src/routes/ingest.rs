@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Repository};
 
 use super::body::Held;
+use super::extract::{Path, Query};
 use super::time::now_nanos;
 use crate::app::{App, DEFAULT_REPOSITORY};
 use crate::auth::Bearer;
@@ -45,7 +46,7 @@ pub(super) async fn any(
     state: State<App>,
     bearer: Extension<Bearer>,
     Path(repository): Path<String>,
-    parameters: Query<IngestParameters>,
+    Query(parameters): Query<IngestParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let repository = named(&state, &bearer, &repository)?;
@@ -57,7 +58,7 @@ pub(super) async fn messages(
     state: State<App>,
     bearer: Extension<Bearer>,
     Path(repository): Path<String>,
-    parameters: Query<IngestParameters>,
+    Query(parameters): Query<IngestParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let repository = named(&state, &bearer, &repository)?;
@@ -71,7 +72,7 @@ macro_rules! by_token {
         pub(super) async fn $name(
             state: State<App>,
             bearer: Extension<Bearer>,
-            parameters: Query<IngestParameters>,
+            Query(parameters): Query<IngestParameters>,
             request: Request,
         ) -> Result<Response, ApiError> {
             let repository = repository_of(&state, &bearer, &parameters)?;

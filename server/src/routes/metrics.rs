@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Notify;
 use weir_engine::live::{Live, LiveError, Received, Subscription};
 
 use super::event_stream::{EventSender, event_stream};
+use super::extract::Path;
 use crate::app::App;
 use crate::encode::encode_metric;
 use crate::error::ApiError;

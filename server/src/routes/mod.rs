@@ -8,6 +8,7 @@
 
 mod body;
 mod event_stream;
+mod extract;
 mod fields;
 mod guard;
 mod ingest;

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use super::extract::Path;
 use super::query_live;
 use super::query_stream::{First, Pump};
 use super::time::now_nanos;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use weir_query::compile::Options;
 
 use super::event_stream::{EventSender, event_stream};
+use super::extract::{Path, Query};
 use super::query::read_request;
 use super::time::now_nanos;
 use crate::app::App;

@@ -55,7 +55,7 @@ pub(super) fn follow(
         }
     };
     let (sender, receiver) = mpsc::channel(MAX_WAITING_PIECES);
-    tokio::spawn(run(app.clone(), place, history, tail, RowEncoder::new(form), sender));
+    tokio::spawn(run(app.clone(), place, history, tail, RowEncoder::endless(form), sender));
     Ok(Body::from_stream(ReceiverStream::new(receiver)).into_response())
 }
 

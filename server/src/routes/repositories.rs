@@ -1,9 +1,10 @@
 //! Repositories: list, show, make.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::extract::Path;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::wire::RepositoryFacts;

@@ -6,6 +6,6 @@ mod stages;
 mod time;
 
 pub use cost::Cost;
-pub use prepared::{Prepared, Purpose};
+pub use prepared::{Prepared, Purpose, is_zone};
 pub use stages::filter_part;
 pub use time::{TimeError, parse_relative_nanos, parse_time};

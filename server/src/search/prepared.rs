@@ -138,15 +138,23 @@ fn arguments(given: Option<&BTreeMap<String, Argument>>) -> BTreeMap<String, Vec
 /// The zone by name; an offset otherwise; UTC where the request has neither.
 fn zone(request: &QueryRequest) -> Result<TimeZone, ApiError> {
     if let Some(name) = request.time_zone.as_deref().filter(|name| !name.is_empty()) {
-        if let Ok(zone) = TimeZone::get(name) {
-            return Ok(zone);
-        }
         let wrong = || ApiError::bad_request(format!("timeZone: {name:?} is neither a zone nor an offset"));
-        return offset_minutes(name).and_then(fixed).ok_or_else(wrong);
+        return named_zone(name).ok_or_else(wrong);
     }
     let minutes = request.time_zone_offset_minutes.unwrap_or(0);
     fixed(minutes)
         .ok_or_else(|| ApiError::bad_request(format!("timeZoneOffsetMinutes: {minutes} is no offset")))
+}
+
+/// The zone of a name or an offset.
+fn named_zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok().or_else(|| offset_minutes(name).and_then(fixed))
+}
+
+/// Whether `name` is the name of a zone, or an offset.
+#[must_use]
+pub fn is_zone(name: &str) -> bool {
+    named_zone(name).is_some()
 }
 
 fn fixed(minutes: i32) -> Option<TimeZone> {

@@ -23,9 +23,20 @@ pub struct JobCreated {
 #[serde(rename_all = "camelCase")]
 pub struct JobPage {
     /// Rows wanted.
+    #[serde(default, deserialize_with = "count")]
     pub pagination_limit: Option<usize>,
     /// Rows left out first.
+    #[serde(default, deserialize_with = "count")]
     pub pagination_offset: Option<usize>,
+}
+
+/// A number, or nothing behind the equals sign, which is as if it were not there.
+fn count<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<usize>, D::Error> {
+    let text = String::deserialize(source)?;
+    match text.trim() {
+        "" => Ok(None),
+        digits => digits.parse().map(Some).map_err(serde::de::Error::custom),
+    }
 }
 
 /// `metaData` of a job's answer.

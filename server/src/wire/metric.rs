@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use weir_engine::live::{LiveResult, MetricDefinition, MetricInfo, TimeBasis};
 
 use super::query::Argument;
+use crate::search::is_zone;
 
 /// The window where none is given.
 const DEFAULT_WINDOW: Duration = Duration::from_secs(3600);
@@ -65,6 +66,9 @@ impl MetricRequest {
                 format!("{name}: {text:?} is no duration; expected such as `90s`, `5m`, `1h`")
             }),
         };
+        if let Some(zone) = self.timezone.as_deref().filter(|zone| !zone.is_empty() && !is_zone(zone)) {
+            return Err(format!("timezone: {zone:?} is neither a zone nor an offset"));
+        }
         let window = read("window", &self.window)?.unwrap_or(DEFAULT_WINDOW);
         let mut definition = MetricDefinition::new(&self.query, window);
         if let Some(granule) = read("granule", &self.granule)? {
@@ -219,6 +223,8 @@ mod tests {
         assert_eq!(read(r#"{"query":"count()"}"#).unwrap().window, DEFAULT_WINDOW);
         assert!(read(r#"{"query":"x","window":"soon"}"#).unwrap_err().starts_with("window"));
         assert!(read(r#"{"query":"x","window":"-5m"}"#).is_err());
+        assert!(read(r#"{"query":"x","timezone":"Mars/Olympus"}"#).unwrap_err().starts_with("timezone"));
+        assert!(read(r#"{"query":"x","timezone":"Europe/Copenhagen"}"#).is_ok());
         assert!(serde_json::from_str::<MetricRequest>(r#"{"query":"x","widow":"5m"}"#).is_err());
     }
 }

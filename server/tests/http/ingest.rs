@@ -65,6 +65,23 @@ async fn every_route_and_form() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_not_understood_is_counted() {
+    let body = |raw: &str| {
+        format!(
+            r#"[{{"events":[{{"timestamp":"soon","attributes":{{"k":"v"}}{raw}}},{{"timestamp":"2024-01-02","attributes":{{"k":"v"}}}}]}}]"#
+        )
+    };
+    for raw in ["", r#","rawstring":"x""#] {
+        let world = World::new();
+        let answer = world.post(INGEST, &[("content-type", "application/json")], body(raw)).await.json();
+        assert_eq!((&answer["accepted"], &answer["unparsed"]), (&json!(2), &json!(1)), "{raw}");
+        let rows = world.rows("@error=*").await;
+        assert_eq!((rows.len(), &rows[0]["k"]), (1, &json!("v")));
+        assert_eq!(world.rows("@timestamp=1704153600000").await.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn compressed_bodies() {
     let lines = b"{\"a\":1}\n{\"a\":2}\n";
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -120,3 +120,18 @@ async fn pages_of_strangers_are_refused() {
     assert_eq!(status(&[("host", "evil.example")]).await, 403);
     assert_eq!(status(&[("host", "localhost:9480"), ("origin", "https://evil.example")]).await, 403);
 }
+
+#[tokio::test]
+async fn wrong_addresses_are_answered_like_every_mistake() {
+    let world = World::new();
+    for path in
+        ["/api/v1/repositories/%FF/fields", "/api/v1/repositories/default/queryjobs/x?paginationLimit=many"]
+    {
+        let answer = world.send(request(Method::GET, path, &[("accept", "application/json")], "")).await;
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text());
+        assert_eq!(answer.json()["error"]["code"], "bad-request", "{path}");
+    }
+    // Nothing behind the equals sign is as if it were not there: this job is simply unknown.
+    let path = "/api/v1/repositories/default/queryjobs/x?paginationLimit=";
+    assert_eq!(world.get(path).await.status, 404);
+}

@@ -23,3 +23,12 @@ pub(super) fn iso(bytes: &[u8]) -> Option<(i64, usize)> {
     written.offset_seconds = offset;
     Some((written.nanos_since_epoch()?, end))
 }
+
+/// `YYYY-MM-DD` and nothing else: the midnight it begins with.
+pub(super) fn date(bytes: &[u8]) -> Option<i64> {
+    if bytes.len() != 10 || bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
+        return None;
+    }
+    let (year, month, day) = (number(bytes, 0, 4)?, number(bytes, 5, 2)?, number(bytes, 8, 2)?);
+    Written { year: i64::from(year), month, day, ..Written::default() }.nanos_since_epoch()
+}

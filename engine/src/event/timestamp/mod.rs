@@ -13,7 +13,7 @@ pub use civil::NANOS_PER_SECOND;
 /// How far into a line of text a time is looked for, in bytes.
 const MAX_DETECT_BYTES: usize = 128;
 
-/// The time that a value says: RFC 3339 and its relatives, seconds, milliseconds, microseconds or nanoseconds since
+/// The time that a value says: RFC 3339 and its relatives, a date alone (its midnight), seconds, milliseconds, microseconds or nanoseconds since
 /// the epoch by magnitude, or whatever [`detect`] finds at its front. Times without a year are the nearest to
 /// `reference_nanos`.
 #[must_use]
@@ -22,7 +22,9 @@ pub fn parse(value: &str, reference_nanos: i64) -> Option<i64> {
     if let Some((nanos, _)) = date_time::iso(bytes) {
         return Some(nanos);
     }
-    epoch::parse(value.trim_ascii()).or_else(|| detect(value, reference_nanos))
+    let trimmed = value.trim_ascii();
+    let plain = epoch::parse(trimmed).or_else(|| date_time::date(trimmed.as_bytes()));
+    plain.or_else(|| detect(value, reference_nanos))
 }
 
 /// The first time that stands in the front of `text`. Known are RFC 3339 and `YYYY-MM-DD HH:MM:SS[,.]fff` (also with
