@@ -126,17 +126,19 @@ impl Server {
         self.post(&format!("/api/v1/repositories/{repository}/query"), &headers, body.as_bytes())
     }
 
-    /// Waits until background work is over: CPU time stands still for half a second. At most two minutes.
+    /// Waits until background work is over: hardly any CPU time for four seconds, longer than merging ever rests
+    /// between two steps. At most three minutes.
     ///
     /// # Errors
     /// When the server has ended.
     pub fn settle(&self) -> anyhow::Result<()> {
-        let mut last = self.cpu()?;
-        for _ in 0..240 {
+        let (mut last, mut quiet) = (self.cpu()?, 0);
+        for _ in 0..360 {
             std::thread::sleep(Duration::from_millis(500));
             let now = self.cpu()?;
-            if now - last < Duration::from_millis(15) {
-                return Ok(());
+            quiet = if now - last < Duration::from_millis(15) { quiet + 1 } else { 0 };
+            if quiet == 8 {
+                break;
             }
             last = now;
         }
