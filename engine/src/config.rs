@@ -138,7 +138,7 @@ impl EngineConfig {
             seal_age_secs: 300,
             max_head_bytes: 512 * MIB,
             merge_segment_bytes: 256 << 20,
-            merge_fan_in: 4,
+            merge_fan_in: 8,
             merge_cpu_percent: 25,
             upkeep_interval_millis: 1_000,
             retention: Retention::default(),

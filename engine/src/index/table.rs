@@ -137,18 +137,35 @@ fn pack_row(bits: &[u64], count: usize, granules: usize) -> (u8, Vec<u8>) {
     } else if (granules - count) * 3 <= granules {
         offer(HOLES, gaps(ordinals(bits, granules, false), granules - count, granules));
     }
-    let runs = runs(bits, granules);
-    if runs.len() * 4 <= granules.min(count * 2) {
-        offer(RUNS, pack_runs(&runs, granules));
+    if run_count(bits) * 4 <= granules.min(count * 2) {
+        offer(RUNS, pack_runs(&runs(bits, granules), granules));
     }
     best
 }
 
 /// The granules that are in `bits`, or those that are not.
 fn ordinals(bits: &[u64], granules: usize, set: bool) -> impl Iterator<Item = usize> {
-    (0..granules).filter(move |ordinal| {
-        bits.get(ordinal / 64).is_some_and(|word| (word >> (ordinal % 64) & 1 == 1) == set)
+    bits.iter().enumerate().flat_map(move |(at, word)| {
+        let held = granules.saturating_sub(at * 64).min(64);
+        let mask = u64::MAX.checked_shr(64 - held as u32).unwrap_or(0);
+        let mut left = if set { *word } else { !*word } & mask;
+        std::iter::from_fn(move || {
+            let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(at * 64 + bit)
+        })
     })
+}
+
+/// How many runs of neighbours `bits` has: bits whose lower neighbour is not set.
+fn run_count(bits: &[u64]) -> usize {
+    let mut carry = 0;
+    let starts = bits.iter().map(|word| {
+        let start = word & !(word << 1 | carry);
+        carry = word >> 63;
+        start.count_ones() as usize
+    });
+    starts.sum()
 }
 
 fn runs(bits: &[u64], granules: usize) -> Vec<(usize, usize)> {

@@ -14,8 +14,8 @@ const INDEX_OF_STORED_PERCENT: usize = 12;
 /// or this share of the raw text, whichever is more.
 const INDEX_OF_RAW_PERCENT: usize = 1;
 /// A segment with less raw text than this, in bytes, keeps its whole index: it will be merged, and a row that is
-/// dropped here is missing in every segment it goes into. Sixteen of them, each without other rows, would leave none.
-const WHOLE_INDEX_RAW_BYTES: usize = 128 << 20;
+/// dropped here is missing in every segment it goes into. Eight of them, each without other rows, would leave none.
+const WHOLE_INDEX_RAW_BYTES: usize = 96 << 20;
 
 /// Writes a segment, block by block, front to back. Never syncs and never renames: that is its caller's.
 #[derive(Debug)]
