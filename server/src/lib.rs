@@ -12,6 +12,7 @@
 pub mod app;
 pub mod auth;
 pub mod cli;
+mod clock;
 pub mod connection;
 pub mod decode;
 pub mod encode;

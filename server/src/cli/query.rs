@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
@@ -19,6 +18,7 @@ use weir_query::program::Program;
 use super::output::{Format, Printer, printed};
 use super::text::{Usage, name_and_value, query_text};
 use super::{EXIT_USAGE, terminal};
+use crate::clock::now_nanos;
 use crate::decode::{self, DecodeLimits, DecodeOptions, guess};
 use crate::encode::RowEncoder;
 use crate::search::parse_time;
@@ -206,9 +206,4 @@ fn print(found: &Folded, format: Format) -> anyhow::Result<()> {
         eprintln!("weir: {warning}");
     }
     printed(out.flush())
-}
-
-fn now_nanos() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -16,9 +16,9 @@ use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Re
 
 use super::body::Held;
 use super::extract::{Path, Query};
-use super::time::now_nanos;
 use crate::app::{App, DEFAULT_REPOSITORY};
 use crate::auth::Bearer;
+use crate::clock::now_nanos;
 use crate::decode::{DecodeLimits, DecodeOptions, Decoded, Encoding, Format, Route, decode_body};
 use crate::error::ApiError;
 use crate::observe::IngestLabels;

@@ -19,7 +19,6 @@ mod query_jobs;
 mod query_live;
 mod query_stream;
 mod repositories;
-mod time;
 mod unknown;
 
 use axum::Router;

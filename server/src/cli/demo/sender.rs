@@ -4,9 +4,10 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::cli::client::Client;
+use crate::clock::now_nanos;
 use crate::generate::{Dataset, Generator};
 
 /// How often a batch of the live stream goes out.
@@ -89,9 +90,4 @@ impl Sender {
         answer.read_to_end(&mut Vec::new())?;
         Ok(())
     }
-}
-
-fn now_nanos() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
