@@ -56,8 +56,10 @@ impl Lines {
     #[must_use]
     pub fn format(&self) -> Format {
         match self.dataset {
-            Dataset::Application | Dataset::Kubernetes => Format::Ndjson,
             Dataset::Access | Dataset::Syslog => Format::Text,
+            Dataset::Application | Dataset::Kubernetes | Dataset::Windows | Dataset::Devices => {
+                Format::Ndjson
+            }
         }
     }
 

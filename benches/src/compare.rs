@@ -11,11 +11,13 @@ use anyhow::{Context, bail};
 use crate::clock;
 use crate::corpus::Corpus;
 use crate::queries::Kind;
-use crate::report::{QueryRow, Report, millis, ratio};
+use crate::report::{QueryRow, Report, ratio};
+use crate::sending::Sending;
 use crate::server::Server;
 
-/// How long a sender waits that was told the server is busy.
-const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// Settings under which queries are measured: partial results of earlier runs are not kept, so that every run does
+/// the whole work.
+pub const COLD: &[&str] = &[];
 
 /// How a comparison runs.
 #[derive(Clone, Debug)]
@@ -28,6 +30,10 @@ pub struct Comparison {
     pub runs: usize,
     /// Bytes a batch.
     pub batch_bytes: usize,
+    /// Data directories of an earlier run are used as they are, and nothing is sent.
+    pub reuse: bool,
+    /// Only kinds whose name has this in it.
+    pub only: String,
 }
 
 impl Comparison {
@@ -36,31 +42,42 @@ impl Comparison {
     /// # Errors
     /// When a part of the run fails. A wrong count is reported, not an error.
     pub fn run(&self, corpus: &Corpus, kinds: &[Kind]) -> anyhow::Result<Report> {
-        let data = self.work.join(format!("data-{:?}", corpus.dataset).to_lowercase());
-        if data.exists() {
-            std::fs::remove_dir_all(&data)?;
+        let data = self.data_of(corpus);
+        let mut facts = Vec::new();
+        if !(self.reuse && data.exists()) {
+            if data.exists() {
+                std::fs::remove_dir_all(&data)?;
+            }
+            let server = Server::start(&self.weir, &data)?;
+            facts = self.ingest(&server, corpus)?;
+            facts.push(("peak memory".into(), megabytes(server.peak_memory_bytes())));
+            server.stop()?;
         }
-        let server = Server::start(&self.weir, &data)?;
-        let mut facts = self.ingest(&server, corpus)?;
-        facts.push(("peak memory".into(), format!("{} MB", server.peak_memory_bytes() / 1_000_000)));
-        server.stop()?;
-        let server = Server::start(&self.weir, &data)?;
+        let server = Server::start_with(&self.weir, &data, COLD)?;
         server.settle()?;
         facts.extend(sizes(corpus, &data)?);
         let base_kind =
             kinds.first().and_then(|kind| kind.rg.clone()).context("the first kind has no rg form")?;
         let base = self.rg(&base_kind, &corpus.path)?.0;
+        let wanted = kinds.iter().filter(|kind| kind.name.contains(&self.only));
         let queries =
-            kinds.iter().map(|kind| self.measure(&server, kind, &corpus.path)).collect::<Result<_, _>>()?;
+            wanted.map(|kind| self.measure(&server, kind, &corpus.path)).collect::<Result<_, _>>()?;
+        facts.push(("memory after the queries".into(), megabytes(server.memory_bytes())));
         server.stop()?;
         let title =
             format!("{:?}: {} events, {} MB raw", corpus.dataset, corpus.events, corpus.bytes / 1_000_000);
         Ok(Report { title, facts, base, queries })
     }
 
+    /// The data directory of `corpus`.
+    #[must_use]
+    pub fn data_of(&self, corpus: &Corpus) -> PathBuf {
+        self.work.join(format!("data-{:?}", corpus.dataset).to_lowercase())
+    }
+
     fn ingest(&self, server: &Server, corpus: &Corpus) -> anyhow::Result<Vec<(String, String)>> {
         let (cpu, wall) = (server.cpu()?, Instant::now());
-        let (mut waits, mut busy) = (Vec::new(), 0);
+        let mut sending = Sending::new(server, corpus.content_type());
         let mut file = File::open(&corpus.path)?;
         let mut left = Vec::new();
         loop {
@@ -71,28 +88,19 @@ impl Comparison {
             };
             if end > 0 {
                 let batch: Vec<u8> = left.drain(..end).collect();
-                let mut sent = Instant::now();
-                while !server.ingest(corpus.content_type(), &batch)? {
-                    busy += 1;
-                    std::thread::sleep(BUSY_PAUSE);
-                    sent = Instant::now();
-                }
-                waits.push(sent.elapsed());
+                sending.send(&batch)?;
             }
             if read == 0 {
                 break;
             }
         }
-        let sending = wall.elapsed();
+        let took = wall.elapsed();
         server.settle()?;
         let spent = server.cpu()?.saturating_sub(cpu);
-        waits.sort_unstable();
-        let p99 = waits.get(waits.len() * 99 / 100).copied().unwrap_or_default();
-        let megabytes = corpus.bytes as f64 / 1e6;
-        Ok(vec![
+        let mut facts = vec![
             (
                 "ingest, raw MB per core-second, sealing and merging included".into(),
-                format!("{:.0}", megabytes / spent.as_secs_f64()),
+                format!("{:.0}", corpus.bytes as f64 / 1e6 / spent.as_secs_f64()),
             ),
             (
                 "ingest, CPU us an event".into(),
@@ -100,14 +108,11 @@ impl Comparison {
             ),
             (
                 "ingest, raw MB a second of wall time, one sender".into(),
-                format!("{:.0}", megabytes / sending.as_secs_f64()),
+                format!("{:.0}", corpus.bytes as f64 / 1e6 / took.as_secs_f64()),
             ),
-            ("told to come again later".into(), format!("{busy} times")),
-            (
-                "acknowledged, ms, median / p99".into(),
-                format!("{} / {}", millis(clock::median(waits)), millis(p99)),
-            ),
-        ])
+        ];
+        facts.extend(sending.facts());
+        Ok(facts)
     }
 
     fn measure(&self, server: &Server, kind: &Kind, raw: &Path) -> anyhow::Result<QueryRow> {
@@ -128,7 +133,14 @@ impl Comparison {
             }
             None => (None, false),
         };
-        Ok(QueryRow { name: kind.name, weir: clock::median(times), rg, count: ours, wrong })
+        Ok(QueryRow {
+            name: kind.name,
+            weir: clock::median(times),
+            rg,
+            count: ours,
+            wrong,
+            target: kind.target,
+        })
     }
 
     fn rg(&self, args: &[String], raw: &Path) -> anyhow::Result<(Duration, String)> {
@@ -146,7 +158,7 @@ impl Comparison {
 }
 
 /// The `_count` of a single row, else how many rows there are.
-fn count_of(answer: &[u8]) -> String {
+pub(crate) fn count_of(answer: &[u8]) -> String {
     let mut lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let first: Option<serde_json::Value> = lines.next().and_then(|line| serde_json::from_slice(line).ok());
     let rest = lines.count();
@@ -177,7 +189,12 @@ fn sizes(corpus: &Corpus, data: &Path) -> anyhow::Result<Vec<(String, String)>> 
     ])
 }
 
-fn folder_bytes(folder: &Path, ending: &str) -> anyhow::Result<u64> {
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes / 1_000_000)
+}
+
+/// Bytes of all files below `folder` whose name ends in `ending`.
+pub(crate) fn folder_bytes(folder: &Path, ending: &str) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;

@@ -1,7 +1,7 @@
 //! The files that are measured: generated once, kept while the work folder is.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -41,7 +41,7 @@ impl Corpus {
     /// # Errors
     /// When the file cannot be written.
     pub fn generate(folder: &Path, dataset: Dataset, seed: u64, size: Size) -> anyhow::Result<Corpus> {
-        let path = folder.join(format!("{dataset:?}-{seed}.log").to_lowercase());
+        let path = Corpus::path(folder, dataset, seed);
         let mut file =
             BufWriter::with_capacity(1 << 20, File::create(&path).context("cannot create the corpus")?);
         let mut generator = Generator::new(dataset, seed, START_NANOS, EVENTS_PER_SECOND);
@@ -60,12 +60,48 @@ impl Corpus {
         Ok(Corpus { dataset, path, events, bytes })
     }
 
+    /// The file that an earlier run with the same `seed` left in `folder`; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn kept(folder: &Path, dataset: Dataset, seed: u64) -> anyhow::Result<Option<Corpus>> {
+        let path = Corpus::path(folder, dataset, seed);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut file = BufReader::with_capacity(1 << 20, File::open(&path)?);
+        let (mut events, mut bytes) = (0, 0);
+        loop {
+            let piece = file.fill_buf()?;
+            let len = piece.len();
+            if len == 0 {
+                break;
+            }
+            events += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+            bytes += len as u64;
+            file.consume(len);
+        }
+        Ok(Some(Corpus { dataset, path, events, bytes }))
+    }
+
+    fn path(folder: &Path, dataset: Dataset, seed: u64) -> PathBuf {
+        folder.join(format!("{dataset:?}-{seed}.log").to_lowercase())
+    }
+
     /// How its bytes are announced over HTTP.
     #[must_use]
     pub fn content_type(&self) -> &'static str {
-        match self.dataset {
-            Dataset::Application | Dataset::Kubernetes => "application/x-ndjson",
-            Dataset::Access | Dataset::Syslog => "text/plain",
+        content_type(self.dataset)
+    }
+}
+
+/// How lines of `dataset` are announced over HTTP.
+#[must_use]
+pub fn content_type(dataset: Dataset) -> &'static str {
+    match dataset {
+        Dataset::Access | Dataset::Syslog => "text/plain",
+        Dataset::Application | Dataset::Kubernetes | Dataset::Windows | Dataset::Devices => {
+            "application/x-ndjson"
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::queries::Target;
+
 /// One line of the query table.
 #[derive(Clone, Debug)]
 pub struct QueryRow {
@@ -16,6 +18,8 @@ pub struct QueryRow {
     pub count: String,
     /// The counts of both differ: a fault, whatever the time.
     pub wrong: bool,
+    /// What it may cost at most.
+    pub target: Option<Target>,
 }
 
 /// Everything measured on one corpus.
@@ -42,22 +46,34 @@ impl Report {
         let base = millis(self.base);
         let _ = writeln!(
             out,
-            "\n| query | weir, CPU ms | rg -c for the same, CPU ms | of it | of the base ({base} ms) | count |"
+            "\n| query | weir, CPU ms | rg -c for the same, CPU ms | of it | of the base ({base} ms) | asked | count |"
         );
-        out.push_str("|---|---:|---:|---:|---:|---:|\n");
+        out.push_str("|---|---:|---:|---:|---:|---:|---:|\n");
         for row in &self.queries {
             let rg = row.rg.map_or_else(|| "-".to_owned(), millis);
             let own = row.rg.map_or_else(|| "-".to_owned(), |rg| ratio(row.weir, rg));
             let (base, wrong) = (ratio(row.weir, self.base), if row.wrong { " WRONG" } else { "" });
+            let asked = self.asked(row);
             let _ = writeln!(
                 out,
-                "| {} | {} | {rg} | {own} | {base} | {}{wrong} |",
+                "| {} | {} | {rg} | {own} | {base} | {asked} | {}{wrong} |",
                 row.name,
                 millis(row.weir),
                 row.count
             );
         }
         out
+    }
+
+    /// What was asked of a row, and whether it is so.
+    fn asked(&self, row: &QueryRow) -> String {
+        let (most, of, against) = match (row.target, row.rg) {
+            (Some(Target::OfBase(most)), _) => (most, self.base, "base"),
+            (Some(Target::OfSame(most)), Some(rg)) => (most, rg, "same"),
+            _ => return "-".to_owned(),
+        };
+        let reached = row.weir.as_secs_f64() <= most * of.as_secs_f64();
+        format!("{most} of {against}{}", if reached { "" } else { ": missed" })
     }
 }
 

@@ -30,11 +30,20 @@ impl Server {
     /// # Errors
     /// When it does not start within half a minute.
     pub fn start(binary: &Path, data: &Path) -> anyhow::Result<Server> {
+        Server::start_with(binary, data, &[])
+    }
+
+    /// As [`Server::start`], with `settings` over the defaults, each `SECTION.KEY=VALUE`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with(binary: &Path, data: &Path, settings: &[&str]) -> anyhow::Result<Server> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let listen = format!("127.0.0.1:{port}");
         let child = Command::new(binary)
             .args(["serve", "--listen", &listen, "--data"])
             .arg(data)
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -96,6 +105,31 @@ impl Server {
         Ok((status, bytes))
     }
 
+    /// Gets a document.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn get(&self, path: &str) -> anyhow::Result<serde_json::Value> {
+        let answer = self.agent.get(format!("{}{path}", self.base)).call()?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("{path}: {status}");
+        }
+        Ok(answer.into_body().read_json()?)
+    }
+
+    /// Deletes what is at `path`.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let status = self.agent.delete(format!("{}{path}", self.base)).call()?.status();
+        if !status.is_success() {
+            bail!("{path}: {status}");
+        }
+        Ok(())
+    }
+
     /// Puts a JSON document.
     ///
     /// # Errors
@@ -121,7 +155,21 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub fn query(&self, repository: &str, query: &str) -> anyhow::Result<Vec<u8>> {
-        let body = serde_json::json!({ "queryString": query, "start": 0 }).to_string();
+        self.query_within(repository, query, 0, None)
+    }
+
+    /// As [`Server::query`], from `start` to `end` (now where absent), ms since the epoch.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn query_within(
+        &self,
+        repository: &str,
+        query: &str,
+        start: i64,
+        end: Option<i64>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let body = serde_json::json!({ "queryString": query, "start": start, "end": end }).to_string();
         let headers = [("Content-Type", "application/json"), ("Accept", "application/x-ndjson")];
         self.post(&format!("/api/v1/repositories/{repository}/query"), &headers, body.as_bytes())
     }
@@ -148,8 +196,18 @@ impl Server {
     /// Peak resident memory in bytes, as the system counts it.
     #[must_use]
     pub fn peak_memory_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// Resident memory that is no mapped file, in bytes, as the system counts it.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.status_bytes("RssAnon:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0)
             * 1024
     }

@@ -32,14 +32,17 @@ const PATHS: [&str; 8] = [
 const TROUBLE_EVERY_SECONDS: i64 = 1_200;
 const TROUBLE_SECONDS: i64 = 90;
 
-/// Appends one event, the `count`-th, without its line feed.
-pub(super) fn line(draw: &mut Draw, nanos: i64, count: u64, out: &mut Vec<u8>) {
+/// How many devices there are where every event has one of many.
+const DEVICES: u64 = 1_000_000;
+
+/// Appends one event, the `count`-th, without its line feed. With `devices` its host is one of a million.
+pub(super) fn line(draw: &mut Draw, nanos: i64, count: u64, devices: bool, out: &mut Vec<u8>) {
     let service = draw.skewed(&SERVICES);
     let trouble = nanos.div_euclid(1_000_000_000).rem_euclid(TROUBLE_EVERY_SECONDS) < TROUBLE_SECONDS;
     let failing = draw.chance(if trouble && service == "payments" { 400 } else { 12 });
     let duration = draw.latency(if failing { 900.0 } else { 24.0 });
     let (level, status) = outcome(draw, failing);
-    let host = draw.below(24);
+    let host = draw.below(if devices { DEVICES } else { 24 });
     out.extend_from_slice(br#"{"@timestamp":""#);
     rfc3339(nanos, out);
     let user = draw.skewed_below(50_000);

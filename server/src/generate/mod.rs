@@ -8,6 +8,7 @@ mod application;
 mod draw;
 mod kubernetes;
 mod syslog;
+mod windows;
 
 use draw::Draw;
 
@@ -22,6 +23,10 @@ pub enum Dataset {
     Syslog,
     /// JSON container log lines with Kubernetes metadata.
     Kubernetes,
+    /// Wide JSON: Windows events with dozens of fields and a message of many lines, about 1,800 bytes each.
+    Windows,
+    /// The application events, each from one of a million devices (`host`).
+    Devices,
 }
 
 /// Draws the lines of one data set in order.
@@ -56,10 +61,12 @@ impl Generator {
     pub fn line_at(&mut self, nanos: i64, out: &mut Vec<u8>) {
         self.count += 1;
         match self.dataset {
-            Dataset::Application => application::line(&mut self.draw, nanos, self.count, out),
+            Dataset::Application => application::line(&mut self.draw, nanos, self.count, false, out),
             Dataset::Access => access::line(&mut self.draw, nanos, out),
             Dataset::Syslog => syslog::line(&mut self.draw, nanos, out),
             Dataset::Kubernetes => kubernetes::line(&mut self.draw, nanos, out),
+            Dataset::Windows => windows::line(&mut self.draw, nanos, self.count, out),
+            Dataset::Devices => application::line(&mut self.draw, nanos, self.count, true, out),
         }
         out.push(b'\n');
     }
@@ -69,7 +76,14 @@ impl Generator {
 mod tests {
     use super::*;
 
-    const ALL: [Dataset; 4] = [Dataset::Application, Dataset::Access, Dataset::Syslog, Dataset::Kubernetes];
+    const ALL: [Dataset; 6] = [
+        Dataset::Application,
+        Dataset::Access,
+        Dataset::Syslog,
+        Dataset::Kubernetes,
+        Dataset::Windows,
+        Dataset::Devices,
+    ];
 
     fn lines(dataset: Dataset, seed: u64, count: usize) -> Vec<u8> {
         let mut generator = Generator::new(dataset, seed, 1_767_225_600_000_000_000, 1_000);
@@ -90,7 +104,7 @@ mod tests {
 
     #[test]
     fn json_lines_are_objects_of_the_promised_size() {
-        for dataset in [Dataset::Application, Dataset::Kubernetes] {
+        for dataset in [Dataset::Application, Dataset::Kubernetes, Dataset::Windows, Dataset::Devices] {
             let text = String::from_utf8(lines(dataset, 1, 2_000)).unwrap();
             for line in text.lines() {
                 let value: serde_json::Value = serde_json::from_str(line).unwrap();
