@@ -1,11 +1,12 @@
 //! A test on text, compiled once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use hashbrown::HashSet;
 use memchr::memmem::Finder;
 
+use super::automaton::Automaton;
 use super::required::Required;
 use crate::value::ValueRef;
 
@@ -13,6 +14,14 @@ use crate::value::ValueRef;
 #[derive(Clone, Debug)]
 pub struct TextMatcher {
     form: Arc<Form>,
+    automata: Arc<Automata>,
+}
+
+/// The same test as tables, built when a holder first asks for them.
+#[derive(Debug, Default)]
+struct Automata {
+    plain: OnceLock<Option<Automaton>>,
+    escaped: OnceLock<Option<Automaton>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +41,7 @@ enum Form {
     /// Pieces in this order with anything between.
     Glob(Glob),
     /// Contains one of these texts.
-    ContainsAny(AhoCorasick),
+    ContainsAny { literals: Vec<Box<str>>, automaton: AhoCorasick },
     /// A regex matches somewhere.
     Regex { regex: regex::Regex, required: Required },
     /// One of them passes.
@@ -80,7 +89,7 @@ impl Glob {
 
 impl TextMatcher {
     fn new(form: Form) -> TextMatcher {
-        TextMatcher { form: Arc::new(form) }
+        TextMatcher { form: Arc::new(form), automata: Arc::default() }
     }
 
     /// A test for `literal` anywhere in the text, case-sensitive.
@@ -173,7 +182,7 @@ impl TextMatcher {
                 .match_kind(MatchKind::LeftmostFirst)
                 .build(literals.iter().map(|literal| literal.as_bytes()));
             if let Ok(automaton) = built {
-                return TextMatcher::new(Form::ContainsAny(automaton));
+                return TextMatcher::new(Form::ContainsAny { literals, automaton });
             }
         }
         match (parts.pop(), parts.is_empty()) {
@@ -212,7 +221,7 @@ impl TextMatcher {
             Form::Prefix(literal) => text.starts_with(&**literal),
             Form::Suffix(literal) => text.ends_with(&**literal),
             Form::Glob(glob) => glob.is_match(text),
-            Form::ContainsAny(automaton) => automaton.is_match(text),
+            Form::ContainsAny { automaton, .. } => automaton.is_match(text),
             Form::Regex { regex, .. } => regex.is_match(text),
             Form::Any(parts) => parts.iter().any(|part| part.is_match(text)),
         }
@@ -231,6 +240,48 @@ impl TextMatcher {
             Form::Contains { literal, .. } => Some(literal),
             _ => None,
         }
+    }
+
+    /// The test as a table, for holders that keep texts in pieces; `None` where it has none, or too large a one.
+    #[must_use]
+    pub fn automaton(&self) -> Option<&Automaton> {
+        let build = || Automaton::of_pattern(&self.pattern()?);
+        self.automata.plain.get_or_init(build).as_ref()
+    }
+
+    /// [`TextMatcher::automaton`] for texts of JSON strings as they are written, which tests what they mean.
+    #[must_use]
+    pub fn escaped_automaton(&self) -> Option<&Automaton> {
+        let build = || self.automaton()?.of_escaped();
+        self.automata.escaped.get_or_init(build).as_ref()
+    }
+
+    /// The regex that is the same test; `None` where numbers are compared.
+    fn pattern(&self) -> Option<String> {
+        Some(match &*self.form {
+            Form::Equals(literal) => format!(r"\A{}\z", regex::escape(literal)),
+            Form::Number(_) | Form::Set { .. } => return None,
+            Form::Contains { literal, .. } => regex::escape(literal),
+            Form::Prefix(literal) => format!(r"\A{}", regex::escape(literal)),
+            Form::Suffix(literal) => format!(r"{}\z", regex::escape(literal)),
+            Form::Glob(glob) => {
+                let mut pattern = format!(r"(?s)\A{}.*", regex::escape(&glob.start));
+                for piece in &glob.middle {
+                    pattern.push_str(&regex::escape(std::str::from_utf8(piece.needle()).ok()?));
+                    pattern.push_str(".*");
+                }
+                pattern + &regex::escape(&glob.end) + r"\z"
+            }
+            Form::ContainsAny { literals, .. } => {
+                literals.iter().map(|literal| regex::escape(literal)).collect::<Vec<_>>().join("|")
+            }
+            Form::Regex { regex, .. } => regex.as_str().to_owned(),
+            Form::Any(parts) => {
+                let group = |part: &TextMatcher| Some(format!("(?:{})", part.pattern()?));
+                let groups: Option<Vec<String>> = parts.iter().map(group).collect();
+                groups.filter(|groups| !groups.is_empty())?.join("|")
+            }
+        })
     }
 
     /// The longest literal that every text contains which passes a regex, and whether its ASCII letters may be of
@@ -305,6 +356,32 @@ mod tests {
         let matcher = TextMatcher::regex_requiring(regex(), Required::Or(vec![text("ab"), text("abc")]));
         assert_eq!(matcher.required_text(), None);
         assert_eq!(TextMatcher::regex(regex()).required_text(), None);
+    }
+
+    #[test]
+    fn tables_test_the_same() {
+        let any =
+            |parts: &[&str]| TextMatcher::any(parts.iter().map(|part| TextMatcher::glob(part)).collect());
+        let matchers = [
+            TextMatcher::contains("a.b"),
+            TextMatcher::equals("a.b"),
+            TextMatcher::glob("a*b"),
+            TextMatcher::glob("*.*b"),
+            TextMatcher::glob("a*.*"),
+            TextMatcher::starts_with("a."),
+            TextMatcher::ends_with(".b"),
+            any(&["*a*", "*.*"]),
+            any(&["a.b", "b*"]),
+            TextMatcher::regex(regex::Regex::new("(?i)A.B$").unwrap()),
+        ];
+        for matcher in matchers {
+            let automaton = matcher.automaton().unwrap();
+            for text in ["a.b", "a\nb", "xa.b", "a.bx", "b", "", "a.", "A-B", "ab"] {
+                let end = automaton.end(automaton.run(automaton.start(), text.as_bytes()));
+                assert_eq!(end == Automaton::MATCH, matcher.is_match(text), "{matcher:?} on {text:?}");
+            }
+        }
+        assert!(TextMatcher::equals("404").automaton().is_none());
     }
 
     #[test]

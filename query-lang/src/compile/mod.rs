@@ -1,6 +1,7 @@
 //! From a plan to a program: predicates, necessary conditions, folding.
 
 pub mod aggregate;
+pub mod automaton;
 pub mod condition;
 pub mod expression;
 pub mod literals;
@@ -11,6 +12,7 @@ pub mod steps;
 
 use std::collections::BTreeMap;
 
+pub use automaton::Automaton;
 pub use matcher::TextMatcher;
 pub use required::Required;
 

@@ -30,13 +30,12 @@ pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagno
         return Err(fault("limit", format!("the regex is longer than {MAX_REGEX_BYTES} bytes")));
     }
     let translated = translate(&regex.pattern).map_err(|message| fault("regex", message))?;
-    let mut builder = regex::RegexBuilder::new(&translated.pattern);
-    builder.size_limit(MAX_REGEX_PROGRAM_BYTES);
+    // The flags go into the pattern, so that it says all there is to know about the regex.
+    let mut inline = String::new();
     for flag in regex.flags.chars().chain(flags.chars()) {
         match flag {
-            'i' => _ = builder.case_insensitive(true),
-            'm' => _ = builder.multi_line(true),
-            'd' => _ = builder.dot_matches_new_line(true),
+            'i' | 'm' => inline.push(flag),
+            'd' => inline.push('s'),
             // `g` is a matter of the caller, `F` names another engine of the same dialect.
             'g' | 'F' => {}
             other => {
@@ -44,6 +43,13 @@ pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagno
             }
         }
     }
+    let pattern = match ['i', 'm', 's'].into_iter().filter(|flag| inline.contains(*flag)).collect::<String>()
+    {
+        flags if flags.is_empty() => translated.pattern,
+        flags => format!("(?{flags}){}", translated.pattern),
+    };
+    let mut builder = regex::RegexBuilder::new(&pattern);
+    builder.size_limit(MAX_REGEX_PROGRAM_BYTES);
     match builder.build() {
         Ok(built) => Ok(CompiledRegex { regex: built, groups: translated.groups }),
         Err(regex::Error::CompiledTooBig(limit)) => {
