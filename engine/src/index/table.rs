@@ -11,6 +11,9 @@
 //! fits its budget: such rows tell little. A granule that is a candidate may not have the gram; one that is not
 //! does not have it.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 
 use super::gram::{GRAMS, GramMap};
@@ -30,25 +33,149 @@ const HOLES: u8 = 4;
 const BITMAP: u8 = 5;
 const RUNS: u8 = 6;
 
+/// Where the grams of granules come from, in the order of the granules.
+#[derive(Debug, Default)]
+pub(crate) struct GramSource {
+    granules: usize,
+    maps: Vec<(usize, Vec<GramMap>)>,
+    tables: Vec<(Arc<GramTable>, Vec<Move>)>,
+}
+
+/// Granules of a table, and where the first of them goes.
+#[derive(Debug)]
+struct Move {
+    from: Range<usize>,
+    to: usize,
+}
+
+impl GramSource {
+    /// How many granules there are.
+    pub(crate) fn granules(&self) -> usize {
+        self.granules
+    }
+
+    /// Adds granules by what they have.
+    pub(crate) fn push_maps(&mut self, maps: Vec<GramMap>) {
+        let to = self.granules;
+        self.granules += maps.len();
+        self.maps.push((to, maps));
+    }
+
+    /// Adds granules `from` of a table.
+    pub(crate) fn push_table(&mut self, table: &Arc<GramTable>, from: Range<usize>) {
+        let to = self.granules;
+        self.granules += from.len();
+        let known = self.tables.iter_mut().find(|(known, _)| Arc::ptr_eq(known, table));
+        match known {
+            Some((_, moves)) => match moves.last_mut() {
+                // Neighbours stay neighbours.
+                Some(last) if last.from.end == from.start && last.to + last.from.len() == to => {
+                    last.from.end = from.end;
+                }
+                _ => moves.push(Move { from, to }),
+            },
+            None => self.tables.push((Arc::clone(table), vec![Move { from, to }])),
+        }
+    }
+
+    /// Calls `each` with every gram, its granules as bits, and how many they are.
+    fn for_each_row(&self, mut each: impl FnMut(usize, &[u64], usize)) -> Result<(), Corrupt> {
+        let mut readers: Vec<_> =
+            self.tables.iter().map(|(table, moves)| (table, moves, Reader::new(&table.rows))).collect();
+        let mut slices: Vec<_> = self.maps.iter().map(|(to, maps)| (*to, Slices::new(maps))).collect();
+        let mut bits = vec![0u64; self.granules.div_ceil(64)];
+        let mut own = Vec::new();
+        for gram in 0..GRAMS {
+            bits.fill(0);
+            for (to, slices) in &mut slices {
+                slices.read(gram, &mut bits, *to);
+            }
+            for (table, moves, reader) in &mut readers {
+                let kind = table.kinds.get(gram).copied().unwrap_or(ALL);
+                if kind == EMPTY {
+                    continue;
+                }
+                table.read_row(kind, reader, &mut own)?;
+                moves.iter().for_each(|step| copy_bits(&own, step.from.clone(), &mut bits, step.to));
+            }
+            let count = bits.iter().map(|word| word.count_ones() as usize).sum();
+            each(gram, &bits, count);
+        }
+        Ok(())
+    }
+}
+
+/// Sets the bits of `to` from `at` on where those of `from` in `range` are set.
+fn copy_bits(from: &[u64], range: Range<usize>, to: &mut [u64], at: usize) {
+    let mut done = 0;
+    while done < range.len() {
+        let (source, target) = (range.start + done, at + done);
+        let (skip, shift) = (source % 64, target % 64);
+        let held = (range.len() - done).min(64 - skip).min(64 - shift);
+        let word = from.get(source / 64).copied().unwrap_or(0) >> skip & u64::MAX >> (64 - held);
+        if let Some(slot) = to.get_mut(target / 64) {
+            *slot |= word << shift;
+        }
+        done += held;
+    }
+}
+
+/// Maps turned on their side, 64 grams at a time: for each gram the granules that have it.
+struct Slices<'m> {
+    maps: &'m [GramMap],
+    rows: Vec<[u64; 64]>,
+}
+
+impl<'m> Slices<'m> {
+    fn new(maps: &'m [GramMap]) -> Slices<'m> {
+        Slices { maps, rows: vec![[0; 64]; maps.len().div_ceil(64)] }
+    }
+
+    /// Sets the bits of `gram`, from `at` on. Grams come in order.
+    fn read(&mut self, gram: usize, bits: &mut [u64], at: usize) {
+        if gram.is_multiple_of(64) {
+            for (block, maps) in self.rows.iter_mut().zip(self.maps.chunks(64)) {
+                *block = [0; 64];
+                for (slot, map) in block.iter_mut().zip(maps) {
+                    *slot = map.words().get(gram / 64).copied().unwrap_or(0);
+                }
+                transpose(block);
+            }
+        }
+        for (index, block) in self.rows.iter().enumerate() {
+            let row = block.get(gram % 64).copied().unwrap_or(0);
+            if row != 0 {
+                copy_bits(&[row], 0..64.min(self.maps.len() - index * 64), bits, at + index * 64);
+            }
+        }
+    }
+}
+
 /// Writes the table of these granules in at most `budget_bytes`, as far as dropping rows can reach that.
-pub(crate) fn encode(granules: &[GramMap], budget_bytes: usize) -> Vec<u8> {
+///
+/// # Errors
+/// When a table that granules are taken from is damaged.
+pub(crate) fn encode(source: &GramSource, budget_bytes: usize) -> Result<Vec<u8>, Corrupt> {
+    let granules = source.granules();
     let mut kinds = vec![EMPTY; GRAMS];
-    let mut rows: Vec<Vec<u8>> = Vec::with_capacity(GRAMS);
-    let mut counts = Vec::with_capacity(GRAMS);
-    let mut sizes = vec![0usize; granules.len() + 1];
-    for_each_row(granules, |gram, bits, count| {
-        let (kind, bytes) = pack_row(bits, count, granules.len());
+    let mut rows = Vec::new();
+    // Where each row ends, and how many granules it has.
+    let mut places: Vec<(usize, usize)> = Vec::with_capacity(GRAMS);
+    let mut sizes = vec![0usize; granules + 1];
+    let mut packer = Packer::default();
+    source.for_each_row(|gram, bits, count| {
+        let start = rows.len();
+        let kind = packer.pack(bits, count, granules, &mut rows);
         if let Some(slot) = kinds.get_mut(gram) {
             *slot = kind;
         }
         if let Some(size) = sizes.get_mut(count) {
-            *size += bytes.len();
+            *size += rows.len() - start;
         }
-        rows.push(bytes);
-        counts.push(count);
-    });
+        places.push((rows.len(), count));
+    })?;
     // The kinds of rows take about two bits each, less where most rows are empty.
-    let rows_used = counts.iter().filter(|count| **count > 0).count();
+    let rows_used = places.iter().filter(|(_, count)| *count > 0).count();
     let budget = budget_bytes.saturating_sub((GRAMS / 4).min(rows_used));
     let mut total = 0;
     let limit = sizes.iter().take_while(|size| {
@@ -57,42 +184,20 @@ pub(crate) fn encode(granules: &[GramMap], budget_bytes: usize) -> Vec<u8> {
     });
     let limit = limit.count();
     let mut bytes = Vec::with_capacity(total);
-    for ((kind, row), count) in kinds.iter_mut().zip(&rows).zip(&counts) {
-        if *count >= limit && *count > 0 {
+    let mut start = 0;
+    for (kind, (end, count)) in kinds.iter_mut().zip(places) {
+        if count >= limit && count > 0 {
             *kind = ALL;
         } else {
-            bytes.extend_from_slice(row);
+            bytes.extend_from_slice(rows.get(start..end).unwrap_or_default());
         }
+        start = end;
     }
     let mut table = Vec::with_capacity(bytes.len() + GRAMS / 4);
-    table.extend_from_slice(&(granules.len() as u32).to_le_bytes());
+    table.extend_from_slice(&(granules as u32).to_le_bytes());
     put_bytes(&mut table, &squeeze(&kinds));
     table.extend_from_slice(&bytes);
-    table
-}
-
-/// Calls `each` with every gram, its granules as bits, and how many they are.
-fn for_each_row(granules: &[GramMap], mut each: impl FnMut(usize, &[u64], usize)) {
-    let words = granules.len().div_ceil(64);
-    let mut slice = vec![[0u64; 64]; words];
-    let mut bits = vec![0u64; words];
-    for column in 0..GRAMS / 64 {
-        for (block, granules) in slice.iter_mut().zip(granules.chunks(64)) {
-            *block = [0; 64];
-            for (slot, granule) in block.iter_mut().zip(granules) {
-                *slot = granule.words().get(column).copied().unwrap_or(0);
-            }
-            transpose(block);
-        }
-        for gram in 0..64 {
-            let mut count = 0;
-            for (word, block) in bits.iter_mut().zip(&slice) {
-                *word = block.get(gram).copied().unwrap_or(0);
-                count += word.count_ones() as usize;
-            }
-            each(column * 64 + gram, &bits, count);
-        }
-    }
+    Ok(table)
 }
 
 /// Transposes a 64 by 64 matrix of bits in place (Hacker's Delight, 7-3, with the low bit first).
@@ -112,35 +217,88 @@ fn transpose(matrix: &mut [u64; 64]) {
     }
 }
 
-/// The cheapest form of a row.
-fn pack_row(bits: &[u64], count: usize, granules: usize) -> (u8, Vec<u8>) {
-    if count == 0 {
-        return (EMPTY, Vec::new());
-    }
-    if count == granules {
-        return (ALL, Vec::new());
-    }
-    if count == 1 {
-        let one = ordinals(bits, granules, true).next().unwrap_or(0);
-        return (ONE, (one as u16).to_le_bytes().to_vec());
-    }
-    let bitmap = granules.div_ceil(8);
-    let mut best: (u8, Vec<u8>) =
-        (BITMAP, bits.iter().flat_map(|word| word.to_le_bytes()).take(bitmap).collect());
-    let mut offer = |kind: u8, bytes: Vec<u8>| {
-        if bytes.len() < best.1.len() {
-            best = (kind, bytes);
+/// Packs rows, one after the other.
+#[derive(Default)]
+struct Packer {
+    best: Vec<u8>,
+    other: Vec<u8>,
+}
+
+impl Packer {
+    /// Appends the cheapest form of a row; its kind.
+    fn pack(&mut self, bits: &[u64], count: usize, granules: usize, out: &mut Vec<u8>) -> u8 {
+        if count == 0 {
+            return EMPTY;
         }
-    };
-    if count * 3 <= granules {
-        offer(GAPS, gaps(ordinals(bits, granules, true), count, granules));
-    } else if (granules - count) * 3 <= granules {
-        offer(HOLES, gaps(ordinals(bits, granules, false), granules - count, granules));
+        if count == granules {
+            return ALL;
+        }
+        if count == 1 {
+            let one = ordinals(bits, granules, true).next().unwrap_or(0);
+            out.extend_from_slice(&(one as u16).to_le_bytes());
+            return ONE;
+        }
+        let mut best = (BITMAP, granules.div_ceil(8));
+        if count * 3 <= granules {
+            self.offer(&mut best, GAPS, count, granules, count, ordinals(bits, granules, true).map(gap()));
+        } else if (granules - count) * 3 <= granules {
+            let holes = granules - count;
+            self.offer(&mut best, HOLES, holes, granules, holes, ordinals(bits, granules, false).map(gap()));
+        }
+        let runs = run_count(bits);
+        if runs * 4 <= granules.min(count * 2) {
+            self.offer(&mut best, RUNS, runs, granules, runs * 2, run_codes(bits, granules));
+        }
+        match best.0 {
+            BITMAP => {
+                let whole = granules / 64;
+                bits.iter().take(whole).for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+                let last = bits.get(whole).copied().unwrap_or(0).to_le_bytes();
+                out.extend_from_slice(last.get(..best.1 - whole * 8).unwrap_or_default());
+            }
+            _ => {
+                put_varint(out, self.best.len() as u64);
+                out.extend_from_slice(&self.best);
+            }
+        }
+        best.0
     }
-    if run_count(bits) * 4 <= granules.min(count * 2) {
-        offer(RUNS, pack_runs(&runs(bits, granules), granules));
+
+    /// Packs a row as codes, and keeps that if it is shorter than the best so far.
+    fn offer(
+        &mut self,
+        best: &mut (u8, usize),
+        kind: u8,
+        count: usize,
+        granules: usize,
+        codes: usize,
+        values: impl Iterator<Item = usize>,
+    ) {
+        let parameter = rice(codes, granules);
+        if 2 + (codes * (parameter as usize + 1)).div_ceil(8) >= best.1 {
+            return;
+        }
+        self.other.clear();
+        put_varint(&mut self.other, count as u64);
+        let mut writer = BitWriter { bytes: &mut self.other, word: 0, used: 0 };
+        values.for_each(|value| writer.rice(value, parameter));
+        writer.finish();
+        let len = self.other.len() + if self.other.len() < 128 { 1 } else { 2 };
+        if len < best.1 {
+            *best = (kind, len);
+            std::mem::swap(&mut self.best, &mut self.other);
+        }
     }
-    best
+}
+
+/// Turns ascending ordinals into what lies between them.
+fn gap() -> impl FnMut(usize) -> usize {
+    let mut next = 0;
+    move |ordinal| {
+        let gap = ordinal - next;
+        next = ordinal + 1;
+        gap
+    }
 }
 
 /// The granules that are in `bits`, or those that are not.
@@ -168,15 +326,23 @@ fn run_count(bits: &[u64]) -> usize {
     starts.sum()
 }
 
-fn runs(bits: &[u64], granules: usize) -> Vec<(usize, usize)> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for ordinal in ordinals(bits, granules, true) {
-        match runs.last_mut() {
-            Some((_, end)) if *end == ordinal => *end += 1,
-            _ => runs.push((ordinal, ordinal + 1)),
+/// The runs as codes: how far from the one before, and how long beyond one.
+fn run_codes(bits: &[u64], granules: usize) -> impl Iterator<Item = usize> {
+    let mut ordinals = ordinals(bits, granules, true).peekable();
+    let (mut next, mut len) = (0, None);
+    std::iter::from_fn(move || {
+        if let Some(len) = len.take() {
+            return Some(len);
         }
-    }
-    runs
+        let start = ordinals.next()?;
+        let mut end = start + 1;
+        while ordinals.next_if_eq(&end).is_some() {
+            end += 1;
+        }
+        let gap = start - next;
+        (next, len) = (end, Some(end - start - 1));
+        Some(gap)
+    })
 }
 
 /// Rice parameter for `count` gaps that add up to at most `total`.
@@ -185,59 +351,41 @@ fn rice(count: usize, total: usize) -> u32 {
     (mean * 7 / 10).max(1).ilog2()
 }
 
-fn gaps(ordinals: impl Iterator<Item = usize>, count: usize, granules: usize) -> Vec<u8> {
-    let mut writer = BitWriter::default();
-    let (parameter, mut next) = (rice(count, granules), 0);
-    for ordinal in ordinals {
-        writer.rice(ordinal - next, parameter);
-        next = ordinal + 1;
-    }
-    with_length(count, writer.bytes)
+/// Writes bits, the lowest of every byte first.
+struct BitWriter<'b> {
+    bytes: &'b mut Vec<u8>,
+    word: u64,
+    used: u32,
 }
 
-fn pack_runs(runs: &[(usize, usize)], granules: usize) -> Vec<u8> {
-    let mut writer = BitWriter::default();
-    let (parameter, mut next) = (rice(runs.len() * 2, granules), 0);
-    for (start, end) in runs {
-        writer.rice(start - next, parameter);
-        writer.rice(end - start - 1, parameter);
-        next = *end;
-    }
-    with_length(runs.len(), writer.bytes)
-}
-
-fn with_length(count: usize, bits: Vec<u8>) -> Vec<u8> {
-    let mut head = Vec::new();
-    put_varint(&mut head, count as u64);
-    let mut out = Vec::with_capacity(bits.len() + 4);
-    put_varint(&mut out, (head.len() + bits.len()) as u64);
-    out.extend_from_slice(&head);
-    out.extend_from_slice(&bits);
-    out
-}
-
-#[derive(Default)]
-struct BitWriter {
-    bytes: Vec<u8>,
-    used: usize,
-}
-
-impl BitWriter {
-    fn bit(&mut self, bit: bool) {
-        if self.used.is_multiple_of(8) {
-            self.bytes.push(0);
+impl BitWriter<'_> {
+    /// Writes the low `len` bits of `bits`; at most 32, and no other bits are set.
+    #[inline]
+    fn put(&mut self, bits: u64, len: u32) {
+        self.word |= bits << self.used;
+        self.used += len;
+        if self.used >= 32 {
+            self.bytes.extend_from_slice(&(self.word as u32).to_le_bytes());
+            self.word >>= 32;
+            self.used -= 32;
         }
-        if let Some(byte) = self.bytes.last_mut() {
-            *byte |= u8::from(bit) << (self.used % 8);
-        }
-        self.used += 1;
     }
 
     /// Golomb-Rice: the quotient in unary, the remainder in `parameter` bits.
+    #[inline]
     fn rice(&mut self, value: usize, parameter: u32) {
-        (0..value >> parameter).for_each(|_| self.bit(true));
-        self.bit(false);
-        (0..parameter).for_each(|bit| self.bit(value >> bit & 1 == 1));
+        let mut quotient = value >> parameter;
+        while quotient >= 16 {
+            self.put(0xffff, 16);
+            quotient -= 16;
+        }
+        self.put((1 << quotient) - 1, quotient as u32 + 1);
+        self.put(value as u64 & ((1 << parameter) - 1), parameter);
+    }
+
+    fn finish(self) {
+        let rest = self.word.to_le_bytes();
+        self.bytes.extend_from_slice(rest.get(..self.used.div_ceil(8) as usize).unwrap_or_default());
     }
 }
 
@@ -247,23 +395,39 @@ struct BitReader<'a> {
 }
 
 impl BitReader<'_> {
-    fn bit(&mut self) -> Result<bool, Corrupt> {
-        let byte = self.bytes.get(self.at / 8).ok_or(Corrupt("row of the index ends early"))?;
-        let bit = byte >> (self.at % 8) & 1 == 1;
-        self.at += 1;
-        Ok(bit)
+    /// The next bits, as many as stand in eight bytes from here, zeros behind the end; and how many are bits of the row.
+    #[inline]
+    fn peek(&self) -> (u64, usize) {
+        let rest = self.bytes.get(self.at / 8..).unwrap_or_default();
+        let word = match rest.first_chunk::<8>() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        (word >> (self.at % 8), (rest.len().min(8) * 8).saturating_sub(self.at % 8))
     }
 
+    #[inline]
     fn rice(&mut self, parameter: u32) -> Result<usize, Corrupt> {
+        let early = Corrupt("row of the index ends early");
         let mut quotient = 0;
-        while self.bit()? {
-            quotient += 1;
+        loop {
+            let (word, held) = self.peek();
+            let ones = (word.trailing_ones() as usize).min(held);
+            quotient += ones;
+            self.at += ones;
+            match held {
+                0 => return Err(early),
+                held if ones < held => break,
+                _ => {}
+            }
         }
-        let mut value = quotient << parameter;
-        for bit in 0..parameter {
-            value |= usize::from(self.bit()?) << bit;
+        self.at += 1;
+        let (word, held) = self.peek();
+        if held < parameter as usize {
+            return Err(early);
         }
-        Ok(value)
+        self.at += parameter as usize;
+        Ok(quotient << parameter | word as usize & ((1 << parameter) - 1))
     }
 }
 
@@ -331,10 +495,11 @@ impl GramTable {
         }
         grams.sort_unstable();
         grams.dedup();
-        let mut left = full(self.granules);
+        let (mut left, mut row) = (Vec::new(), Vec::new());
+        fill(&mut left, self.granules);
         for gram in grams {
-            if let Ok(Some(row)) = self.row(usize::from(gram)) {
-                left.iter_mut().zip(row).for_each(|(left, row)| *left &= row);
+            if self.row(usize::from(gram), &mut row).is_ok() {
+                left.iter_mut().zip(&row).for_each(|(left, row)| *left &= row);
             }
             if left.iter().all(|word| *word == 0) {
                 break;
@@ -343,8 +508,8 @@ impl GramTable {
         to_bitmap(&left)
     }
 
-    /// The granules of `gram` as bits; `None` when they are all.
-    fn row(&self, gram: usize) -> Result<Option<Vec<u64>>, Corrupt> {
+    /// The granules of `gram` as bits.
+    fn row(&self, gram: usize, bits: &mut Vec<u64>) -> Result<(), Corrupt> {
         let unknown = Corrupt("unknown row of the index");
         let kind = *self.kinds.get(gram).ok_or(unknown)?;
         let first = gram / STRIDE * STRIDE;
@@ -353,7 +518,7 @@ impl GramTable {
         for kind in self.kinds.get(first..gram).unwrap_or_default() {
             self.take_row(*kind, &mut reader)?;
         }
-        self.read_row(kind, &mut reader)
+        self.read_row(kind, &mut reader, bits)
     }
 
     /// Passes over a row and hands out its bytes.
@@ -366,13 +531,14 @@ impl GramTable {
         }
     }
 
-    fn read_row(&self, kind: u8, reader: &mut Reader<'_>) -> Result<Option<Vec<u64>>, Corrupt> {
+    /// Reads the next row into `bits`, whatever was there.
+    fn read_row(&self, kind: u8, reader: &mut Reader<'_>, bits: &mut Vec<u64>) -> Result<(), Corrupt> {
         let bytes = self.take_row(kind, reader)?;
-        let mut bits = match kind {
-            ALL => return Ok(None),
-            HOLES => full(self.granules),
-            _ => vec![0; self.granules.div_ceil(64)],
-        };
+        bits.clear();
+        match kind {
+            ALL | HOLES => fill(bits, self.granules),
+            _ => bits.resize(self.granules.div_ceil(64), 0),
+        }
         let mut flip = |ordinal: usize| {
             let word = bits.get_mut(ordinal / 64).filter(|_| ordinal < self.granules);
             *word.ok_or(Corrupt("ordinal out of range"))? ^= 1 << (ordinal % 64);
@@ -405,25 +571,7 @@ impl GramTable {
             }
             _ => {}
         }
-        Ok(Some(bits))
-    }
-
-    /// The grams of every granule again, for merging: a granule has at least the grams it had.
-    ///
-    /// # Errors
-    /// When a row is damaged.
-    pub(crate) fn maps(&self) -> Result<Vec<GramMap>, Corrupt> {
-        let mut maps = vec![GramMap::default(); self.granules];
-        let mut reader = Reader::new(&self.rows);
-        for (gram, kind) in self.kinds.iter().enumerate() {
-            let bits = self.read_row(*kind, &mut reader)?.unwrap_or_else(|| full(self.granules));
-            for (granule, map) in maps.iter_mut().enumerate() {
-                if bits.get(granule / 64).is_some_and(|word| word >> (granule % 64) & 1 == 1) {
-                    map.insert(gram as u16);
-                }
-            }
-        }
-        Ok(maps)
+        Ok(())
     }
 
     /// Checks that every row can be read.
@@ -431,17 +579,18 @@ impl GramTable {
     /// # Errors
     /// The first that cannot.
     pub(crate) fn check(&self) -> Result<(), Corrupt> {
-        let mut reader = Reader::new(&self.rows);
-        self.kinds.iter().try_for_each(|kind| self.read_row(*kind, &mut reader).map(|_| ()))
+        let (mut reader, mut bits) = (Reader::new(&self.rows), Vec::new());
+        self.kinds.iter().try_for_each(|kind| self.read_row(*kind, &mut reader, &mut bits))
     }
 }
 
-fn full(granules: usize) -> Vec<u64> {
-    let mut bits = vec![u64::MAX; granules.div_ceil(64)];
+/// Makes `bits` those of all granules.
+fn fill(bits: &mut Vec<u64>, granules: usize) {
+    bits.clear();
+    bits.resize(granules.div_ceil(64), u64::MAX);
     if let (Some(last), true) = (bits.last_mut(), !granules.is_multiple_of(64)) {
         *last >>= 64 - granules % 64;
     }
-    bits
 }
 
 fn to_bitmap(bits: &[u64]) -> RoaringBitmap {
@@ -467,6 +616,12 @@ mod tests {
         (0..granules).map(map).collect()
     }
 
+    fn encode(maps: &[GramMap], budget_bytes: usize) -> Vec<u8> {
+        let mut source = GramSource::default();
+        source.push_maps(maps.to_vec());
+        super::encode(&source, budget_bytes).unwrap()
+    }
+
     fn some_texts(granule: usize) -> Vec<String> {
         let mut texts = vec!["in every granule".to_owned(), format!("only{granule:05}x in this")];
         if granule.is_multiple_of(3) {
@@ -482,16 +637,19 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_back_and_tables_merge() {
+    fn rows_come_back() {
         for granules in [0, 1, 2, 63, 64, 65, 200] {
             let maps = maps(granules, some_texts);
             let bytes = encode(&maps, usize::MAX);
             let table = GramTable::parse(&bytes).unwrap();
             table.check().unwrap();
             assert_eq!(table.granules(), granules);
-            let back = table.maps().unwrap();
-            for (one, other) in maps.iter().zip(&back) {
-                assert!(one.words() == other.words());
+            for gram in 0..GRAMS {
+                let mut bits = Vec::new();
+                table.row(gram, &mut bits).unwrap();
+                let has = |granule: usize| bits[granule / 64] >> (granule % 64) & 1 == 1;
+                let had = |map: &GramMap| map.words()[gram / 64] >> (gram % 64) & 1 == 1;
+                assert!(maps.iter().enumerate().all(|(granule, map)| has(granule) == had(map)));
             }
             let expect = |literal: &str, holds: &dyn Fn(usize) -> bool| {
                 let expected: RoaringBitmap = (0..granules as u32).filter(|g| holds(*g as usize)).collect();
@@ -521,22 +679,55 @@ mod tests {
         assert_eq!(small.candidates(b"nearly all", false).len(), 200);
     }
 
+    #[test]
+    fn tables_merge_as_if_made_of_all_their_granules() {
+        let sizes = [3, 64, 1, 70, 57];
+        let all = maps(sizes.iter().sum(), some_texts);
+        let mut tables = Vec::new();
+        let mut first = 0;
+        for size in sizes {
+            let table = GramTable::parse(&encode(&all[first..first + size], usize::MAX)).unwrap();
+            tables.push(Arc::new(table));
+            first += size;
+        }
+        // Granules of the tables in turn, some of them written anew, in another order than they were.
+        let mut source = GramSource::default();
+        let mut expected: Vec<GramMap> = Vec::new();
+        for (table, range) in
+            [(1, 0..10), (1, 10..64), (0, 1..3), (3, 0..70), (3, 0..5), (4, 20..57), (3, 66..70)]
+        {
+            let first: usize = sizes[..table].iter().sum();
+            let own = &all[first + range.start..first + range.end];
+            if table == 4 {
+                source.push_maps(own.to_vec());
+            } else {
+                source.push_table(&tables[table], range);
+            }
+            expected.extend(own.to_vec());
+        }
+        assert_eq!(source.granules(), expected.len());
+        assert!(super::encode(&source, usize::MAX).unwrap() == encode(&expected, usize::MAX));
+    }
+
     proptest! {
         #[test]
         fn any_row_comes_back(ordinals in prop::collection::btree_set(0usize..300, 0..300), more in 0usize..100) {
             let granules = ordinals.last().map_or(0, |last| last + 1) + more;
             let mut bits = vec![0u64; granules.div_ceil(64)];
             ordinals.iter().for_each(|ordinal| bits[ordinal / 64] |= 1 << (ordinal % 64));
-            let (kind, bytes) = pack_row(&bits, ordinals.len(), granules);
+            let mut bytes = Vec::new();
+            let kind = Packer::default().pack(&bits, ordinals.len(), granules, &mut bytes);
             let table = GramTable { granules, kinds: vec![], starts: vec![], rows: vec![] };
-            let back = table.read_row(kind, &mut Reader::new(&bytes)).unwrap();
-            prop_assert_eq!(back.unwrap_or_else(|| full(granules)), bits);
+            let (mut reader, mut back) = (Reader::new(&bytes), vec![7; 9]);
+            table.read_row(kind, &mut reader, &mut back).unwrap();
+            prop_assert_eq!(reader.left(), 0);
+            prop_assert_eq!(back, bits);
         }
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), kind in 0u8..8, granules in 0usize..500) {
             let table = GramTable { granules, kinds: vec![], starts: vec![], rows: vec![] };
-            let _ = table.read_row(kind, &mut Reader::new(&bytes));
+            let _ = table.read_row(kind, &mut Reader::new(&bytes), &mut Vec::new());
         }
     }
 }

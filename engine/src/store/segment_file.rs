@@ -56,7 +56,12 @@ fn write_aside(
     id: u64,
     fill: impl FnOnce(&mut SegmentWriter<Sequential>) -> Result<(), StoreError>,
 ) -> Result<SegmentEntry, StoreError> {
-    let failed = |source: io::Error| StoreError::Io { action: "write", path: name.to_owned(), source };
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::InvalidData => {
+            StoreError::Damaged { path: name.to_owned(), offset: 0, reason: source.to_string() }
+        }
+        _ => StoreError::Io { action: "write", path: name.to_owned(), source },
+    };
     let out = Sequential::new(files.create(name)?);
     let mut writer = SegmentWriter::new(out, id).map_err(failed)?;
     fill(&mut writer)?;

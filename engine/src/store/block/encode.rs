@@ -6,6 +6,7 @@
 
 use hashbrown::HashMap;
 
+use super::distinct::Distinct;
 use super::hex::Pattern;
 use super::ints;
 use super::node::Skeleton;
@@ -44,8 +45,6 @@ pub(crate) enum Kept<'a> {
 /// Shorter sections of integers are not worth trying in whole bytes.
 const ALIGNED_BYTES_MIN: usize = 192;
 
-type Distinct<'a> = HashMap<&'a [u8], u32, foldhash::fast::FixedState>;
-
 /// Writes `values` as one node of the directory. `times` are those of the rows, where it is a column of rows.
 pub(crate) fn column<'a>(body: &mut Body, values: &[&'a [u8]], times: Option<&[i64]>) -> Kept<'a> {
     Encoder { body, split: Split::default() }.column(values, times, 0, true)
@@ -58,12 +57,18 @@ pub(crate) fn plain(body: &mut Body, values: &[&[u8]]) {
 
 /// Writes a section of integers.
 pub(crate) fn packed(body: &mut Body, values: &[i64]) {
-    let (mut bytes, mut aligned) = (Vec::new(), Vec::new());
+    let mut bytes = Vec::new();
     ints::encode(values, &mut bytes);
+    packed_as(body, values, &bytes);
+}
+
+/// Writes a section of integers that are `bytes` when packed tightly.
+fn packed_as(body: &mut Body, values: &[i64], bytes: &[u8]) {
+    let mut aligned = Vec::new();
     if bytes.len() >= ALIGNED_BYTES_MIN && ints::encode_aligned(values, &mut aligned) {
-        body.put_either(&bytes, &aligned);
+        body.put_either(bytes, &aligned);
     } else {
-        body.put(&bytes, Content::Packed);
+        body.put(bytes, Content::Packed);
     }
 }
 
@@ -111,7 +116,7 @@ impl Encoder<'_> {
             return Kept::Constant(first);
         }
         let sample = sample(values);
-        let numbers = numbers(values);
+        let numbers = Form::parse_all(values);
         if dictionary
             && let Some(limit) = dictionary_limit(values, &sample, numbers.as_ref())
             && let Some((distinct, codes)) = distinct(values, limit)
@@ -142,9 +147,18 @@ impl Encoder<'_> {
     fn numbers(&mut self, form: &Form, numbers: &[i64], times: Option<&[i64]>) {
         head(self.body, 2, numbers.len());
         form.write(&mut self.body.directory);
-        let relative = times.and_then(|times| relative(form, numbers, times));
-        put_signed(&mut self.body.directory, relative.as_ref().map_or(0, |(unit, _)| *unit));
-        packed(self.body, relative.as_ref().map_or(numbers, |(_, offsets)| offsets));
+        let mut direct = Vec::new();
+        ints::encode(numbers, &mut direct);
+        match times.and_then(|times| relative(form, numbers, times)) {
+            Some(relative) if relative.packed.len() < direct.len() => {
+                put_signed(&mut self.body.directory, relative.unit);
+                packed_as(self.body, &relative.offsets, &relative.packed);
+            }
+            _ => {
+                put_signed(&mut self.body.directory, 0);
+                packed_as(self.body, numbers, &direct);
+            }
+        }
     }
 
     fn hex(&mut self, pattern: &Pattern, values: &[&[u8]]) {
@@ -320,24 +334,9 @@ fn sample<'a>(values: &[&'a [u8]]) -> Vec<&'a [u8]> {
     (0..SAMPLE_RUNS).flat_map(|run| values.iter().skip(run * step).take(SAMPLE_RUN).copied()).collect()
 }
 
-/// The values as numbers, if they all are numbers of one form.
-fn numbers(values: &[&[u8]]) -> Option<(Form, Vec<i64>)> {
-    // A few first: most columns that are not numbers show it at once.
-    Form::guess(values.get(..8).unwrap_or(values))?;
-    let form = Form::guess(values)?;
-    let mut numbers = Vec::with_capacity(values.len());
-    for value in values {
-        numbers.push(form.parse(value)?);
-    }
-    Some((form, numbers))
-}
-
 /// How many distinct values a dictionary may have; `None` when a sample says there is no use in trying.
 fn dictionary_limit(values: &[&[u8]], sample: &[&[u8]], numbers: Option<&(Form, Vec<i64>)>) -> Option<usize> {
-    let mut seen: Distinct<'_> = HashMap::with_capacity_and_hasher(sample.len(), Default::default());
-    for value in sample {
-        seen.insert(value, 0);
-    }
+    let (seen, _) = distinct(sample, usize::MAX)?;
     let share = seen.len() * 100 / sample.len().max(1);
     match numbers {
         Some(_) => (share <= 50).then_some(256.min(values.len() / 4)),
@@ -355,25 +354,12 @@ fn sentences(sample: &[&[u8]]) -> bool {
 
 /// Distinct values in order of first appearance and a code a value; `None` when there are more than `limit`.
 fn distinct<'a>(values: &[&'a [u8]], limit: usize) -> Option<(Vec<&'a [u8]>, Vec<u32>)> {
-    let mut known: Distinct<'a> = HashMap::default();
-    let mut distinct = Vec::new();
+    let mut table = Distinct::new();
     let mut codes: Vec<u32> = Vec::with_capacity(values.len());
     for value in values {
-        let code = match known.get(value) {
-            Some(code) => *code,
-            None => {
-                if distinct.len() >= limit {
-                    return None;
-                }
-                let code = distinct.len() as u32;
-                known.insert(value, code);
-                distinct.push(*value);
-                code
-            }
-        };
-        codes.push(code);
+        codes.push(table.number(value, limit)?);
     }
-    Some((distinct, codes))
+    Some((table.into_values(), codes))
 }
 
 /// Whether codes take fewer bits than the numbers would.
@@ -385,8 +371,16 @@ fn dictionary_pays(distinct: &[&[u8]], numbers: &[i64]) -> bool {
     bits(distinct.len() as u64 - 1) * numbers.len() as u64 + text as u64 * 8 < plain
 }
 
-/// The numbers relative to the times of their rows, when that is shorter: nanoseconds a unit, and the offsets.
-fn relative(form: &Form, numbers: &[i64], times: &[i64]) -> Option<(i64, Vec<i64>)> {
+/// Numbers as offsets from the times of their rows.
+struct Relative {
+    /// Nanoseconds a unit.
+    unit: i64,
+    offsets: Vec<i64>,
+    packed: Vec<u8>,
+}
+
+/// The numbers relative to the times of their rows, when they may be times themselves.
+fn relative(form: &Form, numbers: &[i64], times: &[i64]) -> Option<Relative> {
     let units: &[i64] = match form {
         Form::Moment(layout) if layout.date != super::moment::Date::None => &[1_000_000_000 / layout.units()],
         Form::Plain => &[1_000_000_000, 1_000_000, 1_000, 1],
@@ -401,10 +395,9 @@ fn relative(form: &Form, numbers: &[i64], times: &[i64]) -> Option<(i64, Vec<i64
     let unit = *units.iter().find(near)?;
     let offsets: Vec<i64> =
         numbers.iter().zip(times).map(|(number, time)| number.wrapping_sub(time.div_euclid(unit))).collect();
-    let (mut direct, mut indirect) = (Vec::new(), Vec::new());
-    ints::encode(numbers, &mut direct);
-    ints::encode(&offsets, &mut indirect);
-    (indirect.len() < direct.len()).then_some((unit, offsets))
+    let mut packed = Vec::new();
+    ints::encode(&offsets, &mut packed);
+    Some(Relative { unit, offsets, packed })
 }
 
 fn range<'a>(form: &Form, numbers: &[i64]) -> Kept<'a> {

@@ -26,27 +26,28 @@ impl Pattern {
         if first.len() > LENGTH_MAX || first.len() < 4 {
             return None;
         }
-        let mut differs = [false; LENGTH_MAX];
-        for text in texts {
-            if text.len() != first.len() {
-                return None;
-            }
-            for ((differs, a), b) in differs.iter_mut().zip(*text).zip(first) {
-                *differs |= a != b;
-            }
-        }
-        let (mut lower, mut upper) = (false, false);
-        let mut holes = Vec::new();
-        for (place, _) in differs.iter().enumerate().filter(|(_, differs)| **differs) {
-            for text in texts {
-                match text.get(place)? {
-                    b'0'..=b'9' => {}
-                    b'a'..=b'f' => lower = true,
-                    b'A'..=b'F' => upper = true,
-                    _ => return None,
+        let mut seen = [Seen::default(); LENGTH_MAX];
+        let seen = seen.get_mut(..first.len())?;
+        for run in texts.chunks(RUN) {
+            for text in run {
+                if text.len() != first.len() {
+                    return None;
+                }
+                for ((seen, byte), first) in seen.iter_mut().zip(*text).zip(first) {
+                    seen.differs |= byte ^ first;
+                    seen.kinds |= kind(*byte);
                 }
             }
+            if seen.iter().any(|seen| seen.differs != 0 && seen.kinds & OTHER != 0) {
+                return None;
+            }
+        }
+        let mut holes = Vec::new();
+        let (mut lower, mut upper) = (false, false);
+        for (place, seen) in seen.iter().enumerate().filter(|(_, seen)| seen.differs != 0) {
             holes.push(place as u16);
+            lower |= seen.kinds & LOWER != 0;
+            upper |= seen.kinds & UPPER != 0;
         }
         // Fewer digits are better served by a dictionary or by numbers.
         if lower && upper || holes.len() < 4 || !lower && !upper && holes.len() < 17 {
@@ -67,13 +68,14 @@ impl Pattern {
 
     /// Appends the digits of `text`, which is one of those the pattern was made of.
     pub(crate) fn pack(&self, text: &[u8], out: &mut Vec<u8>) {
-        for pair in self.holes.chunks(2) {
-            let mut byte = 0;
-            for place in pair {
-                byte = byte << 4 | digit(text.get(usize::from(*place)).copied().unwrap_or(b'0'));
-            }
-            out.push(if pair.len() == 1 { byte << 4 } else { byte });
-        }
+        let digit = |place: &u16| {
+            let byte = text.get(usize::from(*place)).copied().unwrap_or(b'0');
+            DIGITS.get(usize::from(byte)).copied().unwrap_or(0)
+        };
+        out.extend(self.holes.chunks(2).map(|pair| match pair {
+            [high, low] => digit(high) << 4 | digit(low),
+            high => high.first().map_or(0, digit) << 4,
+        }));
     }
 
     /// Appends the text of value `digits`.
@@ -180,14 +182,46 @@ impl Pattern {
     }
 }
 
-fn digit(byte: u8) -> u8 {
-    match byte {
-        b'0'..=b'9' => byte - b'0',
-        b'a'..=b'f' => byte - b'a' + 10,
-        b'A'..=b'F' => byte - b'A' + 10,
-        _ => 0,
-    }
+/// What a place of all texts was seen to hold.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Bits in which some text differs from the first.
+    differs: u8,
+    /// Kinds of bytes, as [`kind`] has them.
+    kinds: u8,
 }
+
+/// Texts after which it is looked whether they can still have a pattern.
+const RUN: usize = 64;
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const OTHER: u8 = 4;
+
+/// A bit for a letter of either case and for what is no digit at all; without branches, to be done for many at once.
+#[inline]
+fn kind(byte: u8) -> u8 {
+    let decimal = byte.wrapping_sub(b'0') < 10;
+    let lower = byte.wrapping_sub(b'a') < 6;
+    let upper = byte.wrapping_sub(b'A') < 6;
+    u8::from(lower) * LOWER | u8::from(upper) * UPPER | u8::from(!(decimal | lower | upper)) * OTHER
+}
+
+/// The value of every hexadecimal digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [0; 256];
+    let mut byte = 0;
+    #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
+    while byte < 256 {
+        digits[byte] = match byte as u8 {
+            digit @ b'0'..=b'9' => digit - b'0',
+            digit @ b'a'..=b'f' => digit - b'a' + 10,
+            digit @ b'A'..=b'F' => digit - b'A' + 10,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    digits
+};
 
 #[cfg(test)]
 mod tests {

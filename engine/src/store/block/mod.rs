@@ -20,6 +20,7 @@ pub(crate) mod bytes;
 mod column;
 pub(crate) mod cursor;
 pub(crate) mod digits;
+mod distinct;
 pub(crate) mod encode;
 pub mod facts;
 mod field;

@@ -51,14 +51,34 @@ const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 const DAY: i64 = 86_400;
 
+/// The date read last and its day: most texts have the date of the one before, and counting days costs more than all
+/// the rest of a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LastDay {
+    date: [u8; 12],
+    len: usize,
+    day: i64,
+}
+
+impl LastDay {
+    fn of(&mut self, date: &[u8], count: fn(&[u8]) -> Option<i64>) -> Option<i64> {
+        if self.len != date.len() || self.date.get(..self.len) != Some(date) {
+            self.day = count(date)?;
+            self.date.get_mut(..date.len())?.copy_from_slice(date);
+            self.len = date.len();
+        }
+        Some(self.day)
+    }
+}
+
 /// Takes `text` apart, if it starts as one of the layouts does.
-pub(crate) fn parse(text: &[u8]) -> Option<Moment<'_>> {
+pub(crate) fn parse<'a>(text: &'a [u8], last: &mut LastDay) -> Option<Moment<'a>> {
     let (date, day, clock) = match text {
         [_, _, b':', ..] => (Date::None, 0, text),
-        [_, _, b'/', _, _, _, b'/', ..] => (Date::Clf, clf_day(text)?, text.get(12..)?),
+        [_, _, b'/', _, _, _, b'/', ..] => (Date::Clf, last.of(text.get(..12)?, clf_day)?, text.get(12..)?),
         [_, _, _, _, b'-', _, _, b'-', _, _, between, ..] => {
             matches!(between, b'T' | b't' | b' ' | b'_' | b'-' | b'/').then_some(())?;
-            (Date::Iso(*between), iso_day(text)?, text.get(11..)?)
+            (Date::Iso(*between), last.of(text.get(..10)?, iso_day)?, text.get(11..)?)
         }
         _ => return None,
     };
@@ -125,8 +145,8 @@ impl Layout {
     }
 
     /// The value of `text`, if this layout writes it back the same.
-    pub(crate) fn parse(&self, text: &[u8]) -> Option<i64> {
-        let moment = parse(text)?;
+    pub(crate) fn parse(&self, text: &[u8], last: &mut LastDay) -> Option<i64> {
+        let moment = parse(text, last)?;
         let digits = moment.fraction.len();
         let fits = moment.date == self.date
             && moment.suffix == self.suffix
@@ -238,7 +258,8 @@ mod tests {
             "13:23:49",
             "13:23:49.050000",
         ] {
-            let moment = parse(text.as_bytes()).unwrap();
+            let mut last = LastDay::default();
+            let moment = parse(text.as_bytes(), &mut last).unwrap();
             let scale = moment.fraction.len() as u8;
             let layout = Layout {
                 date: moment.date,
@@ -247,7 +268,7 @@ mod tests {
                 least: scale,
                 suffix: moment.suffix.into(),
             };
-            let value = layout.parse(text.as_bytes()).unwrap();
+            let value = layout.parse(text.as_bytes(), &mut last).unwrap();
             let mut out = Vec::new();
             layout.append(value, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), text);
@@ -264,7 +285,27 @@ mod tests {
             "",
             "12:30:00.",
         ] {
-            assert_eq!(parse(text.as_bytes()), None, "{text}");
+            assert_eq!(parse(text.as_bytes(), &mut LastDay::default()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_day_is_that_of_its_date_alone() {
+        let mut last = LastDay::default();
+        for text in [
+            "2026-11-20T13:05:07Z",
+            "2026-11-20T14:05:07Z",
+            "2026-11-21T13:05:07Z",
+            "2026-11-31T13:05:07Z",
+            "2026-11-21 13:05:07",
+            "17/Aug/2017:13:23:49 +0000",
+            "17/Aug/2017 13:23:49 +0000",
+            "17/Aug/2018:13:23:49 +0000",
+            "12:30:05",
+            "\0\0/\0\0\0/\0\0\0\0\012:30:05",
+        ] {
+            let text = text.as_bytes();
+            assert_eq!(parse(text, &mut last), parse(text, &mut LastDay::default()), "{text:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Texts that are numbers in one form, kept as integers.
 
 use super::digits;
-use super::moment::{self, Layout};
+use super::moment::{self, LastDay, Layout};
 use super::wire::{Corrupt, Reader};
 
 /// How every number of a column is written.
@@ -26,17 +26,17 @@ impl Form {
     /// The form that may fit `texts`, judged by them all where the form has free parts.
     pub(crate) fn guess(texts: &[&[u8]]) -> Option<Form> {
         let first = *texts.first()?;
-        if let Some(moment) = moment::parse(first) {
+        let mut last = LastDay::default();
+        if let Some(moment) = moment::parse(first, &mut last) {
             let (mut scale, mut least) = (moment.fraction.len(), moment.fraction.len());
+            let mut point = None;
             for text in texts {
-                let digits = moment::parse(text)?.fraction.len();
+                let moment = moment::parse(text, &mut last)?;
+                let digits = moment.fraction.len();
                 (scale, least) = (scale.max(digits), least.min(digits));
+                point = point.or((digits > 0).then_some(moment.point));
             }
-            let point = texts
-                .iter()
-                .filter_map(|text| moment::parse(text))
-                .find(|moment| !moment.fraction.is_empty())
-                .map_or(b'.', |moment| moment.point);
+            let point = point.unwrap_or(b'.');
             return Some(Form::Moment(Layout {
                 date: moment.date,
                 point,
@@ -62,9 +62,31 @@ impl Form {
         }
     }
 
+    /// The numbers that `texts` are, all of one form that writes them back the same.
+    pub(crate) fn parse_all(texts: &[&[u8]]) -> Option<(Form, Vec<i64>)> {
+        /// Texts from which the form is guessed first. Where it fits all of them it is the one that all would give:
+        /// none has more digits behind the point or fewer, or zeros in front.
+        const SOME: usize = 64;
+        let form = Form::guess(texts.get(..SOME).unwrap_or(texts))?;
+        if let Some(numbers) = form.numbers(texts) {
+            return Some((form, numbers));
+        }
+        let form = Form::guess(texts).filter(|other| *other != form)?;
+        form.numbers(texts).map(|numbers| (form, numbers))
+    }
+
+    fn numbers(&self, texts: &[&[u8]]) -> Option<Vec<i64>> {
+        let mut numbers = Vec::with_capacity(texts.len());
+        let mut last = LastDay::default();
+        for text in texts {
+            numbers.push(self.parse(text, &mut last)?);
+        }
+        Some(numbers)
+    }
+
     /// The number that `text` is, if this form writes it back the same.
     #[inline]
-    pub(crate) fn parse(&self, text: &[u8]) -> Option<i64> {
+    fn parse(&self, text: &[u8], last: &mut LastDay) -> Option<i64> {
         match self {
             Form::Plain => digits::parse_plain(text),
             Form::Padded(width) => {
@@ -75,7 +97,7 @@ impl Form {
                 }
             }
             Form::Decimal { scale, least } => parse_decimal(text, *scale, *least),
-            Form::Moment(layout) => layout.parse(text),
+            Form::Moment(layout) => layout.parse(text, last),
         }
     }
 
@@ -185,14 +207,28 @@ mod tests {
 
     fn check(texts: &[&str], expected: Option<&Form>) {
         let bytes: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
-        let form = Form::guess(&bytes).filter(|form| bytes.iter().all(|text| form.parse(text).is_some()));
-        assert_eq!(form.as_ref(), expected, "{texts:?}");
-        if let Some(form) = form {
-            for text in bytes {
+        let found = Form::parse_all(&bytes);
+        assert_eq!(found.as_ref().map(|(form, _)| form), expected, "{texts:?}");
+        if let Some((form, numbers)) = found {
+            for (text, number) in bytes.iter().zip(numbers) {
                 let mut out = Vec::new();
-                form.append(form.parse(text).unwrap(), &mut out);
-                assert_eq!(out, text);
+                form.append(number, &mut out);
+                assert_eq!(out, *text);
             }
+        }
+    }
+
+    #[test]
+    fn a_form_is_that_of_all_texts() {
+        for (last, form) in [
+            ("7.5", Some(Form::Decimal { scale: 1, least: 0 })),
+            ("07", Some(Form::Padded(2))),
+            ("7", Some(Form::Plain)),
+            ("x", None),
+        ] {
+            let mut texts = vec!["17"; 1_000];
+            texts.push(last);
+            check(&texts, form.as_ref());
         }
     }
 

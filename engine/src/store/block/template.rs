@@ -3,7 +3,7 @@
 //!
 //! A split never interprets: literal and holes put back together are the text, whatever the guess was worth.
 
-use super::moment;
+use super::moment::{self, LastDay};
 
 /// Longest text that is split, in bytes.
 pub(crate) const TEXT_BYTES_MAX: usize = 16 << 10;
@@ -19,6 +19,7 @@ pub(crate) struct Split {
     pub(crate) key: Vec<u8>,
     /// Where the holes are, ascending.
     pub(crate) holes: Vec<(u32, u32)>,
+    last_day: LastDay,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Split {
                     }
                 },
                 Class::Digit | Class::Letter => {
-                    let (hole, end) = token(text, at);
+                    let (hole, end) = token(text, at, &mut self.last_day);
                     match hole {
                         Some(hole) => hole,
                         None => {
@@ -134,10 +135,10 @@ fn assigned(text: &[u8], at: usize) -> Option<(usize, usize)> {
 }
 
 /// Looks at the run of letters and digits from `at`: the hole in it if it has one, else where it ends.
-fn token(text: &[u8], at: usize) -> (Option<(usize, usize)>, usize) {
+fn token(text: &[u8], at: usize, last_day: &mut LastDay) -> (Option<(usize, usize)>, usize) {
     let rest = text.get(at..).unwrap_or_default();
     if rest.first().is_some_and(u8::is_ascii_digit)
-        && let Some(len) = moment_len(rest)
+        && let Some(len) = moment_len(rest, last_day)
     {
         return (Some((at, at + len)), at + len);
     }
@@ -205,7 +206,7 @@ fn uuid_len(rest: &[u8]) -> Option<usize> {
 }
 
 /// Bytes of the moment at the front of `rest`, without what follows its fraction.
-fn moment_len(rest: &[u8]) -> Option<usize> {
+fn moment_len(rest: &[u8], last_day: &mut LastDay) -> Option<usize> {
     let len = match rest {
         [_, _, b':', _, _, b':', _, _, ..] => 8,
         [_, _, b'/', _, _, _, b'/', ..] => 20,
@@ -218,7 +219,7 @@ fn moment_len(rest: &[u8]) -> Option<usize> {
         _ => 0,
     };
     let end = if (1..=9).contains(&digits) { len + 1 + digits } else { len };
-    moment::parse(rest.get(..end)?).map(|_| end)
+    moment::parse(rest.get(..end)?, last_day).map(|_| end)
 }
 
 #[cfg(test)]

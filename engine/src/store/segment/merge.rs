@@ -7,11 +7,10 @@ use weir_query::record::{OrderKey, RowsError};
 
 use super::{Segment, SegmentWriter};
 use crate::error::StoreError;
-use crate::index::gram::GramMap;
 use crate::store::block::builder::{cut, encode_rows};
 use crate::store::block::gather::Gather;
 use crate::store::block::stored::Stored;
-use crate::store::block::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX};
+use crate::store::block::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, BlockFacts};
 
 /// A block with at least this share of the most rows or bytes is copied, in percent.
 const FULL_PERCENT: u64 = 50;
@@ -45,23 +44,22 @@ impl Segment {
         let mut pieces: Vec<Piece<'_>> = segments.iter().flat_map(|segment| segment.pieces()).collect();
         pieces.sort_by_key(|piece| piece.first_time);
         let mut run: Vec<&Piece<'_>> = Vec::new();
-        let mut grams = GramCache { segments, maps: segments.iter().map(|_| None).collect() };
         for piece in &pieces {
             let rows: u64 = run.iter().map(|piece| piece.rows).sum();
             let bytes: u64 = run.iter().map(|piece| piece.raw_bytes).sum();
             let over = rows + piece.rows > BLOCK_ROWS_MAX as u64
                 || bytes + piece.raw_bytes > BLOCK_RAW_BYTES_MAX as u64;
             if piece.is_full() || over {
-                write_run(&run, writer, &mut grams)?;
+                write_run(&run, writer)?;
                 run.clear();
             }
             if piece.is_full() {
-                copy(piece, writer, &mut grams)?;
+                copy(piece, writer)?;
             } else {
                 run.push(piece);
             }
         }
-        write_run(&run, writer, &mut grams)
+        write_run(&run, writer)
     }
 
     fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
@@ -75,29 +73,6 @@ impl Segment {
     }
 }
 
-/// The grams of the granules of the sources, taken out of their tables once.
-struct GramCache<'s> {
-    segments: &'s [Arc<Segment>],
-    maps: Vec<Option<Vec<GramMap>>>,
-}
-
-impl GramCache<'_> {
-    fn of(&mut self, piece: &Piece<'_>) -> Result<Vec<GramMap>, StoreError> {
-        let failed = |reason: String| damaged(piece, reason);
-        let source = self.segments.iter().position(|segment| std::ptr::eq(&**segment, piece.segment));
-        let slot = source.and_then(|source| self.maps.get_mut(source));
-        let slot = slot.ok_or_else(|| failed("block of no source".to_owned()))?;
-        if slot.is_none() {
-            *slot = Some(piece.segment.index.maps().map_err(|corrupt| failed(corrupt.0.to_owned()))?);
-        }
-        let granules =
-            |block: usize| piece.segment.facts.blocks.get(block).map_or(0, |facts| facts.granules());
-        let first: usize = (0..piece.index).map(granules).sum();
-        let own = slot.as_deref().and_then(|maps| maps.get(first..first + granules(piece.index)));
-        Ok(own.unwrap_or_default().to_vec())
-    }
-}
-
 fn damaged(piece: &Piece<'_>, reason: String) -> StoreError {
     let path = format!("segment {:016x}", piece.segment.id);
     let offset = piece.segment.footer.blocks.get(piece.index).map_or(0, |place| place.offset);
@@ -108,25 +83,19 @@ fn failed(source: io::Error) -> StoreError {
     StoreError::Io { action: "write", path: "merged segment".to_owned(), source }
 }
 
-fn copy<W: Write>(
-    piece: &Piece<'_>,
-    writer: &mut SegmentWriter<W>,
-    grams: &mut GramCache<'_>,
-) -> Result<(), StoreError> {
+fn copy<W: Write>(piece: &Piece<'_>, writer: &mut SegmentWriter<W>) -> Result<(), StoreError> {
     let bytes = piece.segment.block_bytes(piece.index);
     let bytes = bytes.ok_or_else(|| damaged(piece, "checksum does not fit".to_owned()))?;
     let facts = piece.segment.facts.blocks.get(piece.index).cloned().unwrap_or_default();
-    writer.push_parts(&bytes, facts, grams.of(piece)?).map_err(failed)
+    let granules = |block: &BlockFacts| block.granules();
+    let first: usize = piece.segment.facts.blocks.iter().take(piece.index).map(granules).sum();
+    writer.push_copy(&bytes, facts, &piece.segment.index, first).map_err(failed)
 }
 
 /// Writes the rows of small blocks together, in order.
-fn write_run<W: Write>(
-    run: &[&Piece<'_>],
-    writer: &mut SegmentWriter<W>,
-    grams: &mut GramCache<'_>,
-) -> Result<(), StoreError> {
+fn write_run<W: Write>(run: &[&Piece<'_>], writer: &mut SegmentWriter<W>) -> Result<(), StoreError> {
     if let [piece] = run {
-        return copy(piece, writer, grams);
+        return copy(piece, writer);
     }
     let mut sources = Vec::with_capacity(run.len());
     for piece in run {

@@ -56,7 +56,7 @@ pub struct Segment {
     bytes: Bytes,
     footer: Footer,
     facts: SegmentFacts,
-    index: GramTable,
+    index: Arc<GramTable>,
     blocks: Vec<Slot>,
 }
 
@@ -127,7 +127,7 @@ impl Segment {
             return Err(damaged((footer.facts.offset, Corrupt("facts of other blocks"))));
         }
         let blocks = footer.blocks.iter().map(|_| Slot::default()).collect();
-        Ok(Segment { id, bytes, footer, facts, index, blocks })
+        Ok(Segment { id, bytes, footer, facts, index: Arc::new(index), blocks })
     }
 
     /// Its id.

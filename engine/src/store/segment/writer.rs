@@ -1,12 +1,12 @@
 //! Writing a segment, front to back.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::facts::SegmentFacts;
 use super::footer::{self, Footer, Place};
 use super::{FORMAT_VERSION, footer::BLOCKS_MAX};
-use crate::index::gram::GramMap;
-use crate::index::table::{self, GRANULES_MAX};
+use crate::index::table::{self, GRANULES_MAX, GramSource, GramTable};
 use crate::store::block::{BlockFacts, EncodedBlock};
 
 /// The index may take this share of the compressed data, in percent,
@@ -25,7 +25,7 @@ pub struct SegmentWriter<W> {
     written: u64,
     places: Vec<Place>,
     facts: SegmentFacts,
-    grams: Vec<GramMap>,
+    grams: GramSource,
 }
 
 impl<W: Write> SegmentWriter<W> {
@@ -43,7 +43,7 @@ impl<W: Write> SegmentWriter<W> {
             written,
             places: Vec::new(),
             facts: SegmentFacts::default(),
-            grams: Vec::new(),
+            grams: GramSource::default(),
         })
     }
 
@@ -52,23 +52,33 @@ impl<W: Write> SegmentWriter<W> {
     /// # Errors
     /// When `out` cannot be written, or the segment has as many blocks or granules as it can have.
     pub fn push(&mut self, block: EncodedBlock) -> io::Result<()> {
-        self.push_parts(&block.bytes, block.facts, block.grams)
+        self.push_part(&block.bytes, block.facts)?;
+        self.grams.push_maps(block.grams);
+        Ok(())
     }
 
-    pub(super) fn push_parts(
+    /// Adds a block as it stands in another segment, whose index has its grams from granule `first` on.
+    pub(super) fn push_copy(
         &mut self,
         bytes: &[u8],
         facts: BlockFacts,
-        grams: Vec<GramMap>,
+        index: &Arc<GramTable>,
+        first: usize,
     ) -> io::Result<()> {
-        if self.places.len() >= BLOCKS_MAX || self.grams.len() + grams.len() > GRANULES_MAX {
+        let granules = first..first + facts.granules();
+        self.push_part(bytes, facts)?;
+        self.grams.push_table(index, granules);
+        Ok(())
+    }
+
+    fn push_part(&mut self, bytes: &[u8], facts: BlockFacts) -> io::Result<()> {
+        if self.places.len() >= BLOCKS_MAX || self.grams.granules() + facts.granules() > GRANULES_MAX {
             return Err(io::Error::other("segment is full"));
         }
         let part = self.places.len() as u32 + 1;
         let place = self.write_part(bytes, part)?;
         self.places.push(place);
         self.facts.push(facts);
-        self.grams.extend(grams);
         Ok(())
     }
 
@@ -88,7 +98,7 @@ impl<W: Write> SegmentWriter<W> {
     /// Writes facts, index and footer, and hands back `out` (not yet synced) and what is known.
     ///
     /// # Errors
-    /// When `out` cannot be written.
+    /// When `out` cannot be written, or of kind `InvalidData` when an index that granules are taken from is damaged.
     pub fn finish(mut self) -> io::Result<(W, SegmentFacts)> {
         let part = self.places.len() as u32;
         let stored = self.written as usize;
@@ -99,7 +109,8 @@ impl<W: Write> SegmentWriter<W> {
             true => usize::MAX,
             false => (stored / 100 * INDEX_OF_STORED_PERCENT).max(raw / 100 * INDEX_OF_RAW_PERCENT),
         };
-        let index = table::encode(&self.grams, budget);
+        let index = table::encode(&self.grams, budget)
+            .map_err(|corrupt| io::Error::new(io::ErrorKind::InvalidData, corrupt.0))?;
         let index = self.write_part(&index, part + 2)?;
         self.facts.index_bytes = index.len;
         let footer = Footer { blocks: std::mem::take(&mut self.places), facts, index };
