@@ -13,11 +13,12 @@ use weir_query::record::{OrderKey, Selection};
 
 use super::bytes::Bytes;
 use super::encode::{self, Kept};
-use super::gather::Gather;
+use super::gather::{Gather, Tags};
+use super::learn::{facts_of, index_tags};
 use super::part::PartInput;
-use super::section::Body;
+use super::section::{Body, Content};
 use super::wire::{put_bytes, put_signed, put_varint};
-use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, Block, BlockFacts, facts_of};
+use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, Block, BlockFacts};
 use crate::event::EventBatch;
 use crate::index::gram::GramMap;
 
@@ -156,6 +157,7 @@ pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedB
         comes_back(gather, bytes.clone()).then(|| (facts_of(gather, &kept), bytes))
     }));
     let (facts, bytes) = written.ok().flatten()?;
+    index_tags(gather, &facts);
     Some(EncodedBlock { bytes, facts, grams: std::mem::take(&mut gather.grams) })
 }
 
@@ -168,14 +170,7 @@ fn write<'a>(gather: &Gather<'a>, plain: bool) -> (Vec<u8>, KeptParts<'a>) {
     encode::packed(&mut body, &gather.sequences);
     encode::packed(&mut body, &gather.ingest);
     encode::packed(&mut body, &gather.arrival);
-    put_varint(&mut body.directory, gather.tag_sets.len() as u64);
-    for tags in &gather.tag_sets {
-        put_varint(&mut body.directory, tags.len() as u64);
-        for (name, value) in tags {
-            put_bytes(&mut body.directory, name.as_bytes());
-            put_bytes(&mut body.directory, value.as_bytes());
-        }
-    }
+    write_tags(&mut body, &gather.tag_sets);
     encode::packed(&mut body, &gather.tag_codes);
     let raw = gather.raw.write(&mut body, &gather.times, plain);
     let attributes = write_attributes(&mut body, &gather.attributes, &gather.times, plain);
@@ -191,6 +186,19 @@ fn write<'a>(gather: &Gather<'a>, plain: bool) -> (Vec<u8>, KeptParts<'a>) {
     bytes.extend_from_slice(&directory);
     bytes.extend_from_slice(&body.bytes);
     (bytes, (raw, attributes))
+}
+
+fn write_tags(body: &mut Body, sets: &[Tags]) {
+    let mut texts = Vec::new();
+    put_varint(&mut texts, sets.len() as u64);
+    for tags in sets {
+        put_varint(&mut texts, tags.len() as u64);
+        for (name, value) in tags {
+            put_bytes(&mut texts, name.as_bytes());
+            put_bytes(&mut texts, value.as_bytes());
+        }
+    }
+    body.put(&texts, Content::Text);
 }
 
 fn write_times(body: &mut Body, times: &[i64]) {

@@ -28,14 +28,17 @@ impl Rows for Block {
     }
 
     fn names(&self) -> Vec<Arc<str>> {
+        // A block whose tags cannot be read says so when one is asked for.
+        let sets = self.tag_sets().unwrap_or_default();
         let mut seen: HashSet<&str, foldhash::fast::FixedState> = HashSet::default();
-        let tags = self.tag_sets.iter().flatten().map(|(name, _)| name.as_str());
+        let tags = sets.iter().flatten().map(|(name, _)| name.as_str());
         let parts = [Some(&self.raw), self.attributes.as_ref()];
         let places = parts.into_iter().flatten().flat_map(|part| &part.places);
         let fields = places.filter(|place| place.repeat < u32::MAX - 1).map(|place| &*place.path);
         let fields = fields.filter(|name| !name.starts_with('#'));
         let names = META_FIELDS.into_iter().chain(tags).chain(fields);
-        names.filter(|name| seen.insert(name)).map(Arc::from).collect()
+        let names: Vec<Arc<str>> = names.filter(|name| seen.insert(name)).map(Arc::from).collect();
+        names
     }
 
     fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError> {
@@ -132,7 +135,8 @@ impl Block {
         let value = |tags: &super::gather::Tags| {
             tags.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
         };
-        let values: Vec<Option<String>> = self.tag_sets.iter().map(value).collect();
+        let sets = self.tag_sets()?;
+        let values: Vec<Option<String>> = sets.iter().map(value).collect();
         if values.iter().all(Option::is_none) {
             return Ok(Column::Missing { rows: self.rows() });
         }

@@ -13,26 +13,13 @@ pub struct BlockFacts {
     pub sequences: (u64, u64),
     /// Least and greatest ingest time, ns.
     pub ingest: (i64, i64),
-    /// The tag sets of the rows.
-    pub tags: Vec<TagFacts>,
-    /// The fields that some row has, by name.
+    /// The tags and fields that some row has, by name; tags are those with a `#`.
     pub fields: Vec<FieldFacts>,
     /// There are more fields than are listed.
     pub more_fields: bool,
 }
 
-/// One set of tags, in use in a block.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TagFacts {
-    /// Names (with their `#`) and values, by name.
-    pub tags: Vec<(String, String)>,
-    /// How many rows have it.
-    pub rows: u32,
-    /// The granules in which some row has it.
-    pub granules: u64,
-}
-
-/// One field of a block.
+/// One tag or field of a block.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FieldFacts {
     /// Its name.
@@ -44,7 +31,8 @@ pub struct FieldFacts {
     /// Least and greatest number; `None` when some value may be a number that was not understood here. A field
     /// without any number has least > greatest.
     pub range: Option<(f64, f64)>,
-    /// Every distinct value, when they are few and short.
+    /// Every distinct value, when they are few and short. The values of a tag that are not listed stand in the gram
+    /// index, as those of fields do, being part of the text.
     pub values: Option<Vec<ValueFacts>>,
 }
 

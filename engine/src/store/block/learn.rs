@@ -6,7 +6,7 @@ use super::GRANULE_ROWS;
 use super::builder::KeptParts;
 use super::column::unescaped;
 use super::encode::Kept;
-use super::facts::{BlockFacts, FieldFacts, TagFacts, ValueFacts};
+use super::facts::{BlockFacts, FieldFacts, ValueFacts};
 use super::gather::Gather;
 use super::part::PartInput;
 
@@ -14,6 +14,8 @@ use super::part::PartInput;
 const FIELDS_MAX: usize = 4_096;
 /// Most values a field may have to have them listed.
 const VALUES_MAX: usize = 64;
+/// Most values a tag may have to have them listed.
+const TAG_VALUES_MAX: usize = 256;
 /// Longest value listed, in bytes.
 const VALUE_BYTES_MAX: usize = 64;
 
@@ -45,14 +47,14 @@ pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts 
         granule_times,
         sequences: (sequences.clone().min().unwrap_or(0), sequences.max().unwrap_or(0)),
         ingest: range(&gather.ingest),
-        tags: tags(gather),
-        fields: Vec::new(),
+        fields: tags(gather),
         more_fields: false,
     };
     let mut places: BTreeMap<&str, Vec<Place<'_, '_>>> = BTreeMap::new();
     for (part, kept) in [(&gather.raw, &kept.0), (&gather.attributes, &kept.1)] {
         for (index, (place, kept)) in part.places.iter().zip(kept).enumerate() {
-            if place.repeat >= u32::MAX - 1 {
+            // A field is never taken for a tag, whatever its name.
+            if place.repeat >= u32::MAX - 1 || place.path.starts_with('#') {
                 continue;
             }
             let escaped = part.escaped.get(index) == Some(&true);
@@ -66,22 +68,85 @@ pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts 
         }
     }
     facts.more_fields = places.len() > FIELDS_MAX;
-    facts.fields = places.iter().take(FIELDS_MAX).map(|(name, places)| field(gather, name, places)).collect();
+    facts.fields.extend(places.iter().take(FIELDS_MAX).map(|(name, places)| field(gather, name, places)));
+    facts.fields.sort_by(|a, b| a.name.cmp(&b.name));
     facts
 }
 
-fn tags(gather: &Gather<'_>) -> Vec<TagFacts> {
-    let fresh = |tags: &super::gather::Tags| TagFacts { tags: tags.clone(), rows: 0, granules: 0 };
-    let mut facts: Vec<TagFacts> = gather.tag_sets.iter().map(fresh).collect();
-    for (granule, codes) in gather.tag_codes.chunks(GRANULE_ROWS).enumerate() {
-        for code in codes {
-            if let Some(set) = facts.get_mut(*code as usize) {
-                set.rows += 1;
-                set.granules |= 1 << granule;
-            }
+fn tags(gather: &Gather<'_>) -> Vec<FieldFacts> {
+    let mut tags: BTreeMap<&str, Tag<'_>> = BTreeMap::new();
+    for (code, set) in gather.tag_sets.iter().enumerate() {
+        for (name, value) in set {
+            let tag = tags.entry(name).or_default();
+            let next = tag.known.len();
+            tag.by_set.insert(code as i64, *tag.known.entry(value).or_insert(next));
         }
     }
-    facts
+    tags.into_iter().map(|(name, tag)| tag.facts(name, &gather.tag_codes)).collect()
+}
+
+/// The values of a tag.
+#[derive(Default)]
+struct Tag<'g> {
+    /// Their numbers.
+    known: BTreeMap<&'g str, usize>,
+    /// The number of the value in each set that has the tag.
+    by_set: BTreeMap<i64, usize>,
+}
+
+impl Tag<'_> {
+    fn facts(&self, name: &str, codes: &[i64]) -> FieldFacts {
+        let mut facts = FieldFacts { name: name.to_owned(), rows: 0, granules: 0, range: None, values: None };
+        let listed = self.known.len() <= TAG_VALUES_MAX
+            && self.known.keys().all(|value| value.len() <= VALUE_BYTES_MAX);
+        let mut values = vec![ValueFacts::default(); if listed { self.known.len() } else { 0 }];
+        for (value, number) in &self.known {
+            if let Some(listed) = values.get_mut(*number) {
+                listed.value = (*value).to_owned();
+            }
+        }
+        let mut last = (-1, None);
+        for (granule, codes) in codes.chunks(GRANULE_ROWS).enumerate() {
+            for code in codes {
+                // Neighbours mostly have the same tags.
+                if last.0 != *code {
+                    last = (*code, self.by_set.get(code));
+                }
+                let Some(number) = last.1 else { continue };
+                facts.rows += 1;
+                facts.granules |= 1 << granule;
+                if let Some(value) = values.get_mut(*number) {
+                    value.rows += 1;
+                    value.granules |= 1 << granule;
+                }
+            }
+        }
+        values.sort_by(|a, b| a.value.cmp(&b.value));
+        facts.values = listed.then_some(values);
+        facts
+    }
+}
+
+/// Adds the values of tags that `facts` does not list to the grams of their granules.
+pub(crate) fn index_tags(gather: &mut Gather<'_>, facts: &BlockFacts) {
+    let listed = |name: &str| {
+        let at = facts.fields.binary_search_by(|field| field.name.as_str().cmp(name));
+        at.is_ok_and(|at| facts.fields.get(at).is_some_and(|field| field.values.is_some()))
+    };
+    let hidden: Vec<Vec<&str>> = gather
+        .tag_sets
+        .iter()
+        .map(|set| set.iter().filter(|(name, _)| !listed(name)).map(|(_, value)| value.as_str()).collect())
+        .collect();
+    if hidden.iter().all(Vec::is_empty) {
+        return;
+    }
+    for (grams, codes) in gather.grams.iter_mut().zip(gather.tag_codes.chunks(GRANULE_ROWS)) {
+        for code in codes {
+            let values = usize::try_from(*code).ok().and_then(|code| hidden.get(code));
+            values.into_iter().flatten().for_each(|value| grams.add(value.as_bytes()));
+        }
+    }
 }
 
 fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {

@@ -45,8 +45,7 @@ mod tests;
 pub(crate) mod wire;
 
 pub use builder::{EncodedBlock, encode_blocks};
-pub use facts::{BlockFacts, FieldFacts, TagFacts, ValueFacts};
-pub(crate) use learn::facts_of;
+pub use facts::{BlockFacts, FieldFacts, ValueFacts};
 pub use read::Block;
 
 /// Rows a granule: the unit of the index and of partial reading.

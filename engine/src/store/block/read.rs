@@ -11,7 +11,7 @@ use super::cursor::Cursor;
 use super::gather::Tags;
 use super::node::Packed;
 use super::part::{Part, TextKind};
-use super::section::{Directory, Pool, SECTION_BYTES_MAX, Source, decompress};
+use super::section::{Directory, Pool, SECTION_BYTES_MAX, Section, Source, decompress};
 use super::wire::{Corrupt, Reader};
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
 
@@ -32,7 +32,8 @@ pub struct Block {
     sequences: Packed,
     ingest: Packed,
     arrival: Packed,
-    pub(super) tag_sets: Vec<Tags>,
+    tags: Section,
+    tag_sets: OnceLock<Arc<Vec<Tags>>>,
     tag_codes: Packed,
     pub(super) raw: Part,
     pub(super) attributes: Option<Part>,
@@ -77,7 +78,7 @@ impl Block {
             Packed::read(&mut directory, rows)?,
             Packed::read(&mut directory, rows)?,
         ];
-        let tag_sets = read_tags(&mut directory.reader)?;
+        let tags = directory.section()?;
         let tag_codes = Packed::read(&mut directory, rows)?;
         let raw = Part::read(&mut directory, rows)?;
         let attributes = match directory.reader.byte()? {
@@ -96,7 +97,8 @@ impl Block {
             sequences,
             ingest,
             arrival,
-            tag_sets,
+            tags,
+            tag_sets: OnceLock::new(),
             tag_codes,
             raw,
             attributes,
@@ -174,6 +176,20 @@ impl Block {
     /// 1 for each row of `range` whose timestamp is the time of arrival.
     pub(crate) fn arrival(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         self.arrival.values(self.body(), range)
+    }
+
+    /// The tag sets of the block.
+    pub(crate) fn tag_sets(&self) -> Result<Arc<Vec<Tags>>, Corrupt> {
+        if let Some(sets) = self.tag_sets.get() {
+            return Ok(Arc::clone(sets));
+        }
+        let sets = read_tags(&mut Reader::new(&self.tags.read(self.body())?))?;
+        Ok(Arc::clone(self.tag_sets.get_or_init(|| {
+            let texts =
+                |set: &Tags| set.iter().map(|(name, value)| name.len() + value.len() + 64).sum::<usize>();
+            self.body().count_held(sets.iter().map(|set| texts(set) + size_of::<Tags>()).sum());
+            Arc::new(sets)
+        })))
     }
 
     /// The tag set of each row of `range`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_query::record::OrderKey;
 
 use super::cursor::Cursor;
-use super::gather::{Gather, RawText, RowHead};
+use super::gather::{Gather, RawText, RowHead, Tags};
 use super::node::Ranks;
 use super::part::{Part, TextKind};
 use super::read::Block;
@@ -19,6 +19,7 @@ pub(crate) struct Stored {
     ingest: Vec<i64>,
     arrival: Vec<i64>,
     tags: Vec<i64>,
+    tag_sets: Arc<Vec<Tags>>,
     raw: Texts,
     attributes: Option<Texts>,
 }
@@ -90,6 +91,7 @@ impl Stored {
             ingest: block.ingest(all.clone())?,
             arrival: block.arrival(all.clone())?,
             tags: block.tag_codes(all)?,
+            tag_sets: block.tag_sets()?,
             raw: Texts::read(&block, &block.raw)?,
             attributes: block.attributes.as_ref().map(|part| Texts::read(&block, part)).transpose()?,
             block,
@@ -114,7 +116,7 @@ impl Stored {
     /// Adds a row to a block to be; `source` numbers this block.
     pub(crate) fn push<'a>(&'a self, row: usize, source: usize, gather: &mut Gather<'a>) {
         let at = |values: &[i64]| values.get(row).copied().unwrap_or(0);
-        let tags = gather.stored_tags(source, at(&self.tags) as usize, &self.block.tag_sets);
+        let tags = gather.stored_tags(source, at(&self.tags) as usize, &self.tag_sets);
         let head =
             RowHead { key: self.key(row), ingest: at(&self.ingest), arrival: at(&self.arrival) != 0, tags };
         let kind = |part: &Part, code: usize| part.kinds.get(code).copied().unwrap_or(TextKind::None);

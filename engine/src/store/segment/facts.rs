@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::store::block::section::{expand, squeeze};
 use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_signed, put_varint};
-use crate::store::block::{BLOCK_ROWS_MAX, BlockFacts, FieldFacts, GRANULE_ROWS, TagFacts, ValueFacts};
+use crate::store::block::{BLOCK_ROWS_MAX, BlockFacts, FieldFacts, GRANULE_ROWS, ValueFacts};
 
 /// Facts about a segment.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,8 @@ impl SegmentFacts {
     #[must_use]
     pub fn fields(&self) -> BTreeMap<&str, FieldSummaryFacts> {
         let mut fields: BTreeMap<&str, FieldSummaryFacts> = BTreeMap::new();
-        for field in self.blocks.iter().flat_map(|block| &block.fields) {
+        let own = self.blocks.iter().flat_map(|block| &block.fields);
+        for field in own.filter(|field| !field.name.starts_with('#')) {
             let numeric = field.range.is_some_and(|(least, greatest)| least <= greatest);
             let sum = fields.entry(&field.name).or_insert(FieldSummaryFacts { rows: 0, numeric: true });
             sum.rows += u64::from(field.rows);
@@ -80,13 +81,15 @@ impl SegmentFacts {
         fields
     }
 
-    /// Every tag and its values, with their rows, over all blocks; names with their `#`.
+    /// Every tag and its values, with their rows, over all blocks that list them; names with their `#`.
     #[must_use]
     pub fn tags(&self) -> BTreeMap<&str, BTreeMap<&str, u64>> {
         let mut tags: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-        for set in self.blocks.iter().flat_map(|block| &block.tags) {
-            for (name, value) in &set.tags {
-                *tags.entry(name).or_default().entry(value).or_default() += u64::from(set.rows);
+        let own = self.blocks.iter().flat_map(|block| &block.fields);
+        for tag in own.filter(|field| field.name.starts_with('#')) {
+            let sums = tags.entry(&tag.name).or_default();
+            for value in tag.values.iter().flatten() {
+                *sums.entry(&value.value).or_default() += u64::from(value.rows);
             }
         }
         tags
@@ -130,16 +133,6 @@ fn write_block(block: &BlockFacts, out: &mut Vec<u8>) {
     }
     put_signed(out, block.ingest.0);
     put_signed(out, block.ingest.1);
-    put_varint(out, block.tags.len() as u64);
-    for set in &block.tags {
-        put_varint(out, set.tags.len() as u64);
-        for (name, value) in &set.tags {
-            put_bytes(out, name.as_bytes());
-            put_bytes(out, value.as_bytes());
-        }
-        put_varint(out, u64::from(set.rows));
-        put_varint(out, set.granules);
-    }
     out.push(u8::from(block.more_fields));
     put_varint(out, block.fields.len() as u64);
     for field in &block.fields {
@@ -180,15 +173,6 @@ fn read_block(reader: &mut Reader<'_>) -> Result<BlockFacts, Corrupt> {
     }
     block.sequences = (reader.varint()?, reader.varint()?);
     block.ingest = (reader.signed()?, reader.signed()?);
-    for _ in 0..reader.count_here()? {
-        let mut set = TagFacts::default();
-        for _ in 0..reader.count_here()? {
-            set.tags.push((reader.text()?.to_owned(), reader.text()?.to_owned()));
-        }
-        set.rows = reader.count(BLOCK_ROWS_MAX)? as u32;
-        set.granules = reader.varint()?;
-        block.tags.push(set);
-    }
     block.more_fields = reader.byte()? != 0;
     for _ in 0..reader.count_here()? {
         block.fields.push(read_field(reader)?);

@@ -2,6 +2,7 @@
 //!
 //! Every step errs towards "may": a condition that facts and index cannot decide leaves all granules.
 
+use hashbrown::HashSet;
 use roaring::RoaringBitmap;
 use weir_query::compile::Required;
 
@@ -94,10 +95,10 @@ impl Pruner<'_> {
                 any
             }
             Required::Text { literal, ignore_case } => self.text(literal, *ignore_case),
-            Required::Present(field) => self.by_block(field, |facts| facts.granules, |_| true),
+            Required::Present(field) => self.by_block(field, |facts| facts.granules),
             Required::OneOf { field, values } => self.one_of(field, values),
             Required::Range { field, least, greatest } => {
-                self.by_block(field, |facts| range_granules(facts, *least, *greatest), |_| true)
+                self.by_block(field, |facts| range_granules(facts, *least, *greatest))
             }
         }
     }
@@ -107,47 +108,37 @@ impl Pruner<'_> {
     }
 
     fn one_of(&self, field: &str, values: &[String]) -> RoaringBitmap {
-        let known = |value: &str| values.iter().any(|wanted| wanted == value);
+        let wanted: HashSet<&str, foldhash::fast::FixedState> = values.iter().map(String::as_str).collect();
         let granules = |facts: &FieldFacts| match &facts.values {
-            Some(own) => {
-                own.iter().filter(|own| known(&own.value)).fold(0, |granules, own| granules | own.granules)
-            }
+            Some(own) => own
+                .iter()
+                .filter(|own| wanted.contains(own.value.as_str()))
+                .fold(0, |granules, own| granules | own.granules),
             None => facts.granules,
         };
-        let left = self.by_block(field, granules, known);
-        // Values of tags and of most meta fields stand in no text.
-        if field != "@rawstring" && (field.starts_with('#') || META_FIELDS.contains(&field)) {
-            return left;
-        }
-        if values.len() > VALUES_MAX || left.is_empty() {
+        let left = self.by_block(field, granules);
+        // Values of most meta fields stand in no text.
+        let in_no_text = field != "@rawstring" && META_FIELDS.contains(&field);
+        if in_no_text || values.len() > VALUES_MAX || left.is_empty() {
             return left;
         }
         let mut any = RoaringBitmap::new();
         values.iter().for_each(|value| any |= self.text(value.as_bytes(), false));
+        if field.starts_with('#') {
+            // Values of a tag stand in the index where facts do not list them.
+            any |= self.by_block(field, |facts| if facts.values.is_some() { facts.granules } else { 0 });
+        }
         any & left
     }
 
-    /// The granules that `granules` says of a field's facts, block by block; for a tag, those of the sets whose
-    /// value passes `tag`.
-    fn by_block(
-        &self,
-        field: &str,
-        granules: impl Fn(&FieldFacts) -> u64,
-        tag: impl Fn(&str) -> bool,
-    ) -> RoaringBitmap {
+    /// The granules that `granules` says of a field's or tag's facts, block by block.
+    fn by_block(&self, field: &str, granules: impl Fn(&FieldFacts) -> u64) -> RoaringBitmap {
         if META_FIELDS.contains(&field) {
             return self.all();
         }
         let mut left = RoaringBitmap::new();
         for (block, (first, _)) in self.facts.blocks.iter().zip(self.first) {
-            let mask = match tag_granules(block, field, &tag) {
-                Some(mask) => mask,
-                // A block may leave out which repository it is of.
-                None if field == "#repo" => u64::MAX,
-                // A field is never taken for a tag.
-                None if field.starts_with('#') => 0,
-                None => field_granules(block, field, &granules),
-            };
+            let mask = field_granules(block, field, &granules);
             let own = (0..block.granules() as u32).filter(|granule| mask >> granule & 1 == 1);
             left.extend(own.map(|granule| first + granule));
         }
@@ -155,25 +146,11 @@ impl Pruner<'_> {
     }
 }
 
-/// The granules with a tag `name` whose value passes; `None` when no row of the block has such a tag.
-fn tag_granules(block: &BlockFacts, name: &str, passes: impl Fn(&str) -> bool) -> Option<u64> {
-    if !name.starts_with('#') {
-        return None;
-    }
-    let mut found = None;
-    for set in &block.tags {
-        if let Some((_, value)) = set.tags.iter().find(|(own, _)| own == name) {
-            let granules = if passes(value) { set.granules } else { 0 };
-            found = Some(found.unwrap_or(0) | granules);
-        }
-    }
-    found
-}
-
 fn field_granules(block: &BlockFacts, name: &str, granules: impl Fn(&FieldFacts) -> u64) -> u64 {
     match block.fields.binary_search_by(|field| field.name.as_str().cmp(name)) {
         Ok(at) => block.fields.get(at).map_or(u64::MAX, granules),
-        Err(_) if block.more_fields => u64::MAX,
+        // A block may leave out which repository it is of, and fields where there are many; all other tags are listed.
+        Err(_) if name == "#repo" || block.more_fields && !name.starts_with('#') => u64::MAX,
         Err(_) => 0,
     }
 }

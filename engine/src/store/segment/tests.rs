@@ -421,3 +421,35 @@ fn fields_named_like_tags_are_not_tags_of_any_block() {
     let report = segment.verify();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 }
+
+#[test]
+fn a_tag_with_many_values_is_pruned_by_the_index() {
+    for (values, listed) in [(256, true), (257, false), (1_200, false)] {
+        let mut builder = EventBatchBuilder::new(EventLimits::default());
+        for row in 0..values.max(1_500) {
+            let device = format!("device-{:05}", row % values);
+            let tags = Arc::new(TagSet::new([("app", "web"), ("device", device.as_str())]));
+            builder.push_text(b"said nothing", Some(1_700_000_000_000_000_000 + row), &tags, None).unwrap();
+        }
+        let batch = Arc::new(builder.finish(1_700_000_000_000_000_123).with_sequence(1));
+        let (bytes, facts) = write(3, &[batch]);
+        let tag = facts.blocks[0].fields.iter().find(|field| field.name == "#device").unwrap();
+        assert_eq!(tag.values.is_some(), listed, "{values}");
+        assert_eq!(u64::from(tag.rows), facts.rows);
+        let segment = open(3, &bytes).unwrap();
+        let granules = |field: &str, value: &str| {
+            let one = Required::OneOf { field: field.into(), values: vec![value.into()] };
+            segment.prune(&one, i64::MIN, i64::MAX).granules.iter().collect::<Vec<u32>>()
+        };
+        assert_eq!(granules("#device", "device-zzzzz"), Vec::<u32>::new(), "{values}");
+        assert_eq!(granules("#app", "web"), [0, 1]);
+        for row in [0, values - 1] {
+            let value = format!("device-{row:05}");
+            let found = granules("#device", &value);
+            let block = segment.block(0).unwrap();
+            let column = block.column("#device", &Selection::all(block.rows())).unwrap();
+            let rows = (0..block.rows()).filter(|row| text(column.get(*row)).as_deref() == Some(&value));
+            rows.for_each(|row| assert!(found.contains(&(row as u32 / 1_024)), "{values}: {value} in {row}"));
+        }
+    }
+}
