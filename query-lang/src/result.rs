@@ -103,7 +103,19 @@ impl ResultTable {
     /// Bytes of memory held, an upper estimate.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let columns = self.columns.iter().map(|(name, column)| name.len() + 64 + column.bytes());
+        // Columns may be spans of one text: it counts once.
+        let mut arenas: Vec<*const String> = Vec::new();
+        let columns = self.columns.iter().map(|(name, column)| {
+            let held = match column {
+                Column::Text(text) if arenas.contains(&Arc::as_ptr(&text.arena)) => text.spans.len() * 8,
+                Column::Text(text) => {
+                    arenas.push(Arc::as_ptr(&text.arena));
+                    column.bytes()
+                }
+                _ => column.bytes(),
+            };
+            name.len() + 64 + held
+        });
         std::mem::size_of::<ResultTable>() + columns.sum::<usize>() + self.order.len() * 16
     }
 }

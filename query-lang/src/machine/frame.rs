@@ -59,24 +59,39 @@ pub(super) fn columns(
     names.iter().map(column).filter(|one| !matches!(one, Ok((_, Column::Missing { .. })))).collect()
 }
 
+/// The rows of `within` of `view` with all their fields, newest first; rows of one place in the order they stand in.
+pub(super) fn whole_rows(
+    view: &View<'_>,
+    order: &[OrderKey],
+    within: &Selection,
+) -> Result<ResultTable, RowsError> {
+    let picks = newest_first(order, within.iter());
+    let columns = view.pick(&view.names(), &picks)?;
+    let order = picks.iter().map(|row| order.get(*row as usize).copied().unwrap_or_default()).collect();
+    Ok(ResultTable { rows: picks.len(), columns, order, ..ResultTable::default() })
+}
+
+fn newest_first(order: &[OrderKey], rows: impl Iterator<Item = usize>) -> Vec<u32> {
+    let place = |row: &u32| order.get(*row as usize).copied().unwrap_or_default();
+    let mut picks: Vec<u32> = rows.filter_map(|row| u32::try_from(row).ok()).collect();
+    picks.sort_by(|a, b| place(b).cmp(&place(a)).then(a.cmp(b)));
+    picks
+}
+
 /// The rows `rows` of columns, newest first; rows of one place in the order they stand in.
 pub(super) fn table(
     columns: &[(Arc<str>, Column)],
     order: &[OrderKey],
     rows: impl Iterator<Item = usize>,
 ) -> ResultTable {
-    let place = |row: &usize| order.get(*row).copied().unwrap_or_default();
-    let mut picks: Vec<usize> = rows.collect();
-    picks.sort_by(|a, b| place(b).cmp(&place(a)).then(a.cmp(b)));
-    let copied = columns.iter().filter_map(|(name, column)| {
-        let at = |row: usize| picks.get(row).map(|from| (0, *from));
-        let column = Column::weave(std::slice::from_ref(column), picks.len(), at);
-        (!matches!(column, Column::Missing { .. })).then(|| (Arc::clone(name), column))
-    });
+    let picks = newest_first(order, rows);
+    let copied = columns
+        .iter()
+        .filter_map(|(name, column)| column.copied(&picks).map(|column| (Arc::clone(name), column)));
     ResultTable {
         rows: picks.len(),
         columns: copied.collect(),
-        order: picks.iter().map(place).collect(),
+        order: picks.iter().map(|row| order.get(*row as usize).copied().unwrap_or_default()).collect(),
         ..ResultTable::default()
     }
 }

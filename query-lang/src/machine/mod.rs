@@ -144,13 +144,10 @@ impl Machine {
             Learnt::Tail(tail) => {
                 // Only what can be among the newest is read at all.
                 let newest = frame::newest(&order, view.selection(), IMPLICIT_TAIL_ROWS, tail.floor());
-                let view = view.fork(newest);
-                let columns = frame::columns(&view, None)?;
-                tail.push(frame::table(&columns, &order, view.selection().iter()));
+                tail.push(frame::whole_rows(&view, &order, &newest)?);
             }
             Learnt::Stream(tables) => {
-                let columns = frame::columns(&view, None)?;
-                tables.push(frame::table(&columns, &order, view.selection().iter()));
+                tables.push(frame::whole_rows(&view, &order, view.selection())?);
             }
             Learnt::Nothing => {}
         }

@@ -116,6 +116,32 @@ impl<'r> View<'r> {
         Ok(column.gather(origin))
     }
 
+    /// The fields `names` of the rows `rows`, in this order; fields that none of them has are left out. Nothing of the
+    /// source is kept alive by it.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn pick(&self, names: &[Arc<str>], rows: &[u32]) -> Result<Vec<(Arc<str>, Column)>, RowsError> {
+        let read = |name: &&Arc<str>| !self.written.contains_key(&***name) && self.shows(name);
+        let read: Vec<Arc<str>> = names.iter().filter(read).cloned().collect();
+        let mut found = match &self.origin {
+            _ if read.is_empty() => Vec::new(),
+            None => self.source.pick(&read, rows)?,
+            Some(origin) => self.source.pick(&read, &through(Some(origin), rows))?,
+        }
+        .into_iter()
+        .peekable();
+        let mut columns = Vec::with_capacity(names.len());
+        for name in names {
+            let column = match self.written.get(name) {
+                Some(column) => column.copied(rows),
+                None => found.next_if(|(own, _)| own == name).map(|(_, column)| column),
+            };
+            columns.extend(column.map(|column| (Arc::clone(name), column)));
+        }
+        Ok(columns)
+    }
+
     /// The rows of `within` in which field `name` is there and passes, when the source can tell by itself.
     ///
     /// # Errors

@@ -210,6 +210,14 @@ impl Column {
         }
     }
 
+    /// As [`Column::gather`], copied, so that nothing of this column is kept alive; `None` when all of it is missing.
+    #[must_use]
+    pub fn copied(&self, picks: &[u32]) -> Option<Column> {
+        let at = |row: usize| picks.get(row).map(|from| (0, *from as usize));
+        let column = Column::weave(std::slice::from_ref(self), picks.len(), at);
+        (!matches!(column, Column::Missing { .. })).then_some(column)
+    }
+
     /// A column of `rows` rows whose row `i` is `parts[part].get(row)` for `(part, row) = at(i)`; `None` is
     /// missing. Parts that are all constant or missing become a dictionary, not a text a row.
     #[must_use]

@@ -59,6 +59,23 @@ pub trait Rows {
     /// When the bytes behind the rows are damaged or unreadable.
     fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError>;
 
+    /// The fields `names` of the rows `rows`, in this order, a slot a row; fields that none of them has are left out.
+    /// Nothing of the holder is kept alive by what is handed out. What it costs should hang on how many rows are
+    /// asked for, not on how many there are.
+    ///
+    /// # Errors
+    /// When the bytes behind the rows are damaged or unreadable.
+    fn pick(&self, names: &[Arc<str>], rows: &[u32]) -> Result<Vec<(Arc<str>, Column)>, RowsError> {
+        let mut within = Selection::none(self.len());
+        rows.iter().for_each(|row| within.insert(*row as usize));
+        let mut columns = Vec::with_capacity(names.len());
+        for name in names {
+            let column = self.column(name, &within)?.copied(rows);
+            columns.extend(column.map(|column| (Arc::clone(name), column)));
+        }
+        Ok(columns)
+    }
+
     /// The rows of `within` whose text matches: `@rawstring` or any field but the meta fields and tags.
     ///
     /// # Errors

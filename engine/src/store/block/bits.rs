@@ -64,6 +64,17 @@ pub(crate) fn unpack(packed: &[u8], width: u32, out: &mut [u64]) -> bool {
     true
 }
 
+/// Value `slot` of what [`unpack`] would read; 0 when `packed` lacks the bytes.
+pub(crate) fn get(packed: &[u8], width: u32, slot: usize) -> u64 {
+    if width == 0 || width > 64 {
+        return 0;
+    }
+    let bit = slot * width as usize;
+    let Some(bytes) = packed.get(bit / 8..bit / 8 + 9) else { return 0 };
+    let wide = u128::from(word(bytes, 0)) | u128::from(bytes[8]) << 64;
+    (wide >> (bit % 8)) as u64 & (u64::MAX >> (64 - width))
+}
+
 fn narrow<const WIDTH: usize>(packed: &[u8], out: &mut [u64]) {
     let mask = u64::MAX >> (64 - WIDTH);
     let mut groups = out.chunks_exact_mut(8);
@@ -121,6 +132,7 @@ mod tests {
                 out.extend_from_slice(&[0xff; SPARE_BYTES]);
                 assert!(unpack(&out, width, &mut back));
                 assert_eq!(back, values, "width {width} count {count}");
+                assert!((0..count).all(|slot| get(&out, width, slot) == values[slot]));
             }
         }
     }

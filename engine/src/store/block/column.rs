@@ -8,6 +8,7 @@ use weir_query::record::{Column, Dictionary, OrderKey, Rows, RowsError, Selectio
 use weir_query::value::Value;
 
 use super::field::{FieldReader, FieldSource};
+use super::gather::Tags;
 use super::node::{Kind, Texts};
 use super::number::Form;
 use super::part::TextKind;
@@ -16,7 +17,7 @@ use super::wire::Corrupt;
 use crate::event::json::unescape_into;
 use crate::event::{META_FIELDS, push_event_id};
 
-const NANOS_PER_MILLI: i64 = 1_000_000;
+pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
 impl Rows for Block {
     fn len(&self) -> usize {
@@ -43,6 +44,10 @@ impl Rows for Block {
 
     fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError> {
         self.column_of(name, within).map_err(damaged)
+    }
+
+    fn pick(&self, names: &[Arc<str>], rows: &[u32]) -> Result<Vec<(Arc<str>, Column)>, RowsError> {
+        self.pick_rows(names, rows).map_err(damaged)
     }
 
     fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError> {
@@ -78,7 +83,7 @@ impl Rows for Block {
 }
 
 impl Block {
-    fn column_of(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
+    pub(super) fn column_of(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
         let millis = |nanos: i64| nanos.div_euclid(NANOS_PER_MILLI);
         Ok(match name {
             "@timestamp" => ints(self.times()?.iter().map(|time| millis(*time)).collect()),
@@ -132,11 +137,7 @@ impl Block {
 
     /// A tag. A field whose name happens to start like one is never taken for it.
     fn tag_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
-        let value = |tags: &super::gather::Tags| {
-            tags.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
-        };
-        let sets = self.tag_sets()?;
-        let values: Vec<Option<String>> = sets.iter().map(value).collect();
+        let values = tag_values(&self.tag_sets()?, name);
         if values.iter().all(Option::is_none) {
             return Ok(Column::Missing { rows: self.rows() });
         }
@@ -272,15 +273,21 @@ impl Block {
     }
 }
 
+/// The value of tag `name` in each set.
+pub(super) fn tag_values(sets: &[Tags], name: &str) -> Vec<Option<String>> {
+    let value = |tags: &Tags| tags.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+    sets.iter().map(value).collect()
+}
+
 /// A dictionary that grows.
 #[derive(Default)]
-struct Merged {
-    dictionary: Dictionary,
+pub(super) struct Merged {
+    pub(super) dictionary: Dictionary,
     known: HashMap<String, u32, foldhash::fast::FixedState>,
 }
 
 impl Merged {
-    fn code(&mut self, text: &str) -> u32 {
+    pub(super) fn code(&mut self, text: &str) -> u32 {
         if let Some(code) = self.known.get(text) {
             return *code;
         }
@@ -307,7 +314,7 @@ fn text_column(arena: String, spans: Vec<TextSpan>) -> Column {
     Column::Text(TextColumn { arena: Arc::new(arena), spans: spans.into() })
 }
 
-fn checked_text_column(arena: Vec<u8>, spans: Vec<TextSpan>) -> Result<Column, Corrupt> {
+pub(super) fn checked_text_column(arena: Vec<u8>, spans: Vec<TextSpan>) -> Result<Column, Corrupt> {
     if arena.len() > u32::MAX as usize {
         return Err(Corrupt("values larger than a block"));
     }

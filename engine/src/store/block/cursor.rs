@@ -90,7 +90,7 @@ impl<'a> Cursor<'a> {
             Kind::Hex { pattern, digits, bytes } => {
                 Cursor::Hex { pattern, digits: load_bytes(bytes, digits, body)?, at: range.start }
             }
-            Kind::Text { lengths, chunks } => {
+            Kind::Text { lengths, chunks, .. } => {
                 let index = chunks.partition_point(|chunk| chunk.first <= range.start).saturating_sub(1);
                 let first = chunks.get(index).map_or(0, |chunk| chunk.first);
                 let mut cursor = TextCursor {

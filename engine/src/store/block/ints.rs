@@ -23,6 +23,8 @@ use super::wire::{Corrupt, Reader, put_signed, put_varint};
 /// Values a frame.
 pub(crate) const FRAME: usize = 256;
 const DELTA: u8 = 0x80;
+/// From so many values of a frame on it is unpacked whole.
+const SINGLES_MAX: usize = 48;
 
 /// Appends `values` in as few bits as their frames need.
 pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
@@ -244,6 +246,40 @@ impl Ints {
         }
     }
 
+    /// Appends the values at `places`, in any order.
+    pub(crate) fn pick(&self, places: &[u32], out: &mut Vec<i64>) -> Result<(), Corrupt> {
+        let mut buffer = [0u64; FRAME];
+        for run in places.chunk_by(|a, b| *a as usize / FRAME == *b as usize / FRAME) {
+            let number = run[0] as usize / FRAME;
+            let frame = self.frames.get(number).ok_or(Corrupt("column ends early"))?;
+            let held = (self.count - number * FRAME).min(FRAME);
+            let single = run.len() < SINGLES_MAX && !frame.delta;
+            if !single {
+                self.frame(frame, held, &mut buffer);
+            }
+            for place in run {
+                let slot = *place as usize % FRAME;
+                if slot >= held {
+                    return Err(Corrupt("column ends early"));
+                }
+                out.push(if single { self.single(frame, slot) } else { buffer[slot] } as i64);
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of `slot` in a frame of reference.
+    fn single(&self, frame: &Frame, slot: usize) -> u64 {
+        let packed = self.packed.get(frame.start as usize..).unwrap_or_default();
+        let mut value = bits::get(packed, u32::from(frame.width), slot);
+        for (own, high) in &self.patches[frame.patch_start as usize..frame.patch_end as usize] {
+            if usize::from(*own) == slot {
+                value |= high.checked_shl(u32::from(frame.width)).unwrap_or(0);
+            }
+        }
+        value.wrapping_add(frame.base as u64)
+    }
+
     fn frame(&self, frame: &Frame, held: usize, buffer: &mut [u64; FRAME]) {
         let first = usize::from(frame.delta);
         let packed = self.packed.get(frame.start as usize..).unwrap_or_default();
@@ -288,6 +324,13 @@ mod tests {
         back.clear();
         ints.read(middle.clone(), &mut back);
         assert_eq!(back, &values[middle]);
+        for step in [1, 3, 7, 100] {
+            let places: Vec<u32> = (0..values.len() as u32).rev().step_by(step).collect();
+            back.clear();
+            ints.pick(&places, &mut back).unwrap();
+            assert_eq!(back, places.iter().map(|place| values[*place as usize]).collect::<Vec<_>>());
+        }
+        assert!(ints.pick(&[values.len() as u32], &mut back).is_err());
         out.clear();
         if encode_aligned(values, &mut out) {
             back.clear();

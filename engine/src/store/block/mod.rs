@@ -34,6 +34,8 @@ mod needle;
 pub(crate) mod node;
 pub(crate) mod number;
 pub(crate) mod part;
+mod pick;
+mod picked;
 mod reach;
 mod read;
 mod search;

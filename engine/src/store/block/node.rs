@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use super::hex::Pattern;
 use super::ints::Ints;
 use super::number::Form;
+use super::pick::{Places, TextStarts};
 use super::reach::Reach;
 use super::section::{Directory, Section, Source};
 use super::wire::Corrupt;
@@ -78,6 +79,8 @@ pub(crate) enum Kind {
         lengths: Packed,
         /// The values, end to end.
         chunks: Vec<Chunk>,
+        /// Where they lie, for whoever wants single ones.
+        starts: OnceLock<Box<TextStarts>>,
     },
     /// Literal pieces with columns between them.
     Skeletons(Box<Skeletons>),
@@ -121,6 +124,13 @@ impl Texts {
         self.bytes.get(start..end)
     }
 
+    /// Appends a text.
+    #[inline]
+    pub(crate) fn push(&mut self, text: &[u8]) {
+        self.bytes.extend_from_slice(text);
+        self.ends.push(self.bytes.len() as u32);
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
@@ -159,6 +169,8 @@ pub(crate) struct Skeletons {
     pub(crate) columns: Vec<Node>,
     codes: Packed,
     ranks: OnceLock<Arc<Ranks>>,
+    /// Where single values lie in the columns, for whoever wants single ones.
+    pub(super) places: OnceLock<Box<Places>>,
 }
 
 /// Which skeleton each value has, and how many values had it before each granule of values.
@@ -213,7 +225,7 @@ impl Node {
                     chunks.push(Chunk { first, section: directory.section()?, bytes: OnceLock::new() });
                     first += values;
                 }
-                Kind::Text { lengths, chunks }
+                Kind::Text { lengths, chunks, starts: OnceLock::new() }
             }
             5 => Kind::Skeletons(Box::new(Skeletons::read(directory, count, depth)?)),
             _ => return Err(Corrupt("unknown kind of column")),
@@ -243,7 +255,9 @@ impl Skeletons {
             }
             skeletons.push(skeleton);
         }
-        Ok(Skeletons { skeletons, columns, codes: Packed::read(directory, count)?, ranks: OnceLock::new() })
+        let codes = Packed::read(directory, count)?;
+        let (ranks, places) = (OnceLock::new(), OnceLock::new());
+        Ok(Skeletons { skeletons, columns, codes, ranks, places })
     }
 
     /// Which skeleton each value has.
@@ -277,8 +291,7 @@ impl Ranks {
     /// How many values before `value` have each skeleton.
     pub(crate) fn before(&self, value: usize) -> Vec<u32> {
         let granule = value / GRANULE_ROWS;
-        let from = granule * self.skeletons;
-        let mut counts = self.before.get(from..from + self.skeletons).unwrap_or_default().to_vec();
+        let mut counts = self.before_granule(granule).to_vec();
         counts.resize(self.skeletons, 0);
         for code in self.codes.get(granule * GRANULE_ROWS..value).unwrap_or_default() {
             if let Some(count) = counts.get_mut(*code as usize) {
@@ -286,6 +299,12 @@ impl Ranks {
             }
         }
         counts
+    }
+
+    /// How many values before granule `granule` have each skeleton.
+    pub(crate) fn before_granule(&self, granule: usize) -> &[u32] {
+        let from = granule * self.skeletons;
+        self.before.get(from..from + self.skeletons).unwrap_or_default()
     }
 
     /// The skeletons of the values of `range`.
@@ -316,6 +335,13 @@ impl Packed {
     pub(crate) fn values(&self, body: Source<'_>, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         let mut values = Vec::new();
         self.load(body)?.read(range, &mut values);
+        Ok(values)
+    }
+
+    /// The integers at `places`.
+    pub(crate) fn pick(&self, body: Source<'_>, places: &[u32]) -> Result<Vec<i64>, Corrupt> {
+        let mut values = Vec::with_capacity(places.len());
+        self.load(body)?.pick(places, &mut values)?;
         Ok(values)
     }
 }

@@ -163,6 +163,28 @@ impl Block {
         })))
     }
 
+    /// The times of `rows`, ns.
+    pub(super) fn times_at(&self, rows: &[u32]) -> Result<Vec<i64>, Corrupt> {
+        let mut times = self.times.pick(self.body(), rows)?;
+        times.iter_mut().for_each(|time| *time = time.wrapping_mul(self.time_unit));
+        Ok(times)
+    }
+
+    /// When each of `rows` came in, ns.
+    pub(super) fn ingest_at(&self, rows: &[u32]) -> Result<Vec<i64>, Corrupt> {
+        self.ingest.pick(self.body(), rows)
+    }
+
+    /// The sequences of `rows`.
+    pub(super) fn sequences_at(&self, rows: &[u32]) -> Result<Vec<i64>, Corrupt> {
+        self.sequences.pick(self.body(), rows)
+    }
+
+    /// The tag sets of `rows`.
+    pub(super) fn tag_codes_at(&self, rows: &[u32]) -> Result<Vec<i64>, Corrupt> {
+        self.tag_codes.pick(self.body(), rows)
+    }
+
     /// When each row of `range` came in, ns.
     pub(crate) fn ingest(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         self.ingest.values(self.body(), range)

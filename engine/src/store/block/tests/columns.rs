@@ -6,7 +6,7 @@ use super::super::cursor::Cursor;
 use super::super::encode;
 use super::super::literal::{Plan, hits};
 use super::super::needle::Needle;
-use super::super::node::{Kind, Node};
+use super::super::node::{Kind, Node, Texts};
 use super::super::section::{Body, Directory, Pool, Source};
 
 fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
@@ -29,6 +29,16 @@ fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
             let mut out = Vec::new();
             cursor.next(&mut out).unwrap();
             assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(value));
+        }
+    }
+    for step in [1, 2, 77] {
+        let places: Vec<u32> = (0..values.len() as u32).rev().step_by(step).collect();
+        let own: Option<Vec<i64>> =
+            times.map(|times| places.iter().map(|place| times[*place as usize]).collect());
+        let mut texts = Texts::default();
+        node.pick(source, &places, own.as_deref(), &mut texts).unwrap();
+        for (at, place) in places.iter().enumerate() {
+            assert_eq!(texts.get(at), Some(values[*place as usize]));
         }
     }
     search(&node, source, values, times);

@@ -122,6 +122,7 @@ fn check(events: &[Event], literals: &[&str]) {
                 block.column("no such", within).unwrap(),
                 weir_query::record::Column::Missing { .. }
             ));
+            check_picked(block, &batch.names(), within);
             let matchers = literals.iter().map(|literal| TextMatcher::contains(literal));
             let matchers = matchers.chain(literals.iter().map(|literal| TextMatcher::equals(literal)));
             for matcher in matchers.chain(literals.iter().flat_map(|literal| regexes(literal))) {
@@ -141,6 +142,31 @@ fn check(events: &[Event], literals: &[&str]) {
             }
         }
     }
+}
+
+/// Checks that rows picked, in several orders, are what columns decoded whole say they are.
+fn check_picked(block: &Block, names: &[Arc<str>], within: &Selection) {
+    let forth: Vec<u32> = within.iter().map(|row| row as u32).collect();
+    let back: Vec<u32> = forth.iter().rev().copied().step_by(3).collect();
+    let mixed: Vec<u32> = forth.iter().skip(1).chain(forth.first()).chain(forth.last()).copied().collect();
+    let fields: Vec<Arc<str>> = names.iter().filter(|name| !name.starts_with('@')).cloned().collect();
+    for (names, rows) in [(names, &back), (&fields, &forth), (names, &mixed), (&fields, &Vec::new())] {
+        let picked = block.pick(names, rows).unwrap();
+        let mut picked = picked.iter().peekable();
+        for name in names {
+            let whole = block.column(name, within).unwrap();
+            let found = picked.next_if(|(own, _)| own == name).map(|(_, column)| column);
+            let mut any = false;
+            for (at, row) in rows.iter().enumerate() {
+                let value = text(whole.get(*row as usize));
+                any |= value.is_some();
+                assert_eq!(text(found.and_then(|column| column.get(at))), value, "field {name:?}");
+            }
+            assert_eq!(found.is_some(), any, "field {name:?}");
+        }
+        assert!(picked.next().is_none());
+    }
+    assert!(block.pick(names, &[block.rows() as u32]).is_err());
 }
 
 fn json(line: impl Into<String>) -> Event {
