@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::aggregates::TIMESTAMP;
 use crate::aggregates::spec::{AggregateSpec, RowOrder};
 use crate::compile::steps::{Compiler, Stage};
 use crate::compile::{Ending, Options, Required};
 use crate::error::Diagnostics;
 use crate::functions::Touches;
+use crate::machine::Context;
 use crate::machine::step::{self, RowStep};
 use crate::plan::{self, Plan, Step};
 
@@ -24,12 +26,28 @@ pub struct Program {
     pub(crate) ending: Ending,
     /// The fields the first aggregate is fed; `None`: all.
     pub(crate) fed: Option<Vec<Arc<str>>>,
+    /// The first aggregate asks for the places of rows.
+    pub(crate) needs_order: bool,
+    /// The first aggregate can learn from rows that stand for several.
+    pub(crate) takes_weights: bool,
+    /// What `@timestamp` is to it.
+    pub(crate) times: Times,
+    reads_clock: bool,
     fields: Option<Vec<Arc<str>>>,
     required: Required,
     charts_time: bool,
     interval: Option<Interval>,
     fingerprint: u64,
     described: Vec<String>,
+}
+
+/// What a program up to the end of its first aggregate makes of `@timestamp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// It cuts rows into the buckets of the first aggregate, and nothing else.
+    Buckets,
+    /// A field like any other.
+    Field,
 }
 
 /// The order in which a program wants its rows, so that a scan can stop early.
@@ -81,14 +99,18 @@ impl Program {
             Some(_) => Required::Anything,
             None => Required::of_steps(steps),
         };
-        let (fields, fed) = fields(&stages, &compiler.pipelines);
+        let first = First::of(&stages, &compiler.pipelines);
         Ok(Program {
             stages,
             pipelines: compiler.pipelines,
             created,
             ending: options.ending,
-            fed,
-            fields,
+            fed: first.fed,
+            needs_order: first.needs_order,
+            takes_weights: first.takes_weights,
+            times: first.times,
+            reads_clock: first.reads_clock,
+            fields: first.fields,
             required,
             charts_time: compiler.charts_time,
             interval: plan.interval.clone(),
@@ -165,6 +187,20 @@ impl Program {
         self.fingerprint
     }
 
+    /// What the state of one set of rows depends on besides these rows, as a hash: runs with one key learn the same
+    /// from the same rows, and may share what was learnt. `None`: what is learnt is not worth keeping or depends on
+    /// what was seen before.
+    #[must_use]
+    pub fn state_key(&self, context: &Context) -> Option<u64> {
+        let aggregate = self.stages.first()?.aggregate.as_ref()?;
+        if self.creates_events() || self.scan_order() != ScanOrder::Any {
+            return None;
+        }
+        let clock = self.reads_clock.then_some((context.now_millis, context.start_nanos, context.end_nanos));
+        let depends = (self.fingerprint, &context.timezone, aggregate.spans(context), clock);
+        Some(xxhash_rust::xxh3::xxh3_64(format!("{depends:?}").as_bytes()))
+    }
+
     /// What it does, for people: its steps, the fields it reads, the condition every event must meet.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -198,10 +234,54 @@ impl Program {
 /// Field names; `None`: all there are.
 type Names = Option<Vec<Arc<str>>>;
 
-/// The fields the first stage reads, and those its aggregate is fed; `None` each: all.
-fn fields(stages: &[Stage], pipelines: &[Vec<RowStep>]) -> (Names, Names) {
-    let Some(stage) = stages.first() else { return (None, None) };
-    let Some(aggregate) = &stage.aggregate else { return (None, None) };
+/// What is known of the first stage: of what meets events.
+struct First {
+    /// The fields it reads.
+    fields: Names,
+    /// The fields its aggregate is fed.
+    fed: Names,
+    needs_order: bool,
+    takes_weights: bool,
+    times: Times,
+    reads_clock: bool,
+}
+
+impl First {
+    fn of(stages: &[Stage], pipelines: &[Vec<RowStep>]) -> First {
+        let mut read = Touches::default();
+        let stage = stages.first();
+        step::touches(stage.map(|stage| stage.steps.as_slice()).unwrap_or_default(), &mut read);
+        let Some(aggregate) = stage.and_then(|stage| stage.aggregate.as_ref()) else {
+            return First {
+                fields: None,
+                fed: None,
+                needs_order: true,
+                takes_weights: false,
+                times: Times::Field,
+                reads_clock: read.reads_clock,
+            };
+        };
+        let fed = fed(aggregate, pipelines);
+        let times = times(aggregate, &read, pipelines);
+        let fed_fields = list(&fed);
+        read.read_by(fed);
+        First {
+            fields: list(&read),
+            fed: fed_fields,
+            needs_order: aggregate.needs().order,
+            takes_weights: aggregate.takes_weights(),
+            times,
+            reads_clock: read.reads_clock,
+        }
+    }
+}
+
+fn list(touches: &Touches) -> Names {
+    (!touches.reads_all).then(|| touches.reads.iter().cloned().collect())
+}
+
+/// What an aggregate reads.
+fn fed(aggregate: &AggregateSpec, pipelines: &[Vec<RowStep>]) -> Touches {
     let needs = aggregate.needs();
     let mut fed = Touches { reads_all: needs.all, ..Touches::default() };
     fed.reads.extend(needs.fields.iter().cloned());
@@ -210,15 +290,20 @@ fn fields(stages: &[Stage], pipelines: &[Vec<RowStep>]) -> (Names, Names) {
         step::touches(steps, &mut fed);
         fed.reads_all |= step::searches(steps);
     }
-    let mut read = Touches::default();
-    step::touches(&stage.steps, &mut read);
-    let list = |touches: &Touches| {
-        (!touches.reads_all).then(|| touches.reads.iter().cloned().collect::<Vec<Arc<str>>>())
+    fed
+}
+
+fn times(aggregate: &AggregateSpec, steps: &Touches, pipelines: &[Vec<RowStep>]) -> Times {
+    let AggregateSpec::Bucket(bucket) = aggregate else { return Times::Field };
+    let inner = fed(&bucket.function, pipelines);
+    let has_keys = bucket.keys.iter().any(|key| **key == *TIMESTAMP);
+    let touched = |touches: &Touches| {
+        touches.reads_all
+            || touches.writes_any
+            || touches.reads.contains(TIMESTAMP)
+            || touches.writes.contains(TIMESTAMP)
     };
-    let fed_fields = list(&fed);
-    read.reads_all |= fed.reads_all;
-    read.reads.append(&mut fed.reads);
-    (list(&read), fed_fields)
+    if has_keys || touched(&inner) || touched(steps) { Times::Field } else { Times::Buckets }
 }
 
 fn fingerprint(plan: &Plan, ending: Ending) -> u64 {

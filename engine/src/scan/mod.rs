@@ -11,6 +11,8 @@ mod answer;
 mod error;
 mod fold;
 mod handle;
+#[cfg(test)]
+mod laws;
 mod options;
 mod plan;
 mod pool;

@@ -59,10 +59,12 @@ impl Bounds {
 
     /// Every row of the block counts.
     pub(super) fn cover(&self, facts: &BlockFacts) -> bool {
-        facts.min_nanos >= self.nanos.start
-            && facts.max_nanos < self.nanos.end
-            && facts.min_sequence >= self.first_sequence
-            && facts.max_sequence <= self.last_sequence
+        facts.min_nanos >= self.nanos.start && facts.max_nanos < self.nanos.end && self.cover_sequences(facts)
+    }
+
+    /// Every row of the block that is in the range of time counts.
+    pub(super) fn cover_sequences(&self, facts: &BlockFacts) -> bool {
+        facts.min_sequence >= self.first_sequence && facts.max_sequence <= self.last_sequence
     }
 
     /// A row at this place counts.

@@ -13,7 +13,7 @@ use super::answer::End;
 use super::plan::{Bounds, Plan, Unit, Verdict};
 use super::sink::{Layout, Sums};
 use super::stream::Output;
-use super::unit::{Outcome, Work};
+use super::unit::{Outcome, Stepped, Work};
 use super::{ScanEnd, ScanError, ScanOptions, ScanResult, ScanStats, Source};
 
 /// The most warnings a scan collects; further ones are counted.
@@ -181,11 +181,12 @@ impl Running {
             if self.stream && !self.may_go_on(&self.cursor.lock(), slot) {
                 break;
             }
-            if !work.is_open() && !self.open_next(slot, &mut work) {
+            if !work.is_open() && !self.open_next(slot, own, &mut work) {
                 break;
             }
             if work.is_open() {
-                self.step(slot, own, &mut work);
+                let stepped = work.step(self, &own.sums);
+                self.take_in(slot, own, stepped);
             }
         }
         if self.is_ended() {
@@ -218,8 +219,13 @@ impl Running {
     // One unit.
 
     /// Takes the next unit and opens it. False: there is none.
-    fn open_next(&self, slot: usize, work: &mut Work) -> bool {
+    fn open_next(&self, slot: usize, own: &Slot, work: &mut Work) -> bool {
         let Some(unit) = self.claim(slot) else { return false };
+        let answered = work.answer(self, &unit, &own.sums);
+        if answered.outcome.is_some() || answered.too_large.is_some() {
+            self.take_in(slot, own, answered);
+            return true;
+        }
         let verdict =
             self.plan.prune(&unit, |fault| self.warn(fault), |counted| self.stats.lock().add(counted));
         let outcome = match verdict {
@@ -255,8 +261,8 @@ impl Running {
         Some(unit)
     }
 
-    fn step(&self, slot: usize, own: &Slot, work: &mut Work) {
-        let stepped = work.step(self, &own.sums);
+    /// Books what a group of granules, or the facts of a block, brought.
+    fn take_in(&self, slot: usize, own: &Slot, stepped: Stepped) {
         self.stats.lock().add(&stepped.stats);
         if let Some(fault) = stepped.too_large {
             self.warn(format!("{fault}; the answer is over what was read until then"));
@@ -294,6 +300,7 @@ impl Running {
             let mut stats = self.stats.lock();
             match outcome {
                 Outcome::Scanned => stats.blocks_scanned += 1,
+                Outcome::Answered => stats.blocks_answered_by_facts += 1,
                 Outcome::Damaged => stats.blocks_damaged += 1,
                 Outcome::PrunedByFacts => stats.blocks_pruned_by_facts += 1,
                 Outcome::PrunedByIndex => stats.blocks_pruned_by_index += 1,

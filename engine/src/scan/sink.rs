@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use weir_query::machine::{Frame, Machine, State, StepError};
-use weir_query::record::{Column, OrderKey, Rows, Selection};
+use weir_query::record::{Column, OrderKey, Rows, Selection, Summary};
 use weir_query::value::ValueRef;
 
 /// The meta field that says when an event arrived, milliseconds.
@@ -111,6 +111,15 @@ impl Sums {
             }
             // One scan has one layout.
             (Sums::Buckets(_), Layout::One) => Ok(()),
+        }
+    }
+
+    /// Does what [`Sums::step`] would do over all rows that `summary` tells about; false, and nothing done, when the
+    /// rows have to be read.
+    pub(super) fn absorb(&mut self, machine: &mut Machine, summary: &dyn Summary) -> Result<bool, StepError> {
+        match self {
+            Sums::One(state) => machine.absorb_summary(summary, state),
+            Sums::Buckets(_) => Ok(false),
         }
     }
 

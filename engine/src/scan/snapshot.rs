@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use weir_query::compile::Required;
-use weir_query::record::{Rows, RowsError};
+use weir_query::record::{Rows, RowsError, Summary};
 
 use super::source::GRANULE_ROWS;
 use super::{BlockFacts, Candidates, Part, Source};
@@ -73,6 +73,10 @@ impl Part for Sealed {
             by_facts: left.counters.granules_by_facts,
             by_index: left.counters.granules_by_index,
         })
+    }
+
+    fn summary(&self, block: usize) -> Option<&dyn Summary> {
+        self.0.facts().blocks.get(block).map(|facts| facts as &dyn Summary)
     }
 
     fn open(&self, block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {

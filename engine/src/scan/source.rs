@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use weir_query::compile::Required;
-use weir_query::record::{Rows, RowsError};
+use weir_query::record::{Rows, RowsError, Summary};
 
 /// Rows of one granule, the unit of pruning inside a block.
 pub const GRANULE_ROWS: usize = crate::store::block::GRANULE_ROWS;
@@ -42,6 +42,12 @@ pub trait Part: Send + Sync {
     /// # Errors
     /// When the index is damaged or unreadable; the scan then reads everything.
     fn prune(&self, required: &Required, range: Range<i64>) -> Result<Candidates, RowsError>;
+
+    /// What is known of all rows of block `block` without opening it; `None`: no more than its facts.
+    fn summary(&self, block: usize) -> Option<&dyn Summary> {
+        let _ = block;
+        None
+    }
 
     /// The rows of block `block`.
     ///

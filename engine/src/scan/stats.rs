@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What was read, and what was not and why. Every block in range is counted once: pruned by facts, by index,
-/// skipped by an early exit, damaged, or scanned; head batches count as blocks.
+/// skipped by an early exit, answered from facts, damaged, or scanned; head batches count as blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScanStats {
     /// Segments the snapshot has.
@@ -22,6 +22,8 @@ pub struct ScanStats {
     pub blocks_pruned_by_index: u64,
     /// Blocks that could not change the result any more.
     pub blocks_skipped_early: u64,
+    /// Blocks whose facts said all that the program asked for.
+    pub blocks_answered_by_facts: u64,
     /// Blocks read.
     pub blocks_scanned: u64,
     /// Blocks that could not be read.
@@ -34,8 +36,12 @@ pub struct ScanStats {
     pub granules_pruned_by_facts: u64,
     /// Granules that the index rules out.
     pub granules_pruned_by_index: u64,
+    /// Granules of blocks answered from facts.
+    pub granules_answered_by_facts: u64,
     /// Granules read.
     pub granules_scanned: u64,
+    /// Events of blocks answered from facts.
+    pub events_answered_by_facts: u64,
     /// Events the program was run over.
     pub events_scanned: u64,
     /// Raw bytes of the events the program was run over, estimated from their block's mean.
@@ -57,13 +63,16 @@ impl ScanStats {
         self.blocks_pruned_by_facts += other.blocks_pruned_by_facts;
         self.blocks_pruned_by_index += other.blocks_pruned_by_index;
         self.blocks_skipped_early += other.blocks_skipped_early;
+        self.blocks_answered_by_facts += other.blocks_answered_by_facts;
         self.blocks_scanned += other.blocks_scanned;
         self.blocks_damaged += other.blocks_damaged;
         self.granules += other.granules;
         self.granules_pruned_by_time += other.granules_pruned_by_time;
         self.granules_pruned_by_facts += other.granules_pruned_by_facts;
         self.granules_pruned_by_index += other.granules_pruned_by_index;
+        self.granules_answered_by_facts += other.granules_answered_by_facts;
         self.granules_scanned += other.granules_scanned;
+        self.events_answered_by_facts += other.events_answered_by_facts;
         self.events_scanned += other.events_scanned;
         self.bytes_scanned += other.bytes_scanned;
         self.events_matched += other.events_matched;

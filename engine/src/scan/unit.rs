@@ -1,5 +1,6 @@
 //! The work of one thread on one block: open it, step it a group of granules at a time, newest or oldest first.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ const LONG_GROUP: Duration = Duration::from_millis(25);
 pub(super) enum Outcome {
     Scanned,
     Damaged,
+    Answered,
     PrunedByFacts,
     PrunedByIndex,
 }
@@ -46,7 +48,16 @@ struct Open {
     order: Option<Arc<[OrderKey]>>,
     /// Granules to do; the next one is the last.
     granules: Vec<u32>,
-    covered: bool,
+    counting: Counting,
+}
+
+/// Which rows of a block count.
+enum Counting {
+    All,
+    /// Those of a range: rows are in the order of time.
+    Rows(Range<usize>),
+    /// Those whose places do.
+    Places,
 }
 
 /// What one group of granules brought.
@@ -79,6 +90,32 @@ impl Work {
         self.machine = None;
     }
 
+    /// Learns what `unit` would tell from its facts; without an outcome when it has to be read.
+    pub(super) fn answer(&mut self, scan: &Running, unit: &Unit, sums: &Mutex<Sums>) -> Stepped {
+        let mut stepped = Stepped::default();
+        let summary = scan.plan.part(unit).and_then(|part| part.summary(unit.block));
+        let (Some(summary), true) = (summary, scan.plan.bounds().cover(&unit.facts)) else {
+            return stepped;
+        };
+        let machine = self.machine(scan);
+        let passed = machine.passed();
+        let mut sums = sums.lock();
+        match sums.absorb(machine, summary) {
+            Ok(false) => return stepped,
+            Ok(true) => stepped.outcome = Some(Outcome::Answered),
+            Err(fault) => stepped.too_large = Some(fault),
+        }
+        stepped.stats.granules_answered_by_facts = unit.granules() as u64;
+        stepped.stats.events_answered_by_facts = unit.facts.rows as u64;
+        stepped.stats.events_matched = machine.passed() - passed;
+        stepped.bytes = sums.bytes();
+        stepped
+    }
+
+    fn machine(&mut self, scan: &Running) -> &mut Machine {
+        self.machine.get_or_insert_with(|| Machine::new(Arc::clone(&scan.program), scan.context.clone()))
+    }
+
     /// Opens `unit`; with an outcome when there is nothing to step.
     pub(super) fn open(&mut self, scan: &Running, unit: Unit, mut granules: Vec<u32>) -> Option<Outcome> {
         let opened = scan.plan.part(&unit).map(|part| -> Result<Open, RowsError> {
@@ -86,9 +123,9 @@ impl Work {
             if scan.order == ScanOrder::OldestFirst {
                 granules.reverse();
             }
-            let covered = scan.plan.bounds().cover(&unit.facts);
-            let mut open = Open { unit, rows, order: None, granules, covered };
-            if !covered || scan.stream {
+            let counting = counting(scan, &unit, &*rows)?;
+            let mut open = Open { unit, rows, order: None, granules, counting };
+            if matches!(open.counting, Counting::Places) || scan.stream {
                 open.order()?;
             }
             Ok(open)
@@ -146,6 +183,21 @@ impl Work {
     }
 }
 
+/// Which rows of `unit` count; as far as possible without reading the places of all of them.
+fn counting(scan: &Running, unit: &Unit, rows: &dyn Rows) -> Result<Counting, RowsError> {
+    let (bounds, facts) = (scan.plan.bounds(), &unit.facts);
+    if bounds.cover(facts) {
+        return Ok(Counting::All);
+    }
+    match rows.timeline() {
+        Some(timeline) if facts.ordered && bounds.cover_sequences(facts) => {
+            let start = timeline.first_at(bounds.nanos.start, 0..rows.len())?;
+            Ok(Counting::Rows(start..timeline.first_at(bounds.nanos.end, start..rows.len())?))
+        }
+        _ => Ok(Counting::Places),
+    }
+}
+
 fn step_rows(
     scan: &Running,
     machine: &mut Machine,
@@ -194,10 +246,14 @@ impl Open {
                 break;
             }
             let before = within.count();
-            within.insert_range(start..end);
-            if !self.covered {
-                let counts = |row: usize| order.get(row).is_some_and(|key| scan.plan.bounds().contain(*key));
-                (start..end).filter(|row| !counts(*row)).for_each(|row| within.remove(row));
+            match &self.counting {
+                Counting::All => within.insert_range(start..end),
+                Counting::Rows(rows) => within.insert_range(start.max(rows.start)..end.min(rows.end)),
+                Counting::Places => {
+                    let counts =
+                        |row: &usize| order.get(*row).is_some_and(|key| scan.plan.bounds().contain(*key));
+                    (start..end).filter(counts).for_each(|row| within.insert(row));
+                }
             }
             let read = within.count() > before;
             stats.granules_scanned += u64::from(read);

@@ -181,6 +181,15 @@ impl Body {
         }
     }
 
+    /// The end of a stretch of time from `millis` on within which it does not matter when a row is, milliseconds,
+    /// exclusive; none when that is not known.
+    pub(super) fn until(&mut self, millis: i64) -> Option<i64> {
+        match self {
+            Body::Buckets(states) => Some(states.until(millis)),
+            _ => None,
+        }
+    }
+
     /// The place that bounds which rows may still change the result.
     pub(super) fn horizon(&self) -> Option<OrderKey> {
         match self {

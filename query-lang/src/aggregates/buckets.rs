@@ -39,7 +39,7 @@ pub(super) struct BucketStates {
 }
 
 /// The span of `spec` over the queried range, milliseconds.
-fn span_of(spec: &BucketSpec, context: &Context) -> i64 {
+pub(super) fn span_of(spec: &BucketSpec, context: &Context) -> i64 {
     let range = context.end_nanos.saturating_sub(context.start_nanos) / NANOS_PER_MILLI;
     let span = match spec.span {
         SpanSpec::Millis(span) => span.max(1),
@@ -80,11 +80,18 @@ impl BucketStates {
         slots: &Slots<'_>,
         pipelines: &mut dyn Pipelines,
     ) -> Result<(), StepError> {
+        let times = input.column(TIMESTAMP);
+        if let (Column::Constant { value, .. }, Some(parent)) = (&times, slots.single()) {
+            return match value.borrow().number().and_then(Number::truncate) {
+                Some(millis) => self.step_bucket(millis, parent, input, pipelines),
+                None => Ok(()),
+            };
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
-        scratch.resize(input.rows(), NO_SLOT);
+        scratch.resize(input.rows, NO_SLOT);
         let (mut last, mut last_bucket) = ((NO_SLOT, 0), NO_SLOT);
-        each_number(&input.column(TIMESTAMP), input.within, |row, number| {
+        each_number(&times, input.within, |row, number| {
             let parent = slots.of(row);
             let (Some(millis), true) = (number.truncate(), parent != NO_SLOT) else { return };
             let key = (parent, self.buckets.start(millis));
@@ -102,6 +109,31 @@ impl BucketStates {
         self.scratch = scratch;
         self.cut(KEPT_MAX * 2);
         stepped
+    }
+
+    /// All rows of `input` are of one time.
+    fn step_bucket(
+        &mut self,
+        millis: i64,
+        parent: u32,
+        input: &Input<'_>,
+        pipelines: &mut dyn Pipelines,
+    ) -> Result<(), StepError> {
+        let start = self.buckets.start(millis);
+        if parent == NO_SLOT || input.within.is_empty() {
+            return Ok(());
+        }
+        let slot = self.find((parent, start));
+        if slot != NO_SLOT {
+            self.body.step(input, &Slots::all_to(slot, self.list.len()), pipelines)?;
+            self.cut(KEPT_MAX * 2);
+        }
+        Ok(())
+    }
+
+    /// The end of a stretch of time from `millis` on that lies in one bucket, milliseconds, exclusive.
+    pub(super) fn until(&mut self, millis: i64) -> i64 {
+        self.buckets.until(millis)
     }
 
     /// The number of a bucket, made if there is none; [`NO_SLOT`] if it was let go.

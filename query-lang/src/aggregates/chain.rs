@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::body::{Body, Run};
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::{AggregateSpec, PipelineId, Stage};
-use super::{Input, Pipelines, Source};
+use super::{Derived, Input, Pipelines, Source};
 use crate::machine::{Context, StepError};
 use crate::record::{OrderKey, Selection};
 
@@ -43,16 +43,16 @@ impl Chain {
             return self.body.step(input, slots, pipelines);
         };
         let mut derived = pipelines.run(*first, input)?;
-        let mut owned = slots.of_derived(derived.parents.as_deref(), derived.order.len());
+        let mut owned = slots.of_derived(derived.parents.as_deref(), derived.rows);
         for id in rest {
-            let input = Input { order: &derived.order, columns: &derived.columns, within: &derived.within };
+            let input = input_of(&derived);
             let next = pipelines.run(*id, &input)?;
             owned = owned.and_then(|owned| {
-                Slots::each(&owned, slots.count).of_derived(next.parents.as_deref(), next.order.len())
+                Slots::each(&owned, slots.count).of_derived(next.parents.as_deref(), next.rows)
             });
             derived = next;
         }
-        let input = Input { order: &derived.order, columns: &derived.columns, within: &derived.within };
+        let input = input_of(&derived);
         match &owned {
             Some(owned) => self.body.step(&input, &Slots::each(owned, slots.count), pipelines),
             None => self.body.step(&input, slots, pipelines),
@@ -76,7 +76,13 @@ impl Chain {
                 false => (table.order.as_slice().into(), Source::Events),
             };
             let within = Selection::all(table.rows());
-            let input = Input { order: &order, columns: &table.columns, within: &within };
+            let input = Input {
+                rows: table.rows(),
+                order: &order,
+                columns: &table.columns,
+                within: &within,
+                weights: None,
+            };
             match stage {
                 Stage::Rows(id) => {
                     let derived = run.pipelines.run(*id, &input)?;
@@ -90,7 +96,7 @@ impl Chain {
                     picks.sort_by_key(slot);
                     let slots = picks.iter().map(slot).collect();
                     let whole = SlotTable {
-                        slots: vec![0; derived.order.len()],
+                        slots: vec![0; derived.rows],
                         columns: derived.columns,
                         order: kept_order(&table, &derived.order),
                     };
@@ -108,6 +114,16 @@ impl Chain {
 
     pub(super) fn bytes(&self) -> usize {
         self.body.bytes()
+    }
+}
+
+fn input_of(derived: &Derived) -> Input<'_> {
+    Input {
+        rows: derived.rows,
+        order: &derived.order,
+        columns: &derived.columns,
+        within: &derived.within,
+        weights: None,
     }
 }
 

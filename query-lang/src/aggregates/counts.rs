@@ -25,15 +25,15 @@ impl Counts {
             Some(field) => &input.column(field).present(input.within),
             None => input.within,
         };
-        if slots.is_one() {
-            if let Some(count) = self.counts.first_mut() {
+        if let (Some(slot), None) = (slots.single(), input.weights) {
+            if let Some(count) = self.counts.get_mut(slot as usize) {
                 *count += chosen.count() as u64;
             }
             return;
         }
         for row in chosen.iter() {
             if let Some(count) = self.counts.get_mut(slots.of(row) as usize) {
-                *count += 1;
+                *count += input.weight(row);
             }
         }
     }

@@ -51,9 +51,12 @@ impl Groups {
         slots: &Slots<'_>,
         pipelines: &mut dyn Pipelines,
     ) -> Result<(), StepError> {
-        self.keys.step(input, slots, &mut self.scratch);
-        if let Function::Other(body) = &mut self.function {
-            body.step(input, &Slots::each(&self.scratch, self.keys.groups().len()), pipelines)?;
+        match &mut self.function {
+            Function::Count(_) => self.keys.count(input, slots),
+            Function::Other(body) => {
+                self.keys.step(input, slots, &mut self.scratch);
+                body.step(input, &Slots::each(&self.scratch, self.keys.groups().len()), pipelines)?;
+            }
         }
         self.evict();
         Ok(())

@@ -1,7 +1,7 @@
 //! Group keys: from the texts of one or more fields to a group number.
 //!
-//! Columns that are dictionary-coded or constant are grouped by code: the texts of a key are hashed and compared
-//! once a batch for each distinct combination of codes. Other columns are hashed row by row. Neither allocates for
+//! Columns that are dictionary-coded or constant are grouped by code: rows are counted by combination of codes, and
+//! the texts of a key are hashed and compared once a batch for each. Other columns are hashed row by row. Neither allocates for
 //! a row; a new group appends its texts to one arena.
 //!
 //! A table keeps at most twice its capacity of groups. Over it, the groups whose keys have the smallest hashes
@@ -9,6 +9,7 @@
 //! stays has lost no row, because no key with so small a hash was ever turned away (the bottom-k sample of Cohen
 //! and Kaplan, 2007). Rows of other groups are only counted.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
@@ -19,8 +20,13 @@ use super::slots::{NO_SLOT, Slots};
 use crate::record::{Column, Dictionary, Selection};
 use crate::value::order::natural;
 
-/// Combinations of codes up to which a plain array finds the group of one.
+/// Combinations of codes up to which an array has a place for each.
 const DENSE_MAX: u64 = 1 << 16;
+/// The same, for batches of few rows: so many combinations, or so many a row.
+const DENSE_LEAST: u64 = 256;
+const DENSE_PER_ROW: u64 = 4;
+/// Combinations up to which rows are counted in four arrays at once.
+const LANES_MAX: usize = 1_024;
 
 /// The groups seen, by parent slot and key.
 #[derive(Clone, Debug)]
@@ -117,89 +123,135 @@ impl KeyTable {
     /// Counts the rows of `input` into their groups, and says the group of each row in `groups`.
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>, groups: &mut Vec<u32>) {
         groups.clear();
-        groups.resize(input.rows(), NO_SLOT);
+        groups.resize(input.rows, NO_SLOT);
+        self.learn(input, slots, Some(groups));
+    }
+
+    /// Counts the rows of `input` into their groups.
+    pub(super) fn count(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
+        self.learn(input, slots, None);
+    }
+
+    fn learn(&mut self, input: &Input<'_>, slots: &Slots<'_>, groups: Option<&mut [u32]>) {
         let columns: Vec<Column> = self.names.iter().map(|name| input.column(name)).collect();
+        if columns.iter().any(|column| matches!(column, Column::Missing { .. })) {
+            return;
+        }
+        let coded: Option<Vec<Coded<'_>>> = columns.iter().map(Coded::new).collect();
+        if let (Some(coded), None) = (&coded, input.weights)
+            && let Some(packed) = Packed::of(coded, slots, input)
+        {
+            return self.learn_packed(&packed, coded, slots, groups);
+        }
         let mut within = input.within.clone();
         for column in &columns {
             within = column.present(&within);
         }
-        let coded: Option<Vec<Coded<'_>>> = columns.iter().map(Coded::new).collect();
+        if slots.single().is_none() {
+            within.retain(|row| slots.of(row) != NO_SLOT);
+        }
+        let mut count = Counting { input, groups };
         match coded {
-            Some(coded) => self.step_coded(&coded, &within, slots, groups),
-            None => self.step_hashed(&columns, &within, slots, groups),
+            Some(coded) if input.weights.is_none() => self.learn_coded(&coded, &within, slots, &mut count),
+            _ => self.learn_hashed(&columns, &within, slots, &mut count),
         }
     }
 
-    fn step_coded(
+    /// Few combinations of codes: they are counted first, and looked up after that, each once.
+    fn learn_packed(
         &mut self,
+        packed: &Packed<'_>,
         columns: &[Coded<'_>],
-        within: &Selection,
         slots: &Slots<'_>,
-        groups: &mut [u32],
+        groups: Option<&mut [u32]>,
     ) {
-        let combinations =
-            columns.iter().try_fold(slots.count as u64, |all, column| all.checked_mul(column.size()));
-        let Some(combinations) = combinations else {
-            return self.step_combined(within, slots, groups, columns);
-        };
-        let mut known = match combinations {
-            ..=DENSE_MAX => Known::Dense(vec![UNKNOWN; combinations as usize]),
-            _ => Known::Sparse(HashMap::default()),
-        };
         let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
-        for row in within.iter() {
-            let parent = slots.of(row);
-            if parent == NO_SLOT {
+        let mut found = packed.count();
+        for (combination, number) in (0_u32..).zip(&mut found) {
+            let rows = u64::from(*number);
+            *number = NO_SLOT;
+            if rows == 0 {
                 continue;
             }
-            let mut packed = u64::from(parent);
-            for column in columns {
-                packed = packed * column.size() + u64::from(column.code(row));
+            self.rows += rows;
+            texts.clear();
+            let mut rest = combination;
+            for column in columns.iter().rev() {
+                texts.push(column.text(rest % column.size()));
+                rest /= column.size();
             }
-            let group = known.get(packed);
-            let group = if group == UNKNOWN {
-                texts.clear();
-                texts.extend(columns.iter().map(|column| column.text(column.code(row))));
-                let found = self.find(parent, hash_key(&texts), &texts);
-                known.set(packed, found);
-                found
-            } else {
-                group
+            texts.reverse();
+            let parent = slots.single().unwrap_or(rest);
+            *number = self.find(parent, hash_key(&texts), &texts);
+            if let Some(group) = self.groups.get_mut(*number as usize) {
+                group.rows += rows;
+            }
+        }
+        let Some(groups) = groups else { return };
+        for run in packed.within.runs() {
+            let (Some(codes), Some(groups)) = (packed.codes.get(run.clone()), groups.get_mut(run)) else {
+                continue;
             };
-            self.count(row, group, groups);
+            for (group, code) in groups.iter_mut().zip(codes) {
+                *group = found.get(*code as usize).copied().unwrap_or(NO_SLOT);
+            }
         }
     }
 
-    /// For more combinations of codes than there are 64-bit numbers.
-    fn step_combined(
+    /// Many combinations of codes: each is looked up once it is met.
+    fn learn_coded(
         &mut self,
+        columns: &[Coded<'_>],
         within: &Selection,
         slots: &Slots<'_>,
-        groups: &mut [u32],
-        columns: &[Coded<'_>],
+        count: &mut Counting<'_, '_>,
     ) {
+        let mut known: HashMap<u64, u32, foldhash::fast::FixedState> = HashMap::default();
         let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
-        for row in within.iter().filter(|row| slots.of(*row) != NO_SLOT) {
-            texts.clear();
-            texts.extend(columns.iter().map(|column| column.text(column.code(row))));
-            let group = self.find(slots.of(row), hash_key(&texts), &texts);
-            self.count(row, group, groups);
+        let sizes = columns.iter().map(|column| u64::from(column.size()));
+        // For more combinations than there are 64-bit numbers none is remembered.
+        let fits = sizes.clone().try_fold(slots.count as u64, u64::checked_mul).is_some();
+        for row in within.iter() {
+            let parent = slots.of(row);
+            let packed =
+                columns.iter().zip(sizes.clone()).fold(u64::from(parent), |packed, (column, size)| {
+                    packed.wrapping_mul(size).wrapping_add(u64::from(column.code(row)))
+                });
+            let group = match known.get(&packed) {
+                Some(group) if fits => *group,
+                _ => {
+                    texts.clear();
+                    texts.extend(columns.iter().map(|column| column.text(column.code(row))));
+                    let found = self.find(parent, hash_key(&texts), &texts);
+                    if fits {
+                        known.insert(packed, found);
+                    }
+                    found
+                }
+            };
+            self.add(row, group, count);
         }
     }
 
-    fn step_hashed(&mut self, columns: &[Column], within: &Selection, slots: &Slots<'_>, groups: &mut [u32]) {
+    fn learn_hashed(
+        &mut self,
+        columns: &[Column],
+        within: &Selection,
+        slots: &Slots<'_>,
+        count: &mut Counting<'_, '_>,
+    ) {
         let mut scratch: Vec<String> = vec![String::new(); columns.len()];
         if let [Column::Text(column)] = columns {
             let arena = column.arena.as_str();
-            for row in within.iter().filter(|row| slots.of(*row) != NO_SLOT) {
+            for row in within.iter() {
                 if let Some(text) = column.spans.get(row).and_then(|span| span.of(arena)) {
                     let group = self.find(slots.of(row), hash_text(text), &[text]);
-                    self.count(row, group, groups);
+                    self.add(row, group, count);
                 }
             }
             return;
         }
-        for row in within.iter().filter(|row| slots.of(*row) != NO_SLOT) {
+        for row in within.iter() {
             for (column, scratch) in columns.iter().zip(&mut scratch) {
                 scratch.clear();
                 if let Some(value) = column.get(row) {
@@ -207,18 +259,19 @@ impl KeyTable {
                 }
             }
             let group = self.find(slots.of(row), hash_key(&scratch), &scratch);
-            self.count(row, group, groups);
+            self.add(row, group, count);
         }
     }
 
     #[inline]
-    fn count(&mut self, row: usize, group: u32, groups: &mut [u32]) {
-        self.rows += 1;
-        if let Some(slot) = groups.get_mut(row) {
+    fn add(&mut self, row: usize, group: u32, count: &mut Counting<'_, '_>) {
+        let rows = count.input.weight(row);
+        self.rows += rows;
+        if let Some(slot) = count.groups.as_mut().and_then(|groups| groups.get_mut(row)) {
             *slot = group;
         }
         if let Some(group) = self.groups.get_mut(group as usize) {
-            group.rows += 1;
+            group.rows += rows;
         }
     }
 
@@ -346,35 +399,10 @@ impl KeyTable {
     }
 }
 
-/// A code combination not looked up yet.
-const UNKNOWN: u32 = u32::MAX - 1;
-
-enum Known {
-    Dense(Vec<u32>),
-    Sparse(HashMap<u64, u32, foldhash::fast::FixedState>),
-}
-
-impl Known {
-    #[inline]
-    fn get(&self, packed: u64) -> u32 {
-        match self {
-            Known::Dense(groups) => groups.get(packed as usize).copied().unwrap_or(UNKNOWN),
-            Known::Sparse(groups) => groups.get(&packed).copied().unwrap_or(UNKNOWN),
-        }
-    }
-
-    fn set(&mut self, packed: u64, group: u32) {
-        match self {
-            Known::Dense(groups) => {
-                if let Some(slot) = groups.get_mut(packed as usize) {
-                    *slot = group;
-                }
-            }
-            Known::Sparse(groups) => {
-                groups.insert(packed, group);
-            }
-        }
-    }
+/// Rows being counted, and where their groups are to be told.
+struct Counting<'i, 'g> {
+    input: &'i Input<'i>,
+    groups: Option<&'g mut [u32]>,
 }
 
 /// A column with a small number a row.
@@ -388,14 +416,14 @@ impl<'a> Coded<'a> {
         match column {
             Column::Dictionary { codes, dictionary } => Some(Coded::Dictionary(codes, dictionary)),
             Column::Constant { value, .. } => Some(Coded::Constant(value.borrow().text().into_owned())),
-            Column::Missing { .. } => Some(Coded::Constant(String::new())),
             _ => None,
         }
     }
 
-    fn size(&self) -> u64 {
+    /// How many codes there are, at least one.
+    fn size(&self) -> u32 {
         match self {
-            Coded::Dictionary(_, dictionary) => dictionary.len() as u64,
+            Coded::Dictionary(_, dictionary) => u32::try_from(dictionary.len()).unwrap_or(u32::MAX).max(1),
             Coded::Constant(_) => 1,
         }
     }
@@ -413,6 +441,87 @@ impl<'a> Coded<'a> {
             Coded::Dictionary(_, dictionary) => dictionary.text(code).unwrap_or_default(),
             Coded::Constant(text) => text,
         }
+    }
+}
+
+/// The codes of all columns, and the slot, as one number a row, where there are few combinations of them.
+struct Packed<'a> {
+    codes: Cow<'a, [u32]>,
+    /// A number above [`Packed::combinations`] belongs to no group.
+    within: Cow<'a, Selection>,
+    combinations: usize,
+}
+
+impl<'a> Packed<'a> {
+    fn of(columns: &[Coded<'a>], slots: &Slots<'_>, input: &'a Input<'_>) -> Option<Packed<'a>> {
+        let parents = if slots.single().is_some() { 1 } else { slots.count as u64 };
+        let sizes = columns.iter().map(|column| u64::from(column.size()));
+        let combinations = sizes.clone().try_fold(parents, u64::checked_mul)?;
+        if combinations > DENSE_MAX.min(DENSE_LEAST.max(DENSE_PER_ROW * input.rows as u64)) {
+            return None;
+        }
+        let combinations = combinations as usize;
+        if let ([Coded::Dictionary(codes, _)], true) = (columns, slots.single().is_some()) {
+            let within = Cow::Borrowed(input.within);
+            return Some(Packed { codes: Cow::Borrowed(codes), within, combinations });
+        }
+        let mut packed: Vec<u32> = match slots.single() {
+            Some(_) => vec![0; input.rows],
+            None => (0..input.rows).map(|row| slots.of(row)).collect(),
+        };
+        for column in columns {
+            let Coded::Dictionary(codes, _) = column else { continue };
+            let size = column.size();
+            for (packed, code) in packed.iter_mut().zip(*codes) {
+                // A row without a slot or a value stays without: no other number is as large.
+                let known = *packed < DENSE_MAX as u32 && *code < size;
+                *packed = if known { *packed * size + code } else { u32::MAX };
+            }
+        }
+        Some(Packed { codes: Cow::Owned(packed), within: Cow::Borrowed(input.within), combinations })
+    }
+
+    /// How many rows each combination has.
+    fn count(&self) -> Vec<u32> {
+        if self.combinations > LANES_MAX {
+            return self.count_in(|codes, counts| {
+                for code in codes {
+                    if let Some(count) = counts.get_mut(*code as usize) {
+                        *count += 1;
+                    }
+                }
+            });
+        }
+        // Neighbours often have the same code, and adding to one counter waits for the addition before it: four
+        // rows at a time go to counters of their own.
+        let mut lanes = [(); 4].map(|()| vec![0_u32; self.combinations]);
+        let counts = self.count_in(|codes, counts| {
+            let (fours, rest) = codes.as_chunks::<4>();
+            for four in fours {
+                for (code, lane) in four.iter().zip(&mut lanes) {
+                    if let Some(count) = lane.get_mut(*code as usize) {
+                        *count += 1;
+                    }
+                }
+            }
+            for code in rest {
+                if let Some(count) = counts.get_mut(*code as usize) {
+                    *count += 1;
+                }
+            }
+        });
+        lanes.iter().fold(counts, |mut counts, lane| {
+            counts.iter_mut().zip(lane).for_each(|(count, lane)| *count += lane);
+            counts
+        })
+    }
+
+    fn count_in(&self, mut add: impl FnMut(&[u32], &mut [u32])) -> Vec<u32> {
+        let mut counts = vec![0; self.combinations];
+        for run in self.within.runs() {
+            add(self.codes.get(run).unwrap_or_default(), &mut counts);
+        }
+        counts
     }
 }
 
@@ -434,16 +543,15 @@ fn place_hash(parent: u32, hash: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{ColumnBuilder, OrderKey};
+    use crate::record::ColumnBuilder;
     use proptest::prelude::*;
 
     fn step(table: &mut KeyTable, keys: &[u8]) {
         let mut column = ColumnBuilder::default();
         keys.iter().for_each(|key| column.text(&format!("key-{key}")));
         let columns = [(Arc::from("k"), column.finish())];
-        let order = vec![OrderKey::default(); keys.len()];
         let within = Selection::all(keys.len());
-        let input = Input { order: &order, columns: &columns, within: &within };
+        let input = Input { rows: keys.len(), order: &[], columns: &columns, within: &within, weights: None };
         table.step(&input, &Slots::ONE, &mut Vec::new());
         table.evict();
     }

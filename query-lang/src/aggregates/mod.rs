@@ -47,33 +47,41 @@ pub const TIMESTAMP: &str = "@timestamp";
 /// The rows of one step: some of those of a frame, with the columns [`AggregateSpec::needs`] names.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The place of every row.
+    /// How many rows there are, stepped over or not.
+    pub rows: usize,
+    /// The place of every row; empty for an aggregate that does not ask for it ([`Needs::order`]).
     pub order: &'a [OrderKey],
-    /// Columns by name, as long as `order`; a name not among them is a field no row has.
+    /// Columns by name, as long as there are rows; a name not among them is a field no row has.
     pub columns: &'a [(Arc<str>, Column)],
     /// The rows stepped over.
     pub within: &'a Selection,
+    /// How many equal rows each row stands for; none: one. Only for aggregates that can tell
+    /// ([`AggregateSpec::takes_weights`]).
+    pub weights: Option<&'a [u64]>,
 }
 
 impl Input<'_> {
-    /// How many rows there are, stepped over or not.
+    /// How many rows `row` stands for.
+    #[inline]
     #[must_use]
-    pub fn rows(&self) -> usize {
-        self.order.len()
+    pub fn weight(&self, row: usize) -> u64 {
+        self.weights.map_or(1, |weights| weights.get(row).copied().unwrap_or(0))
     }
 
     /// The column called `name`. Cheap: columns share their data.
     #[must_use]
     pub fn column(&self, name: &str) -> Column {
         let found = self.columns.iter().find(|(have, _)| **have == *name);
-        found.map_or(Column::Missing { rows: self.rows() }, |(_, column)| column.clone())
+        found.map_or(Column::Missing { rows: self.rows }, |(_, column)| column.clone())
     }
 }
 
 /// What row steps made of an [`Input`].
 #[derive(Clone, Debug)]
 pub struct Derived {
-    /// The place of every row.
+    /// How many rows there are, passed or not.
+    pub rows: usize,
+    /// The place of every row; empty where that of the input is.
     pub order: Arc<[OrderKey]>,
     /// Columns by name.
     pub columns: Vec<(Arc<str>, Column)>,
@@ -99,6 +107,7 @@ pub struct NoPipelines;
 impl Pipelines for NoPipelines {
     fn run(&mut self, _: PipelineId, input: &Input<'_>) -> Result<Derived, StepError> {
         Ok(Derived {
+            rows: input.rows,
             order: input.order.into(),
             columns: input.columns.to_vec(),
             within: input.within.clone(),
@@ -160,6 +169,12 @@ impl AggregateState {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<AggregateState>() + self.body.bytes()
+    }
+
+    /// The end of a stretch of event time from `millis` on within which it does not matter when a row is, as far as
+    /// buckets go; milliseconds, exclusive. None where `@timestamp` is no more than a field.
+    pub fn until(&mut self, millis: i64) -> Option<i64> {
+        self.body.until(millis)
     }
 
     /// No row at or beyond this place can change the result: at or below it for aggregates that want the newest

@@ -10,33 +10,40 @@ pub(super) const NO_SLOT: u32 = u32::MAX;
 /// The slot of every row of an input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots<'a> {
-    /// A slot a row, [`NO_SLOT`] for rows that go nowhere; none: all rows go to slot 0.
+    /// A slot a row, [`NO_SLOT`] for rows that go nowhere; none: all rows go to one.
     each: Option<&'a [u32]>,
+    /// The slot of all rows, where there is none a row.
+    all: u32,
     /// How many slots there are.
     pub(super) count: usize,
 }
 
 impl<'a> Slots<'a> {
     /// One slot for all rows.
-    pub(super) const ONE: Slots<'static> = Slots { each: None, count: 1 };
+    pub(super) const ONE: Slots<'static> = Slots { each: None, all: 0, count: 1 };
+
+    /// All rows go to `slot`, one of `count`.
+    pub(super) fn all_to(slot: u32, count: usize) -> Slots<'static> {
+        Slots { each: None, all: slot, count }
+    }
 
     /// A slot a row.
     pub(super) fn each(slots: &'a [u32], count: usize) -> Slots<'a> {
-        Slots { each: Some(slots), count }
+        Slots { each: Some(slots), all: NO_SLOT, count }
     }
 
     /// The slot of `row`.
     #[inline]
     pub(super) fn of(&self, row: usize) -> u32 {
         match self.each {
-            None => 0,
+            None => self.all,
             Some(slots) => slots.get(row).copied().unwrap_or(NO_SLOT),
         }
     }
 
-    /// All rows go to slot 0.
-    pub(super) fn is_one(&self) -> bool {
-        self.each.is_none()
+    /// The slot that all rows go to, where they go to one.
+    pub(super) fn single(&self) -> Option<u32> {
+        self.each.is_none().then_some(self.all)
     }
 
     /// The slots of rows made from these rows.

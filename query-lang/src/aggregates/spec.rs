@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::machine::Context;
 use crate::value::SortType;
 
 /// Groups of one `groupBy` unless it says otherwise.
@@ -279,6 +280,8 @@ pub struct Needs {
     pub fields: Vec<Arc<str>>,
     /// All there are.
     pub all: bool,
+    /// The place of every row among events.
+    pub order: bool,
     /// Pipelines it feeds; what they read is for whoever keeps them to say.
     pub pipelines: Vec<PipelineId>,
 }
@@ -308,6 +311,45 @@ impl AggregateSpec {
         let mut needs = Needs::default();
         self.note_needs(&mut needs);
         needs
+    }
+
+    /// It can learn from rows that stand for several equal ones ([`super::Input::weights`]).
+    #[must_use]
+    pub fn takes_weights(&self) -> bool {
+        match self {
+            AggregateSpec::Count(_) => true,
+            AggregateSpec::Number(spec) => {
+                matches!(spec.kind, NumberKind::Min | NumberKind::Max | NumberKind::Range)
+            }
+            AggregateSpec::Top(spec) => !matches!(spec.measure, Measure::Sum(_)),
+            AggregateSpec::GroupBy(spec) => spec.function.takes_weights(),
+            AggregateSpec::Bucket(spec) => spec.function.takes_weights(),
+            AggregateSpec::Product(list) => list.iter().all(AggregateSpec::takes_weights),
+            _ => false,
+        }
+    }
+
+    /// How long the buckets are that it and what is inside it lay over the queried range, milliseconds. Nothing else
+    /// of what it learns depends on that range.
+    #[must_use]
+    pub fn spans(&self, context: &Context) -> Vec<i64> {
+        match self {
+            AggregateSpec::Bucket(spec) => {
+                let mut spans = vec![super::buckets::span_of(spec, context)];
+                spans.extend(spec.function.spans(context));
+                spans
+            }
+            AggregateSpec::GroupBy(spec) => spec.function.spans(context),
+            AggregateSpec::Product(list) => list.iter().flat_map(|spec| spec.spans(context)).collect(),
+            AggregateSpec::Chain(stages) => stages
+                .iter()
+                .flat_map(|stage| match stage {
+                    Stage::Aggregate(spec) => spec.spans(context),
+                    Stage::Rows(_) => Vec::new(),
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The columns it is known to write, keys of groups left out; rows kept whole and what row steps behind an
@@ -360,13 +402,21 @@ impl AggregateSpec {
                 needs.add_all(&spec.keys);
                 spec.function.note_needs(needs);
             }
-            AggregateSpec::Collect(spec) => needs.add_all(&spec.fields),
-            AggregateSpec::SelectLast(fields) => needs.add_all(fields),
+            AggregateSpec::Collect(spec) => {
+                needs.order = true;
+                needs.add_all(&spec.fields);
+            }
+            AggregateSpec::SelectLast(fields) => {
+                needs.order = true;
+                needs.add_all(fields);
+            }
             AggregateSpec::SelectFrom(spec) => {
+                needs.order = true;
                 needs.add(&spec.field);
                 needs.add_all(&spec.include);
             }
             AggregateSpec::Rows(spec) => {
+                needs.order = true;
                 match &spec.fields {
                     Some(fields) => needs.add_all(fields),
                     None => needs.all = true,

@@ -53,7 +53,8 @@ fn step(state: &mut AggregateState, rows: &[(OrderKey, Row)], coded: bool) {
     let order: Vec<OrderKey> = rows.iter().map(|(place, _)| *place).collect();
     let columns = columns(rows, coded);
     let within = Selection::all(rows.len());
-    state.step(&Input { order: &order, columns: &columns, within: &within }, &mut NoPipelines).unwrap();
+    let input = Input { rows: rows.len(), order: &order, columns: &columns, within: &within, weights: None };
+    state.step(&input, &mut NoPipelines).unwrap();
 }
 
 fn show(state: &AggregateState) -> String {

@@ -102,6 +102,7 @@ impl Clock {
     /// Notes what it writes.
     pub fn touches(&self, touches: &mut Touches) {
         touches.write(&self.output);
+        touches.reads_clock |= !matches!(self.hand, Hand::Millis(_));
     }
 
     /// The field written.

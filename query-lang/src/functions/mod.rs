@@ -205,6 +205,8 @@ pub struct Touches {
     pub writes: BTreeSet<Arc<str>>,
     /// It may write any field (names known only at run time).
     pub writes_any: bool,
+    /// What it does depends on the time of the query or on the queried range.
+    pub reads_clock: bool,
 }
 
 impl Touches {
@@ -216,6 +218,13 @@ impl Touches {
     /// Notes that `field` is written.
     pub fn write(&mut self, field: &Arc<str>) {
         self.writes.insert(Arc::clone(field));
+    }
+
+    /// Notes that all is read that `inner` reads, which runs on a copy: what it writes does not stay.
+    pub fn read_by(&mut self, inner: Touches) {
+        self.reads.extend(inner.reads);
+        self.reads_all |= inner.reads_all;
+        self.reads_clock |= inner.reads_clock;
     }
 }
 

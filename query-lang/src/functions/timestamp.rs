@@ -171,6 +171,8 @@ impl ParseTimestamp {
     /// Notes what it reads and writes.
     pub fn touches(&self, touches: &mut Touches) {
         touches.read(&self.field);
+        // A date without a year is of the year of the query.
+        touches.reads_clock = true;
         for field in [&*self.output, &*self.zone_output, NANOS, "@error", "@error_msg"] {
             touches.read(&Arc::from(field));
             touches.write(&Arc::from(field));

@@ -28,7 +28,8 @@ impl Pipelines for Composite<'_> {
         });
         Ok(Derived {
             columns: columns.collect::<Result<_, RowsError>>()?,
-            order: view.order()?,
+            rows: view.rows(),
+            order: if input.order.is_empty() { Arc::default() } else { view.order()? },
             within: view.selection().clone(),
             parents: view.origin().cloned(),
         })
@@ -40,7 +41,7 @@ struct InputRows<'i>(&'i Input<'i>);
 
 impl Rows for InputRows<'_> {
     fn len(&self) -> usize {
-        self.0.order.len()
+        self.0.rows
     }
 
     fn order(&self) -> Result<Arc<[OrderKey]>, RowsError> {

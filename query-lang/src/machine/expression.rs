@@ -139,8 +139,7 @@ impl Expression {
                 // It writes to a copy only.
                 let mut inner = Touches::default();
                 function.touches(&mut inner);
-                touches.reads.extend(inner.reads);
-                touches.reads_all |= inner.reads_all;
+                touches.read_by(inner);
             }
             Expression::If(parts) => {
                 parts.0.touches(touches);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::aggregates::Input;
 use crate::machine::View;
 use crate::record::{Column, OrderKey, RowsError, Selection};
 use crate::result::ResultTable;
@@ -18,6 +19,12 @@ impl Frame {
     #[must_use]
     pub fn order(&self) -> &[OrderKey] {
         &self.order
+    }
+
+    /// The rows of `within`, for an aggregate.
+    pub(super) fn input<'f>(&'f self, within: &'f Selection) -> Input<'f> {
+        let (order, columns) = (&self.order, &self.columns);
+        Input { rows: order.len(), order, columns, within, weights: None }
     }
 
     /// The rows in play of `view`, with the fields `names`, or all.

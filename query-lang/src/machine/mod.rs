@@ -7,9 +7,11 @@
 //! ```
 
 mod composite;
+mod digest;
 pub mod expression;
 pub mod frame;
 pub mod predicate;
+mod runs;
 pub mod state;
 pub mod step;
 pub mod tail;
@@ -21,16 +23,20 @@ pub use frame::Frame;
 pub use state::State;
 pub use view::View;
 
-use crate::aggregates::{AggregateState, Input, Source};
+use crate::aggregates::{AggregateState, Input, Source, TIMESTAMP};
 use crate::compile::Ending;
 use crate::compile::steps::Stage;
 use crate::functions::Scratch;
 use crate::machine::composite::Composite;
+use crate::machine::digest::Digest;
 use crate::machine::state::Learnt;
 use crate::machine::tail::{IMPLICIT_TAIL_ROWS, Tail};
-use crate::program::Program;
-use crate::record::{Rows, RowsError, Selection};
+use crate::program::{Program, Times};
+use crate::record::{Column, Rows, RowsError, Selection, Summary};
 use crate::result::ResultTable;
+use crate::value::Value;
+
+const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// What a run knows besides its program and its rows. The language never reads a clock: whoever runs it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,24 +140,97 @@ impl Machine {
         if view.selection().is_empty() {
             return Ok(());
         }
-        let order = view.order()?;
         match &mut state.learnt {
-            Learnt::Aggregate(aggregate) => {
-                let columns = frame::columns(&view, program.fed.as_deref())?;
-                let input = Input { order: &order, columns: &columns, within: view.selection() };
-                aggregate.step(&input, &mut composite(&program, &mut self.scratch))?;
-            }
+            Learnt::Aggregate(aggregate) => self.learn(&program, &view, aggregate)?,
             Learnt::Tail(tail) => {
+                let order = view.order()?;
                 // Only what can be among the newest is read at all.
                 let newest = frame::newest(&order, view.selection(), IMPLICIT_TAIL_ROWS, tail.floor());
                 tail.push(frame::whole_rows(&view, &order, &newest)?);
             }
             Learnt::Stream(tables) => {
+                let order = view.order()?;
                 tables.push(frame::whole_rows(&view, &order, view.selection())?);
             }
             Learnt::Nothing => {}
         }
         state.check()
+    }
+
+    /// Does what [`Machine::step`] would do over all rows that `summary` tells about, from that alone. False, and
+    /// nothing done: the rows have to be read.
+    ///
+    /// # Errors
+    /// When the state outgrows its limit.
+    pub fn absorb_summary(&mut self, summary: &dyn Summary, state: &mut State) -> Result<bool, StepError> {
+        let program = Arc::clone(&self.program);
+        let Learnt::Aggregate(aggregate) = &mut state.learnt else { return Ok(false) };
+        let Some(digest) = Digest::of(&program, summary, aggregate) else { return Ok(false) };
+        let seen = self.run_first(&program, &digest, Selection::all(digest.len()));
+        let fed = seen.and_then(|view| Ok((frame::columns(&view, program.fed.as_deref())?, view)));
+        let (columns, view) = match fed {
+            Ok(fed) => fed,
+            // It does not tell something that is asked for after all.
+            Err(StepError::Rows(_)) => return Ok(false),
+            Err(fault) => return Err(fault),
+        };
+        let weights = match view.origin() {
+            None => digest.weights.clone(),
+            Some(origin) => {
+                origin.iter().map(|row| digest.weights.get(*row as usize).copied().unwrap_or(0)).collect()
+            }
+        };
+        let input = Input {
+            rows: view.rows(),
+            order: &[],
+            columns: &columns,
+            within: view.selection(),
+            weights: Some(&weights),
+        };
+        self.passed += view.selection().iter().map(|row| input.weight(row)).sum::<u64>();
+        if !view.selection().is_empty() {
+            aggregate.step(&input, &mut composite(&program, &mut self.scratch))?;
+        }
+        state.check()?;
+        Ok(true)
+    }
+
+    /// Feeds the rows in play to the first aggregate.
+    fn learn(
+        &mut self,
+        program: &Program,
+        view: &View<'_>,
+        aggregate: &mut AggregateState,
+    ) -> Result<(), StepError> {
+        let order = if program.needs_order { view.order()? } else { Arc::default() };
+        let runs = match view.timeline() {
+            Some(timeline) if program.times == Times::Buckets => {
+                runs::of(timeline, view.selection(), aggregate)?
+            }
+            _ => None,
+        };
+        let mut pipelines = composite(program, &mut self.scratch);
+        let rows = view.rows();
+        let Some(runs) = runs else {
+            let columns = frame::columns(view, program.fed.as_deref())?;
+            let within = view.selection();
+            let input = Input { rows, order: &order, columns: &columns, within, weights: None };
+            return aggregate.step(&input, &mut pipelines);
+        };
+        let fed: Option<Vec<Arc<str>>> = program
+            .fed
+            .as_ref()
+            .map(|names| names.iter().filter(|name| ***name != *TIMESTAMP).cloned().collect());
+        let mut columns = frame::columns(view, fed.as_deref())?;
+        columns.retain(|(name, _)| **name != *TIMESTAMP);
+        for (run, millis) in runs {
+            let within = view.selection().within(run);
+            columns.push((Arc::from(TIMESTAMP), Column::Constant { value: Value::Int(millis), rows }));
+            let input = Input { rows, order: &order, columns: &columns, within: &within, weights: None };
+            aggregate.step(&input, &mut pipelines)?;
+            columns.pop();
+        }
+        Ok(())
     }
 
     /// Runs the row steps (filters, transforms) up to the first aggregate over the rows of `within`.
@@ -177,7 +256,7 @@ impl Machine {
         let program = Arc::clone(&self.program);
         match &mut state.learnt {
             Learnt::Aggregate(aggregate) => {
-                let input = Input { order: &frame.order, columns: &frame.columns, within };
+                let input = frame.input(within);
                 aggregate.step(&input, &mut composite(&program, &mut self.scratch))?;
             }
             Learnt::Tail(tail) => {
@@ -257,7 +336,8 @@ impl Machine {
         };
         let order = view.order()?;
         let columns = frame::columns(&view, None)?;
-        let input = Input { order: &order, columns: &columns, within: view.selection() };
+        let within = view.selection();
+        let input = Input { rows: view.rows(), order: &order, columns: &columns, within, weights: None };
         let source = if table.order.is_empty() { Source::Table } else { Source::Events };
         let mut state = AggregateState::new(spec, &self.context, source);
         let mut pipelines = composite(program, &mut self.scratch);

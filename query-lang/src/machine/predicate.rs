@@ -198,8 +198,7 @@ impl Predicate {
             Predicate::Survives(function) => {
                 let mut inner = Touches::default();
                 function.touches(&mut inner);
-                touches.reads.extend(inner.reads);
-                touches.reads_all |= inner.reads_all;
+                touches.read_by(inner);
             }
         }
     }

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use crate::compile::TextMatcher;
 use crate::machine::StepError;
-use crate::record::{Column, ColumnBuilder, OrderKey, Rows, RowsError, Selection};
+use crate::record::{Column, ColumnBuilder, OrderKey, Rows, RowsError, Selection, Timeline};
 use crate::value::ValueRef;
 
 /// A source's rows with the fields written so far, the rows still in play, and the fields still to be seen.
@@ -290,6 +290,12 @@ impl<'r> View<'r> {
                 origin.iter().map(|row| order.get(*row as usize).copied().unwrap_or_default()).collect()
             }
         })
+    }
+
+    /// The times of its rows, where they are ordered by time and numbered as in the source.
+    #[must_use]
+    pub fn timeline(&self) -> Option<&dyn Timeline> {
+        if self.is_aligned() { self.source.timeline() } else { None }
     }
 
     /// A view of the same rows with `within` in play, to try steps on.

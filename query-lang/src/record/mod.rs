@@ -7,8 +7,12 @@ pub mod builder;
 pub mod column;
 pub mod rows;
 pub mod selection;
+pub mod summary;
+pub mod timeline;
 
 pub use builder::ColumnBuilder;
 pub use column::{Column, Dictionary, TextColumn, TextSpan};
 pub use rows::{OrderKey, Rows, RowsError};
 pub use selection::Selection;
+pub use summary::{Known, Summary};
+pub use timeline::Timeline;

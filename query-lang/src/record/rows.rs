@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Column, Selection};
+use super::{Column, Selection, Timeline};
 use crate::compile::TextMatcher;
 
 /// The place of an event in the order of all events: timestamp, then arrival.
@@ -81,6 +81,12 @@ pub trait Rows {
     /// # Errors
     /// When the bytes behind the rows are damaged or unreadable.
     fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError>;
+
+    /// The times of rows that are ordered by time, to be looked up one by one. `None`: they are not ordered, or all
+    /// have to be read anyway.
+    fn timeline(&self) -> Option<&dyn Timeline> {
+        None
+    }
 
     /// The rows of `within` in which field `name` is present and matches, when the holder can tell without
     /// handing out the column (from a dictionary, a template, facts). `None`: take the column and look.

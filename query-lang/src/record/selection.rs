@@ -148,13 +148,46 @@ impl Selection {
         })
     }
 
+    /// The chosen rows as stretches without a gap, ascending, none touching the next.
+    pub fn runs(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = self.first_from(at)?;
+            at = self.next(start, u64::MAX).unwrap_or(self.rows);
+            Some(start..at)
+        })
+    }
+
+    /// The first chosen row that is not before `row`.
+    #[must_use]
+    pub fn first_from(&self, row: usize) -> Option<usize> {
+        self.next(row, 0)
+    }
+
+    /// The first row from `at` on whose bit, flipped where `flip` has a one, is set.
+    fn next(&self, at: usize, flip: u64) -> Option<usize> {
+        let mut word = at / 64;
+        let mut bits = (self.words.get(word)? ^ flip) & (u64::MAX << (at % 64));
+        while bits == 0 {
+            word += 1;
+            bits = self.words.get(word)? ^ flip;
+        }
+        Some(word * 64 + bits.trailing_zeros() as usize).filter(|row| *row < self.rows)
+    }
+
+    /// The chosen rows of `range`; those outside are dropped.
+    #[must_use]
+    pub fn within(&self, range: std::ops::Range<usize>) -> Selection {
+        let mut inside = Selection::none(self.rows);
+        inside.insert_range(range);
+        inside.intersect(self);
+        inside
+    }
+
     /// Whether any row of `range` is chosen.
     #[must_use]
     pub fn any_in(&self, range: std::ops::Range<usize>) -> bool {
-        let mut probe = Selection::none(self.rows);
-        probe.insert_range(range);
-        probe.intersect(self);
-        !probe.is_empty()
+        self.first_from(range.start).is_some_and(|row| row < range.end)
     }
 
     fn trim(&mut self) {
@@ -176,6 +209,24 @@ mod tests {
             chosen.insert_range(start..end);
             assert_eq!(chosen, Selection::from_fn(130, |row| row >= start && row < end), "{start}..{end}");
             assert_eq!(chosen.iter().count(), chosen.count());
+        }
+    }
+
+    #[test]
+    fn runs_are_the_rows_without_gaps() {
+        for rows in [0, 1, 63, 64, 65, 128, 200] {
+            for (first, every) in [(0, 1), (0, 2), (3, 64), (63, 65), (5, 7), (200, 1)] {
+                let chosen = Selection::from_fn(rows, |row| row >= first && (row / every) % 2 == 0);
+                let runs: Vec<_> = chosen.runs().collect();
+                assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start), "{runs:?}");
+                let listed: Vec<usize> = runs.into_iter().flatten().collect();
+                assert_eq!(listed, chosen.iter().collect::<Vec<_>>(), "{rows} {first} {every}");
+                for range in [0..1, 10..70, 64..64, 70..500] {
+                    let inside: Vec<usize> = chosen.iter().filter(|row| range.contains(row)).collect();
+                    assert_eq!(chosen.any_in(range.clone()), !inside.is_empty(), "{range:?}");
+                    assert_eq!(chosen.within(range).iter().collect::<Vec<_>>(), inside);
+                }
+            }
         }
     }
 

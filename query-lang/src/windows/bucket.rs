@@ -79,13 +79,7 @@ impl Buckets {
     /// Where the bucket of `millis` begins, milliseconds.
     #[inline]
     pub fn start(&mut self, millis: i64) -> i64 {
-        if !self.holds.contains(&millis) {
-            (self.offset, self.holds) = self.zone.offset_range(millis);
-        }
-        // Weeks are counted from a Monday, all else from the epoch.
-        let anchor = if self.span % (7 * DAY) == 0 { MONDAY } else { 0 };
-        let civil = millis.saturating_add(self.offset).saturating_sub(anchor);
-        let start = civil.saturating_sub(civil.rem_euclid(self.span)).saturating_add(anchor);
+        let start = self.civil_start(millis);
         let at = start.saturating_sub(self.offset);
         if at >= self.holds.start {
             return at;
@@ -98,6 +92,26 @@ impl Buckets {
         } else {
             self.holds.start.max(at)
         }
+    }
+
+    /// The end of a stretch of time from `millis` on that lies in one bucket, milliseconds, exclusive. Another bucket
+    /// may begin there, but need not.
+    pub fn until(&mut self, millis: i64) -> i64 {
+        // As long as the offset holds and the civil bucket lasts, `start` says the same.
+        let next = self.civil_start(millis).saturating_add(self.span).saturating_sub(self.offset);
+        next.min(self.holds.end).max(millis.saturating_add(1))
+    }
+
+    /// Where the bucket of `millis` begins in the civil time of the offset that holds then.
+    #[inline]
+    fn civil_start(&mut self, millis: i64) -> i64 {
+        if !self.holds.contains(&millis) {
+            (self.offset, self.holds) = self.zone.offset_range(millis);
+        }
+        // Weeks are counted from a Monday, all else from the epoch.
+        let anchor = if self.span % (7 * DAY) == 0 { MONDAY } else { 0 };
+        let civil = millis.saturating_add(self.offset).saturating_sub(anchor);
+        civil.saturating_sub(civil.rem_euclid(self.span)).saturating_add(anchor)
     }
 }
 
@@ -122,6 +136,27 @@ mod tests {
             assert_eq!(auto_span(range, count), span, "{range} in {count}");
         }
         assert!(auto_span(4000 * 365 * DAY, 10) >= 400 * 365 * DAY);
+    }
+
+    #[test]
+    fn a_stretch_lies_in_one_bucket() {
+        for zone in ["", "Europe/Copenhagen", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"] {
+            for span in [7 * MINUTE, 20 * MINUTE, HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY] {
+                let mut buckets = Buckets::new(span, Zone::parse(zone).unwrap());
+                for begin in ["2024-03-30T00:00:00Z", "2024-10-26T00:00:00Z", "1969-12-31T00:00:00Z"] {
+                    let (mut time, end) = (at(begin), at(begin) + 60 * HOUR);
+                    while time < end {
+                        let (start, until) = (buckets.start(time), buckets.until(time));
+                        assert!(until > time, "{zone} {span} {time}");
+                        for inside in (time..until.min(end)).step_by(MINUTE as usize) {
+                            assert_eq!(buckets.start(inside), start, "{zone} {span} {inside}");
+                        }
+                        assert_eq!(buckets.start(until - 1), start, "{zone} {span} {time}");
+                        time = until.min(time + 7 * DAY);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use weir_query::compile::TextMatcher;
-use weir_query::record::{Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextColumn, TextSpan};
+use weir_query::record::{
+    Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextColumn, TextSpan, Timeline,
+};
 use weir_query::value::Value;
 
 use super::field::{FieldReader, FieldSource};
@@ -26,6 +28,10 @@ impl Rows for Block {
 
     fn order(&self) -> Result<Arc<[OrderKey]>, RowsError> {
         self.keys().map_err(damaged)
+    }
+
+    fn timeline(&self) -> Option<&dyn Timeline> {
+        Some(self)
     }
 
     fn names(&self) -> Vec<Arc<str>> {

@@ -44,6 +44,7 @@ pub(crate) mod stored;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
+mod timeline;
 pub(crate) mod wire;
 
 pub use builder::{EncodedBlock, encode_blocks};

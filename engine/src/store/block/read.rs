@@ -147,6 +147,17 @@ impl Block {
         })))
     }
 
+    /// The time of one row, ns.
+    pub(crate) fn time_of(&self, row: usize) -> Result<i64, Corrupt> {
+        let known = self.all_times.get().and_then(|times| times.get(row)).copied();
+        if let Some(time) = known {
+            return Ok(time);
+        }
+        let stored = self.times.values(self.body(), row..row.saturating_add(1))?;
+        let stored = stored.first().ok_or(Corrupt("no such row"))?;
+        Ok(stored.wrapping_mul(self.time_unit))
+    }
+
     /// The place of every row in the order of events.
     pub(crate) fn keys(&self) -> Result<Arc<[OrderKey]>, Corrupt> {
         if let Some(keys) = self.keys.get() {

@@ -1,0 +1,254 @@
+//! Whatever spares a scan reading rows (facts, runs of one time bucket, kept states), the answer is that of the rows.
+//!
+//! Random events are asked random questions twice: as sealed segments, and as the batches they came in, which have
+//! neither facts nor order.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use weir_query::compile::Options;
+use weir_query::machine::Context;
+use weir_query::program::{Program, ScanOrder};
+
+use super::{Scan, ScanOptions, ScanPool, ScanResult, Source};
+use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
+use crate::store::block::encode_blocks;
+use crate::store::segment::{Segment, SegmentWriter};
+use crate::store::snapshot::Snapshot;
+
+const SECOND: i64 = 1_000_000_000;
+/// Half past twelve, three seconds before a minute ends.
+const START: i64 = 1_700_051_457 * SECOND;
+
+/// An event: which form it has, what stands in it, its attributes and tags, and when after the one before it is.
+type Event = (u8, u8, u8, u8, u32);
+
+const FILTERS: &[&str] = &[
+    "",
+    "level=ERROR |",
+    "level!=ERROR |",
+    "level=* |",
+    "level!=* |",
+    "level=/^E/i |",
+    "status>=300 |",
+    "status>=300 level=ERROR |",
+    "level=ERROR or status=200 |",
+    "not (level=INFO or a.b=true) |",
+    "#host=h1 |",
+    "#host!=h1 |",
+    "nothing=* |",
+    "ERROR |",
+    "x := upper(level) | x=ERROR |",
+    "case { level=ERROR | kind := bad; * | kind := level } |",
+    "default(field=level, value=none) |",
+    "rename(level, as=grade) |",
+    "@timestamp > 1700051500000 |",
+];
+
+const AGGREGATES: &[&str] = &[
+    "count()",
+    "count(level)",
+    "count(status)",
+    "count(level, distinct=true)",
+    "groupBy(level)",
+    "groupBy(kind)",
+    "groupBy(grade)",
+    "groupBy(#host)",
+    "groupBy([level, #host])",
+    "groupBy([level, status])",
+    "groupBy(level, function=[count(), max(status)])",
+    "groupBy(level, function={status>=300 | count()})",
+    "groupBy(status, function=[max(status), min(status), range(status), count(status)])",
+    "groupBy(level, function=selectLast(status))",
+    "groupBy(#host, function=count(level, distinct=true))",
+    "groupBy(level, function=collect(status))",
+    "top(level)",
+    "top(level, max=status)",
+    "top(level, sum=status, as=s, percent=true)",
+    "stats([min(level), max(status), sum(status)])",
+    "percentile(status, percentiles=[50])",
+    "fieldstats()",
+    "groupBy(@timestamp)",
+    "bucket(span=1m)",
+    "bucket(span=20s, field=level)",
+    "bucket(span=1m, function=[count(), max(status)])",
+    "bucket(span=1m, function=avg(@timestamp))",
+    "bucket(buckets=5, function=count(level))",
+    "timeChart(level, span=1m)",
+    "timeChart([level, #host], span=30s, function=max(status))",
+    "timeChart(span=1d, timezone=\"America/New_York\")",
+    "bucket(span=1s, function=selectLast(level))",
+    "tail(3)",
+    "head(3)",
+];
+
+fn raw((form, value, ..): &Event) -> Vec<u8> {
+    let level = ["INFO", "WARN", "ERROR", "INFO"][usize::from(value % 4)];
+    let status = [200, 301, 404, 500][usize::from(value / 4 % 4)];
+    match form % 12 {
+        0..=3 => format!(r#"{{"level":"{level}","status":{status}}}"#),
+        4 => format!(r#"{{"level":"E\u0052ROR","status":"{status}"}}"#),
+        5 => format!(r#"{{"status":{status}.50,"level":"WARN","level":"{level}"}}"#),
+        6 => format!(r#"{{"level":null,"a":{{"b":true}},"n":{value}}}"#),
+        7 => format!("plain {level} text {status}"),
+        8 => format!(r##"{{"#host":"h9","@timestamp":"x","level":"{}"}}"##, "long".repeat(20)),
+        9 => format!(r#"{{"a":{{"b":{status}}},"level":{status}}}"#),
+        10 => format!(r#"{{"id":"{value}-{status}","level":""}}"#),
+        _ => r#"{"status":1e3}"#.to_owned(),
+    }
+    .into_bytes()
+}
+
+fn batch(events: &[Event], begin: i64, sequence: u64) -> EventBatch {
+    let sets: Vec<Arc<TagSet>> = [None, Some("h1"), Some("h2")]
+        .map(|host| Arc::new(TagSet::new(host.map(|host| ("host", host)))))
+        .to_vec();
+    let attributes =
+        [None, None, None, Some(r#"{"level":"ERROR"}"#), Some(r#"{"host":"a"}"#), Some(r#"{"status":"7"}"#)];
+    let mut builder = EventBatchBuilder::new(EventLimits::default());
+    let mut time = begin;
+    for event in events {
+        let (_, _, attribute, tags, gap) = *event;
+        time += i64::from(gap) * 1_000_000;
+        let attributes = attributes[usize::from(attribute) % attributes.len()];
+        let tags = &sets[usize::from(tags) % sets.len()];
+        builder.push_json(&raw(event), Some(time), tags, attributes).unwrap();
+    }
+    builder.finish(begin).with_sequence(sequence)
+}
+
+/// The events in batches of `shares`, each with forms, attributes and tags of its own kind.
+fn batches(events: &[Event], shares: &[(usize, u8, u8, u8)]) -> Vec<Arc<EventBatch>> {
+    let (mut rest, mut sequence, mut begin) = (events, 1, START);
+    let mut batches = Vec::new();
+    for (rows, forms, attributes, tags) in shares {
+        let (own, others) = rest.split_at((*rows).min(rest.len()));
+        rest = others;
+        if own.is_empty() {
+            break;
+        }
+        let own: Vec<Event> = own
+            .iter()
+            .map(|(form, value, attribute, tag, gap)| {
+                (form % forms.max(&1), *value, attribute % attributes.max(&1), tag % tags.max(&1), *gap)
+            })
+            .collect();
+        let made = Arc::new(batch(&own, begin, sequence));
+        sequence += made.len() as u64;
+        begin = made.timestamp(made.len() - 1) - 5 * SECOND;
+        batches.push(made);
+    }
+    batches
+}
+
+fn segments(batches: &[Arc<EventBatch>]) -> Vec<Arc<Segment>> {
+    let seal = |(id, batches): (u64, &[Arc<EventBatch>])| {
+        let mut writer = SegmentWriter::new(Vec::new(), id).unwrap();
+        for batch in batches {
+            encode_blocks(std::slice::from_ref(batch), |block| writer.push(block)).unwrap();
+        }
+        Arc::new(Segment::from_bytes(writer.finish().unwrap().0.into(), id).unwrap())
+    };
+    (1..).zip(batches.chunks(2)).map(seal).collect()
+}
+
+fn ask(source: Arc<dyn Source>, program: &Arc<Program>, options: &ScanOptions) -> ScanResult {
+    Scan::start(source, Arc::clone(program), options.clone()).unwrap().wait().unwrap()
+}
+
+/// All that a result says, but for what it cost.
+fn told(result: &ScanResult) -> String {
+    let table = &result.table;
+    let column = |(name, column): &(Arc<str>, weir_query::record::Column)| {
+        let cells: Vec<String> = (0..table.rows)
+            .map(|row| column.get(row).map_or("-".to_owned(), |value| value.text().into_owned()))
+            .collect();
+        format!("{name}: {}", cells.join(" | "))
+    };
+    let columns: Vec<String> = table.columns.iter().map(column).collect();
+    format!("{}\n{:?} {:?} {}", columns.join("\n"), table.warnings, table.notes, result.partial)
+}
+
+fn options(window: Option<(u32, u32)>, threads: &ScanPool) -> ScanOptions {
+    let (start_nanos, end_nanos) = match window {
+        None => (START - 3_600 * SECOND, START + 3_600 * SECOND),
+        Some((start, len)) => {
+            let start = START + i64::from(start) * 1_000_000;
+            (start, start + i64::from(len) * 1_000_000)
+        }
+    };
+    let context = Context { start_nanos, end_nanos, ..Context::default() };
+    ScanOptions { pool: Some(threads.clone()), ..ScanOptions::new(context) }
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (any::<u8>(), any::<u8>(), any::<u8>(), any::<u8>(), 0_u32..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_not_read_is_answered_alike(
+        events in prop::collection::vec(event(), 1..600),
+        repeat in 1_usize..6,
+        shares in prop::collection::vec((1_usize..1_500, 0_u8..14, 0_u8..8, 0_u8..5), 1..6),
+        window in prop::option::of((0_u32..60_000, 0_u32..90_000)),
+        questions in prop::collection::vec((0..FILTERS.len(), 0..AGGREGATES.len()), 6),
+        last in prop::option::weighted(0.2, 1_u64..800),
+    ) {
+        let events: Vec<Event> = events.iter().cycle().take(events.len() * repeat).copied().collect();
+        let batches = batches(&events, &shares);
+        let up_to_sequence = batches.last().map_or(0, |batch| batch.base_sequence() + batch.len() as u64);
+        let sealed = Arc::new(Snapshot { segments: segments(&batches), up_to_sequence, ..Snapshot::default() });
+        let plain = Arc::new(Snapshot { batches, up_to_sequence, ..Snapshot::default() });
+        let pool = ScanPool::new(2);
+        for (filter, aggregate) in questions {
+            let query = format!("{} {}", FILTERS[filter], AGGREGATES[aggregate]);
+            let program = Program::compile(&query, &Options::default()).expect(&query);
+            let mut options = options(window, &pool);
+            options.last_sequence = last.unwrap_or(u64::MAX);
+            let (facts, rows) = (ask(sealed.clone(), &program, &options), ask(plain.clone(), &program, &options));
+            prop_assert_eq!(told(&facts), told(&rows), "{}", &query);
+            if program.scan_order() == ScanOrder::Any {
+                prop_assert_eq!(facts.stats.events_matched, rows.stats.events_matched, "{}", &query);
+            }
+        }
+    }
+}
+
+#[test]
+fn facts_answer_what_they_can() {
+    let events: Vec<Event> = (0..3_000_u32).map(|at| (0, at as u8, 0, (at % 3) as u8, 40)).collect();
+    let batches = batches(&events, &[(3_000, 1, 1, 3)]);
+    let sealed: Arc<dyn Source> =
+        Arc::new(Snapshot { segments: segments(&batches), up_to_sequence: 9_999, ..Snapshot::default() });
+    let pool = ScanPool::new(1);
+    for (query, answered) in [
+        ("count()", true),
+        ("groupBy(level)", true),
+        ("level=ERROR | count()", true),
+        ("status>=300 | groupBy(status)", true),
+        ("x := lower(level) | groupBy(x)", true),
+        ("groupBy(#host, function=count())", true),
+        ("count(level, distinct=true)", true),
+        ("bucket(span=1d)", true),
+        ("timeChart(level, span=1d)", true),
+        ("bucket(span=1m)", false),
+        ("groupBy([level, status])", false),
+        ("ERROR | count()", false),
+        ("groupBy(level, function=sum(status))", false),
+        ("groupBy(@timestamp)", false),
+        ("tail(10)", false),
+    ] {
+        let program = Program::compile(query, &Options::default()).unwrap();
+        let stats = ask(Arc::clone(&sealed), &program, &options(None, &pool)).stats;
+        let (facts, rows) = if answered { (3_000, 0) } else { (0, 3_000) };
+        assert_eq!(stats.events_answered_by_facts, facts, "{query}");
+        if query != "tail(10)" {
+            assert_eq!(stats.events_scanned, rows, "{query}");
+        }
+        let blocks = stats.blocks_scanned + stats.blocks_answered_by_facts;
+        assert_eq!((blocks, stats.granules_scanned + stats.granules_answered_by_facts > 0), (1, true));
+    }
+}
