@@ -4,9 +4,6 @@ use weir_query::record::{Known, Summary};
 
 use crate::event::META_FIELDS;
 
-/// Most values of a tag that a summary tells; with more, reading the rows costs no more.
-const SUMMARY_VALUES_MAX: usize = 256;
-
 /// Facts about one block. A granule mask has bit `g` set for granule `g` of the block; a block has at most 64.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BlockFacts {
@@ -83,36 +80,12 @@ impl Summary for BlockFacts {
         if META_FIELDS.contains(&name) {
             return Known::Nothing;
         }
-        if name.starts_with('#') {
-            return self.tag(name);
-        }
         match self.fields.binary_search_by(|field| field.name.as_str().cmp(name)) {
             Ok(at) => self.fields.get(at).map_or(Known::Nothing, FieldFacts::known),
-            Err(_) if self.more_fields => Known::Nothing,
+            // All tags are listed.
+            Err(_) if self.more_fields && !name.starts_with('#') => Known::Nothing,
             Err(_) => Known::Values(Vec::new()),
         }
-    }
-}
-
-impl BlockFacts {
-    /// The values of a tag, from all sets. A field whose name starts like one is never taken for it.
-    fn tag(&self, name: &str) -> Known<'_> {
-        let mut values: Vec<(&str, u64)> = Vec::new();
-        for set in &self.tags {
-            let Some((_, value)) = set.tags.iter().find(|(own, _)| own == name) else { continue };
-            let at = match values.iter().position(|(known, _)| known == value) {
-                Some(at) => at,
-                None if values.len() >= SUMMARY_VALUES_MAX => return Known::Nothing,
-                None => {
-                    values.push((value, 0));
-                    values.len() - 1
-                }
-            };
-            if let Some((_, rows)) = values.get_mut(at) {
-                *rows += u64::from(set.rows);
-            }
-        }
-        Known::Values(values)
     }
 }
 
