@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use weir_query::compile::TextMatcher;
 use weir_query::record::{Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextColumn, TextSpan};
 use weir_query::value::{Value, ValueRef};
@@ -148,20 +148,17 @@ impl EventBatch {
             return Column::Constant { value: Value::Text(value.into()), rows };
         }
         let mut dictionary = Dictionary::default();
-        let mut known: Vec<(&str, u32)> = Vec::new();
+        let mut known: HashMap<&str, u32, foldhash::fast::FixedState> = HashMap::default();
         let codes: Vec<u32> = values
             .iter()
             .map(|value| {
                 let Some(value) = *value else { return Dictionary::MISSING };
-                if let Some((_, code)) = known.iter().find(|(text, _)| *text == value) {
-                    return *code;
-                }
-                let code = known.len() as u32;
-                known.push((value, code));
-                let start = dictionary.arena.len() as u32;
-                dictionary.arena.push_str(value);
-                dictionary.spans.push(TextSpan { start, len: value.len() as u32 });
-                code
+                *known.entry(value).or_insert_with(|| {
+                    let start = dictionary.arena.len() as u32;
+                    dictionary.arena.push_str(value);
+                    dictionary.spans.push(TextSpan { start, len: value.len() as u32 });
+                    dictionary.spans.len() as u32 - 1
+                })
             })
             .collect();
         let code = |row: &Row| codes.get(row.tag_set as usize).copied().unwrap_or(Dictionary::MISSING);

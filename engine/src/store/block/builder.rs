@@ -13,11 +13,12 @@ use weir_query::record::{OrderKey, Selection};
 
 use super::bytes::Bytes;
 use super::encode::{self, Kept};
-use super::gather::{Gather, Tags};
+use super::gather::Gather;
 use super::learn::{facts_of, index_tags};
 use super::part::PartInput;
 use super::section::{Body, Content};
-use super::wire::{put_bytes, put_signed, put_varint};
+use super::tags;
+use super::wire::put_signed;
 use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, Block, BlockFacts};
 use crate::event::EventBatch;
 use crate::index::gram::GramMap;
@@ -170,7 +171,9 @@ fn write<'a>(gather: &Gather<'a>, plain: bool) -> (Vec<u8>, KeptParts<'a>) {
     encode::packed(&mut body, &gather.sequences);
     encode::packed(&mut body, &gather.ingest);
     encode::packed(&mut body, &gather.arrival);
-    write_tags(&mut body, &gather.tag_sets);
+    let mut sets = Vec::new();
+    tags::write(&gather.tag_sets, &mut sets);
+    body.put(&sets, Content::Text);
     encode::packed(&mut body, &gather.tag_codes);
     let raw = gather.raw.write(&mut body, &gather.times, plain);
     let attributes = write_attributes(&mut body, &gather.attributes, &gather.times, plain);
@@ -186,19 +189,6 @@ fn write<'a>(gather: &Gather<'a>, plain: bool) -> (Vec<u8>, KeptParts<'a>) {
     bytes.extend_from_slice(&directory);
     bytes.extend_from_slice(&body.bytes);
     (bytes, (raw, attributes))
-}
-
-fn write_tags(body: &mut Body, sets: &[Tags]) {
-    let mut texts = Vec::new();
-    put_varint(&mut texts, sets.len() as u64);
-    for tags in sets {
-        put_varint(&mut texts, tags.len() as u64);
-        for (name, value) in tags {
-            put_bytes(&mut texts, name.as_bytes());
-            put_bytes(&mut texts, value.as_bytes());
-        }
-    }
-    body.put(&texts, Content::Text);
 }
 
 fn write_times(body: &mut Body, times: &[i64]) {
@@ -234,5 +224,6 @@ fn comes_back(gather: &Gather<'_>, bytes: Vec<u8>) -> bool {
             .zip(gather.times.iter().zip(&gather.sequences))
             .all(|(key, (time, sequence))| key.nanos == *time && key.sequence as i64 == *sequence)
     });
-    same && keys && raw.is_ok() && attributes.is_ok()
+    let tags = block.tags().is_ok_and(|tags| tags.sets() == gather.tag_sets);
+    same && keys && tags && raw.is_ok() && attributes.is_ok()
 }

@@ -10,11 +10,11 @@ use weir_query::record::{
 use weir_query::value::Value;
 
 use super::field::{FieldReader, FieldSource};
-use super::gather::Tags;
 use super::node::{Kind, Texts};
 use super::number::Form;
 use super::part::TextKind;
 use super::read::{Block, damaged};
+use super::tags::TagColumns;
 use super::wire::Corrupt;
 use crate::event::json::unescape_into;
 use crate::event::{META_FIELDS, push_event_id};
@@ -35,10 +35,9 @@ impl Rows for Block {
     }
 
     fn names(&self) -> Vec<Arc<str>> {
-        // A block whose tags cannot be read says so when one is asked for.
-        let sets = self.tag_sets().unwrap_or_default();
         let mut seen: HashSet<&str, foldhash::fast::FixedState> = HashSet::default();
-        let tags = sets.iter().flatten().map(|(name, _)| name.as_str());
+        // A block whose tags cannot be read says so when one is asked for.
+        let tags = self.tags().into_iter().flat_map(TagColumns::names);
         let parts = [Some(&self.raw), self.attributes.as_ref()];
         let places = parts.into_iter().flatten().flat_map(|part| &part.places);
         let fields = places.filter(|place| place.repeat < u32::MAX - 1).map(|place| &*place.path);
@@ -73,12 +72,15 @@ impl Rows for Block {
         let column = self.column_of(name, within).map_err(damaged)?;
         Ok(match column {
             Column::Dictionary { codes, dictionary } => {
-                let hits: Vec<bool> = (0..dictionary.len() as u32)
-                    .map(|code| dictionary.text(code).is_some_and(|text| matcher.is_match(text)))
-                    .collect();
+                // There may be many more values than rows that are asked about.
+                let mut known: Vec<Option<bool>> = vec![None; dictionary.len()];
                 let mut rows = within.clone();
                 rows.retain(|row| {
-                    codes.get(row).and_then(|code| hits.get(*code as usize)).copied().unwrap_or(false)
+                    let Some(code) = codes.get(row) else { return false };
+                    let Some(hit) = known.get_mut(*code as usize) else { return false };
+                    *hit.get_or_insert_with(|| {
+                        dictionary.text(*code).is_some_and(|text| matcher.is_match(text))
+                    })
                 });
                 Some(rows)
             }
@@ -143,27 +145,19 @@ impl Block {
 
     /// A tag. A field whose name happens to start like one is never taken for it.
     fn tag_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
-        let values = tag_values(&self.tag_sets()?, name);
-        if values.iter().all(Option::is_none) {
-            return Ok(Column::Missing { rows: self.rows() });
-        }
-        let first = values.first().cloned().flatten();
-        if let Some(value) = first.filter(|_| values.iter().all(|value| Some(value) == values.first())) {
+        let missing = Column::Missing { rows: self.rows() };
+        let Some(tag) = self.tags()?.get(name) else { return Ok(missing) };
+        if let Some(value) = tag.constant() {
             return Ok(Column::Constant { value: Value::Text(value.into()), rows: self.rows() });
         }
-        let mut merged = Merged::default();
-        let codes: Vec<u32> = values
-            .iter()
-            .map(|value| value.as_ref().map_or(Dictionary::MISSING, |text| merged.code(text)))
-            .collect();
         let mut row_codes = vec![Dictionary::MISSING; self.rows()];
         for range in self.granules(within) {
             let sets = self.tag_codes(range.clone())?;
             for (slot, set) in row_codes.get_mut(range).unwrap_or_default().iter_mut().zip(sets) {
-                *slot = codes.get(set as usize).copied().unwrap_or(Dictionary::MISSING);
+                *slot = tag.code(set);
             }
         }
-        Ok(Column::Dictionary { codes: row_codes.into(), dictionary: Arc::new(merged.dictionary) })
+        Ok(Column::Dictionary { codes: row_codes.into(), dictionary: Arc::clone(&tag.dictionary) })
     }
 
     fn field_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
@@ -279,16 +273,10 @@ impl Block {
     }
 }
 
-/// The value of tag `name` in each set.
-pub(super) fn tag_values(sets: &[Tags], name: &str) -> Vec<Option<String>> {
-    let value = |tags: &Tags| tags.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
-    sets.iter().map(value).collect()
-}
-
 /// A dictionary that grows.
 #[derive(Default)]
-pub(super) struct Merged {
-    pub(super) dictionary: Dictionary,
+struct Merged {
+    dictionary: Dictionary,
     known: HashMap<String, u32, foldhash::fast::FixedState>,
 }
 

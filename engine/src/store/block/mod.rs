@@ -41,6 +41,7 @@ mod read;
 mod search;
 pub(crate) mod section;
 pub(crate) mod stored;
+pub(crate) mod tags;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;

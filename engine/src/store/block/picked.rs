@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_query::record::{Column, Dictionary, TextColumn, TextSpan};
 use weir_query::value::Value;
 
-use super::column::{Merged, NANOS_PER_MILLI, checked_text_column, tag_values, unescaped};
+use super::column::{NANOS_PER_MILLI, checked_text_column, unescaped};
 use super::part::TextKind;
 use super::read::Block;
 use super::wire::Corrupt;
@@ -199,24 +199,14 @@ impl Block {
     }
 
     fn pick_tag(&self, name: &str, rows: &[u32]) -> Result<Option<Column>, Corrupt> {
-        let values = tag_values(&self.tag_sets()?, name);
-        if values.iter().all(Option::is_none) {
-            return Ok(None);
+        let Some(tag) = self.tags()?.get(name) else { return Ok(None) };
+        if let Some(value) = tag.constant() {
+            return Ok(Some(Column::Constant { value: Value::Text(value.into()), rows: rows.len() }));
         }
-        if let Some(Some(value)) = values.first().filter(|first| values.iter().all(|value| value == *first)) {
-            let value = Value::Text(value.as_str().into());
-            return Ok(Some(Column::Constant { value, rows: rows.len() }));
-        }
-        let mut merged = Merged::default();
-        let codes: Vec<u32> = values
-            .iter()
-            .map(|value| value.as_ref().map_or(Dictionary::MISSING, |text| merged.code(text)))
-            .collect();
-        let code = |set: i64| codes.get(set as usize).copied().unwrap_or(Dictionary::MISSING);
-        let row_codes: Vec<u32> = self.tag_codes_at(rows)?.into_iter().map(code).collect();
-        let any = row_codes.iter().any(|code| *code != Dictionary::MISSING);
-        Ok(any
-            .then(|| Column::Dictionary { codes: row_codes.into(), dictionary: Arc::new(merged.dictionary) }))
+        let codes: Vec<u32> = self.tag_codes_at(rows)?.into_iter().map(|set| tag.code(set)).collect();
+        let any = codes.iter().any(|code| *code != Dictionary::MISSING);
+        let dictionary = Arc::clone(&tag.dictionary);
+        Ok(any.then(|| Column::Dictionary { codes: codes.into(), dictionary }))
     }
 
     /// A field that may come from several parts.

@@ -8,15 +8,12 @@ use weir_query::record::{OrderKey, RowsError, Selection};
 use super::builder::{HEAD_BYTES, MAGIC};
 use super::bytes::Bytes;
 use super::cursor::Cursor;
-use super::gather::Tags;
 use super::node::Packed;
 use super::part::{Part, TextKind};
 use super::section::{Directory, Pool, SECTION_BYTES_MAX, Section, Source, decompress};
+use super::tags::TagColumns;
 use super::wire::{Corrupt, Reader};
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
-
-/// Most different tag sets of a block: no more than rows.
-const TAG_SETS_MAX: usize = BLOCK_ROWS_MAX;
 
 /// A stored block. Columns are decoded when asked for, and only where asked for; what is decoded of them that is
 /// not for one granule alone is kept as long as the block.
@@ -33,7 +30,7 @@ pub struct Block {
     ingest: Packed,
     arrival: Packed,
     tags: Section,
-    tag_sets: OnceLock<Arc<Vec<Tags>>>,
+    tag_columns: OnceLock<TagColumns>,
     tag_codes: Packed,
     pub(super) raw: Part,
     pub(super) attributes: Option<Part>,
@@ -98,7 +95,7 @@ impl Block {
             ingest,
             arrival,
             tags,
-            tag_sets: OnceLock::new(),
+            tag_columns: OnceLock::new(),
             tag_codes,
             raw,
             attributes,
@@ -211,18 +208,16 @@ impl Block {
         self.arrival.values(self.body(), range)
     }
 
-    /// The tag sets of the block.
-    pub(crate) fn tag_sets(&self) -> Result<Arc<Vec<Tags>>, Corrupt> {
-        if let Some(sets) = self.tag_sets.get() {
-            return Ok(Arc::clone(sets));
+    /// The tags of the block.
+    pub(crate) fn tags(&self) -> Result<&TagColumns, Corrupt> {
+        if let Some(tags) = self.tag_columns.get() {
+            return Ok(tags);
         }
-        let sets = read_tags(&mut Reader::new(&self.tags.read(self.body())?))?;
-        Ok(Arc::clone(self.tag_sets.get_or_init(|| {
-            let texts =
-                |set: &Tags| set.iter().map(|(name, value)| name.len() + value.len() + 64).sum::<usize>();
-            self.body().count_held(sets.iter().map(|set| texts(set) + size_of::<Tags>()).sum());
-            Arc::new(sets)
-        })))
+        let tags = TagColumns::read(&self.tags.read(self.body())?)?;
+        Ok(self.tag_columns.get_or_init(|| {
+            self.body().count_held(tags.memory_bytes());
+            tags
+        }))
     }
 
     /// The tag set of each row of `range`.
@@ -310,16 +305,4 @@ impl Block {
     pub(super) fn has_bytes(&self) -> bool {
         self.raw.kinds.contains(&TextKind::Bytes)
     }
-}
-
-fn read_tags(reader: &mut Reader<'_>) -> Result<Vec<Tags>, Corrupt> {
-    let mut sets = Vec::new();
-    for _ in 0..reader.count(TAG_SETS_MAX)? {
-        let mut tags = Tags::new();
-        for _ in 0..reader.count_here()? {
-            tags.push((reader.text()?.to_owned(), reader.text()?.to_owned()));
-        }
-        sets.push(tags);
-    }
-    Ok(sets)
 }

@@ -19,7 +19,7 @@ pub(crate) struct Stored {
     ingest: Vec<i64>,
     arrival: Vec<i64>,
     tags: Vec<i64>,
-    tag_sets: Arc<Vec<Tags>>,
+    tag_sets: Vec<Tags>,
     raw: Texts,
     attributes: Option<Texts>,
 }
@@ -91,7 +91,7 @@ impl Stored {
             ingest: block.ingest(all.clone())?,
             arrival: block.arrival(all.clone())?,
             tags: block.tag_codes(all)?,
-            tag_sets: block.tag_sets()?,
+            tag_sets: block.tags()?.sets(),
             raw: Texts::read(&block, &block.raw)?,
             attributes: block.attributes.as_ref().map(|part| Texts::read(&block, part)).transpose()?,
             block,
