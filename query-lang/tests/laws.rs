@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use weir_query::compile::{Ending, Options, Required, TextMatcher};
 use weir_query::machine::{Context, Machine, State};
 use weir_query::program::Program;
-use weir_query::record::{Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextSpan};
+use weir_query::record::{Column, Dictionary, OrderKey, Rows, RowsError, Selection};
 use weir_query::result::{ResultTable, is_searched};
 
 type Row = Vec<(String, String)>;
@@ -173,12 +173,7 @@ impl Encoded {
                 let Some(value) = column.get(row) else { return Dictionary::MISSING };
                 let text = value.text();
                 let known = (0..dictionary.len() as u32).find(|code| dictionary.text(*code) == Some(&*text));
-                known.unwrap_or_else(|| {
-                    let start = dictionary.arena.len() as u32;
-                    dictionary.arena.push_str(&text);
-                    dictionary.spans.push(TextSpan { start, len: text.len() as u32 });
-                    dictionary.spans.len() as u32 - 1
-                })
+                known.unwrap_or_else(|| dictionary.push(&text))
             });
             let codes: Arc<[u32]> = codes.collect();
             *column = Column::Dictionary { codes, dictionary: Arc::new(dictionary) };

@@ -153,12 +153,7 @@ impl EventBatch {
             .iter()
             .map(|value| {
                 let Some(value) = *value else { return Dictionary::MISSING };
-                *known.entry(value).or_insert_with(|| {
-                    let start = dictionary.arena.len() as u32;
-                    dictionary.arena.push_str(value);
-                    dictionary.spans.push(TextSpan { start, len: value.len() as u32 });
-                    dictionary.spans.len() as u32 - 1
-                })
+                *known.entry(value).or_insert_with(|| dictionary.push(value))
             })
             .collect();
         let code = |row: &Row| codes.get(row.tag_set as usize).copied().unwrap_or(Dictionary::MISSING);

@@ -2,7 +2,7 @@
 
 use super::Input;
 use super::distinct::Distinct;
-use super::read::each_hash;
+use super::read::each_distinct_hash;
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::CountSpec;
 use crate::record::ColumnBuilder;
@@ -86,8 +86,8 @@ impl DistinctCounts {
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         grow(&mut self.sets, slots.count);
         let Some(field) = &self.spec.field else { return };
-        each_hash(&input.column(field), input.within, |row, hash| {
-            if let Some(set) = self.sets.get_mut(slots.of(row) as usize) {
+        each_distinct_hash(&input.column(field), input.within, slots, |slot, hash| {
+            if let Some(set) = self.sets.get_mut(slot as usize) {
                 set.insert(hash);
             }
         });

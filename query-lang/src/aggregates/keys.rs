@@ -133,7 +133,7 @@ impl KeyTable {
     }
 
     fn learn(&mut self, input: &Input<'_>, slots: &Slots<'_>, groups: Option<&mut [u32]>) {
-        let columns: Vec<Column> = self.names.iter().map(|name| input.column(name)).collect();
+        let columns: Vec<Column> = self.names.iter().map(|name| input.column(name).written()).collect();
         if columns.iter().any(|column| matches!(column, Column::Missing { .. })) {
             return;
         }
@@ -173,16 +173,24 @@ impl KeyTable {
             if rows == 0 {
                 continue;
             }
-            self.rows += rows;
             texts.clear();
             let mut rest = combination;
             for column in columns.iter().rev() {
-                texts.push(column.text(rest % column.size()));
+                texts.extend(column.get(rest % column.size()));
                 rest /= column.size();
             }
+            if texts.len() < columns.len() {
+                // A code may stand for a gap, as those do that a function left.
+                continue;
+            }
+            self.rows += rows;
             texts.reverse();
             let parent = slots.single().unwrap_or(rest);
-            *number = self.find(parent, hash_key(&texts), &texts);
+            let hash = match columns {
+                [only] => only.hash(combination % only.size()),
+                _ => hash_key(&texts),
+            };
+            *number = self.find(parent, hash, &texts);
             if let Some(group) = self.groups.get_mut(*number as usize) {
                 group.rows += rows;
             }
@@ -436,10 +444,23 @@ impl<'a> Coded<'a> {
         }
     }
 
-    fn text(&self, code: u32) -> &str {
+    fn get(&self, code: u32) -> Option<&str> {
         match self {
-            Coded::Dictionary(_, dictionary) => dictionary.text(code).unwrap_or_default(),
-            Coded::Constant(text) => text,
+            Coded::Dictionary(_, dictionary) => dictionary.text(code),
+            Coded::Constant(text) => Some(text),
+        }
+    }
+
+    /// The text of a code that has one.
+    fn text(&self, code: u32) -> &str {
+        self.get(code).unwrap_or_default()
+    }
+
+    /// The hash of that text.
+    fn hash(&self, code: u32) -> u64 {
+        match self {
+            Coded::Dictionary(_, dictionary) => dictionary.hashes().get(code as usize).copied().unwrap_or(0),
+            Coded::Constant(text) => hash_text(text),
         }
     }
 }
@@ -564,6 +585,23 @@ mod tests {
         let mut list: Vec<_> = keep.iter().map(|at| (text(at), table.groups()[*at as usize].rows)).collect();
         list.sort();
         list
+    }
+
+    #[test]
+    fn codes_of_gaps_have_no_group() {
+        let mut built = ColumnBuilder::default();
+        built.text("a");
+        built.missing();
+        let column =
+            Column::Dictionary { codes: [1, 0, 1, 7].into(), dictionary: built.finish_dictionary().into() };
+        let columns = [(Arc::from("k"), column)];
+        let within = Selection::all(4);
+        let input = Input { rows: 4, order: &[], columns: &columns, within: &within, weights: None };
+        let mut table = KeyTable::new(&[Arc::from("k")], 10);
+        let mut groups = Vec::new();
+        table.step(&input, &Slots::ONE, &mut groups);
+        assert_eq!(kept(&table), [("a".to_owned(), 1)]);
+        assert_eq!((groups, table.rows()), (vec![NO_SLOT, 0, NO_SLOT, NO_SLOT], 1));
     }
 
     proptest! {

@@ -5,10 +5,10 @@
 //! long to be squared in 128 bits enter as doubles, their squares split exactly into two.
 
 use super::Input;
-use super::read::each_number;
+use super::read::{Integers, each_number};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::{NumberKind, NumberSpec};
-use crate::record::ColumnBuilder;
+use crate::record::{ColumnBuilder, Selection};
 use crate::value::{ExactSum, Number};
 
 /// What is kept of the numbers of a slot.
@@ -61,6 +61,9 @@ impl Numbers {
 
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         let column = input.column(&self.spec.field);
+        if let Some(integers) = Integers::of(&column) {
+            return self.kept.step_integers(&integers, input.within, slots);
+        }
         match &mut self.kept {
             Kept::Means(states) => {
                 grow(states, slots.count);
@@ -165,6 +168,59 @@ impl Numbers {
     }
 }
 
+impl Kept {
+    /// The same as number by number, in loops over machine integers; what is kept is told once a slot.
+    fn step_integers(&mut self, integers: &Integers<'_>, within: &Selection, slots: &Slots<'_>) {
+        match self {
+            Kept::Means(states) => {
+                grow(states, slots.count);
+                match slots.single().map(|slot| states.get_mut(slot as usize)) {
+                    Some(None) => {}
+                    Some(Some(mean)) => {
+                        let (mut count, mut sum) = (0, 0);
+                        integers.each(within, slots, |_, value| {
+                            count += 1;
+                            sum += i128::from(value);
+                        });
+                        mean.count += count;
+                        mean.sum.add_ints(sum);
+                    }
+                    None => integers.each(within, slots, |slot, value| {
+                        if let Some(mean) = states.get_mut(slot as usize) {
+                            mean.count += 1;
+                            mean.sum.add_int(value);
+                        }
+                    }),
+                }
+            }
+            Kept::Extremes(states) => {
+                grow(states, slots.count);
+                let mut extremes = vec![(i64::MAX, i64::MIN); slots.count];
+                integers.each(within, slots, |slot, value| {
+                    if let Some((least, greatest)) = extremes.get_mut(slot as usize) {
+                        *least = value.min(*least);
+                        *greatest = value.max(*greatest);
+                    }
+                });
+                for (state, (least, greatest)) in states.iter_mut().zip(extremes) {
+                    if least <= greatest {
+                        let (least, greatest) = (Number::Int(least), Number::Int(greatest));
+                        Extremes::join(state, Extremes { least, greatest });
+                    }
+                }
+            }
+            Kept::Moments(states) => {
+                grow(states, slots.count);
+                integers.each(within, slots, |slot, value| {
+                    if let Some(state) = states.get_mut(slot as usize) {
+                        state.add_int(value);
+                    }
+                });
+            }
+        }
+    }
+}
+
 /// Count, sum and sum of squares, exact.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Moments {
@@ -180,6 +236,13 @@ impl Moments {
         self.count += 1;
         self.beyond |= !add_product(&mut self.squares, number, number);
         add_factor(&mut self.sum, number);
+    }
+
+    fn add_int(&mut self, value: i64) {
+        self.count += 1;
+        // A square of 64 bits takes 127: the sum of squares is kept as that of numbers without places.
+        self.squares.add_decimal(i128::from(value) * i128::from(value), 0);
+        self.sum.add_int(value);
     }
 
     pub(super) fn merge(&mut self, other: &Moments) {

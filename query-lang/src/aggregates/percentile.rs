@@ -7,12 +7,13 @@
 //! A tenth of the allowed error is spent on printing no more digits than the sketch knows.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::Input;
-use super::read::each_number;
+use super::read::{Integers, each_number};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::PercentileSpec;
-use crate::record::ColumnBuilder;
+use crate::record::{Column, ColumnBuilder, Selection};
 use crate::value::Number;
 
 /// Sparse buckets until there are this many.
@@ -23,6 +24,7 @@ const SPARSE_MAX: usize = 48;
 pub(super) struct Percentiles {
     spec: PercentileSpec,
     scale: Scale,
+    steps: Option<Arc<Steps>>,
     sketches: Vec<Sketch>,
 }
 
@@ -52,6 +54,89 @@ impl Scale {
         let middle = 2.0 * self.gamma.powi(bucket) / (self.gamma + 1.0);
         let digits = usize::try_from(self.digits - 1).unwrap_or(0);
         format!("{middle:.digits$e}").parse().unwrap_or(middle)
+    }
+}
+
+/// The buckets of integers, found without a logarithm.
+///
+/// Integers are put into cells as in an HdrHistogram (Tene): by their highest bits. A cell is narrower than a bucket,
+/// so its integers fall into one bucket, or from some integer on into the next. Which bucket that is
+/// [`Scale::bucket`] has said: both ways agree on every integer.
+#[derive(Debug)]
+struct Steps {
+    /// Bits that a cell's number has below the leading one.
+    bits: u32,
+    scale: Scale,
+    cells: Vec<Cell>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    /// The greatest integer in the first bucket.
+    last: i64,
+    /// 0 for the integer 0, else one more than the first bucket.
+    place: u32,
+}
+
+/// Integers from here on are left to the logarithm.
+const STEPPED_BELOW: i64 = 1 << 40;
+/// Most bits of [`Steps::bits`]: finer scales are left to the logarithm.
+const STEP_BITS_MAX: u32 = 8;
+/// Most different accuracies for which steps are kept.
+const SHARED_STEPS_MAX: usize = 16;
+/// Most counts of one step: 1 MiB of them.
+const COUNTS_MAX: usize = 1 << 18;
+
+impl Steps {
+    /// The steps of `scale`, made once a process; `None` when it is too fine, or there are too many.
+    fn shared(scale: Scale) -> Option<Arc<Steps>> {
+        static SHARED: Mutex<Vec<Arc<Steps>>> = Mutex::new(Vec::new());
+        let bits = (1..=STEP_BITS_MAX).find(|bits| 1.0 + 0.5_f64.powi(*bits as i32) < scale.gamma)?;
+        let mut shared = SHARED.lock().ok()?;
+        if let Some(known) = shared.iter().find(|known| known.scale.gamma == scale.gamma) {
+            return Some(Arc::clone(known));
+        }
+        if shared.len() >= SHARED_STEPS_MAX {
+            return None;
+        }
+        let steps = Arc::new(Steps::new(scale, bits));
+        shared.push(Arc::clone(&steps));
+        Some(steps)
+    }
+
+    fn new(scale: Scale, bits: u32) -> Steps {
+        let place = |value: i64| if value == 0 { 0 } else { scale.bucket(value as f64) as u32 + 1 };
+        let mut steps = Steps { bits, scale, cells: Vec::new() };
+        let mut first = 0;
+        while first < STEPPED_BELOW {
+            let width = 1_i64 << steps.shift(first);
+            let (mut low, mut high) = (first, first + width - 1);
+            let cell = place(first);
+            // The greatest integer of the cell in its first bucket, by bisection.
+            while low < high {
+                let middle = low + (high - low + 1) / 2;
+                if place(middle) == cell { low = middle } else { high = middle - 1 }
+            }
+            let last = if low == first + width - 1 { i64::MAX } else { low };
+            steps.cells.push(Cell { last, place: cell });
+            first += width;
+        }
+        steps
+    }
+
+    /// How many low bits of `value`, which is not negative, its cell leaves out.
+    #[inline(always)]
+    fn shift(&self, value: i64) -> u32 {
+        // Of numbers below 2^(bits + 1) none.
+        u64::BITS - 1 - self.bits - (value as u64 | 1 << self.bits).leading_zeros()
+    }
+
+    /// One more than the bucket of `value`, which is in `0..STEPPED_BELOW`; 0 for 0.
+    #[inline(always)]
+    fn place(&self, value: i64) -> u32 {
+        let shift = self.shift(value);
+        let cell = ((shift as usize) << self.bits) + (value >> shift) as usize;
+        self.cells.get(cell).map_or(0, |cell| cell.place + u32::from(value > cell.last))
     }
 }
 
@@ -154,6 +239,19 @@ impl Sketch {
         }
     }
 
+    /// Adds counts of zeros and of the buckets from 0 on.
+    fn add_counts(&mut self, counts: &[u32]) {
+        let Some((zeros, buckets)) = counts.split_first() else { return };
+        self.count += counts.iter().map(|count| u64::from(*count)).sum::<u64>();
+        self.zeros += u64::from(*zeros);
+        if buckets.iter().filter(|count| **count > 0).count() > SPARSE_MAX {
+            self.buckets.widen();
+        }
+        for (bucket, count) in (0..).zip(buckets).filter(|(_, count)| **count > 0) {
+            self.buckets.add(bucket, u64::from(*count));
+        }
+    }
+
     fn widen_range(&mut self, least: Number, greatest: Number) {
         let (low, high) = self.range.unwrap_or((least, greatest));
         self.range = Some((low.min(least), high.max(greatest)));
@@ -196,17 +294,64 @@ pub fn rank(p: f64, count: u64) -> u64 {
 
 impl Percentiles {
     pub(super) fn new(spec: &PercentileSpec) -> Percentiles {
-        Percentiles { spec: spec.clone(), scale: Scale::new(spec.accuracy), sketches: Vec::new() }
+        Percentiles {
+            spec: spec.clone(),
+            scale: Scale::new(spec.accuracy),
+            steps: None,
+            sketches: Vec::new(),
+        }
     }
 
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         grow(&mut self.sketches, slots.count);
+        let column = input.column(&self.spec.field);
+        if self.step_integers(&column, input.within, slots) {
+            return;
+        }
         let (sketches, scale) = (&mut self.sketches, self.scale);
-        each_number(&input.column(&self.spec.field), input.within, |row, number| {
+        each_number(&column, input.within, |row, number| {
             if let Some(sketch) = sketches.get_mut(slots.of(row) as usize) {
                 sketch.add(number, scale);
             }
         });
+    }
+
+    /// The same as number by number, by counting integers in an array of all buckets of all slots; false, and nothing
+    /// done, where that does not serve.
+    fn step_integers(&mut self, column: &Column, within: &Selection, slots: &Slots<'_>) -> bool {
+        let Some(integers) = Integers::of(column) else { return false };
+        if self.steps.is_none() {
+            self.steps = Steps::shared(self.scale);
+        }
+        let Some(steps) = &self.steps else { return false };
+        let places = steps.place(integers.greatest().clamp(0, STEPPED_BELOW - 1)) as usize + 1;
+        if slots.count.saturating_mul(places) > COUNTS_MAX {
+            return false;
+        }
+        let mut counts = vec![0_u32; slots.count * places];
+        let mut ranges = vec![(i64::MAX, i64::MIN); slots.count];
+        let (sketches, scale) = (&mut self.sketches, self.scale);
+        integers.each(within, slots, |slot, value| {
+            if !(0..STEPPED_BELOW).contains(&value) {
+                if let Some(sketch) = sketches.get_mut(slot as usize) {
+                    sketch.add(Number::Int(value), scale);
+                }
+                return;
+            }
+            if let Some((least, greatest)) = ranges.get_mut(slot as usize) {
+                *least = value.min(*least);
+                *greatest = value.max(*greatest);
+            }
+            if let Some(count) = counts.get_mut(slot as usize * places + steps.place(value) as usize) {
+                *count += 1;
+            }
+        });
+        let counted = sketches.iter_mut().zip(ranges).zip(counts.chunks(places));
+        for ((sketch, (least, greatest)), counts) in counted.filter(|((_, range), _)| range.0 <= range.1) {
+            sketch.add_counts(counts);
+            sketch.widen_range(Number::Int(least), Number::Int(greatest));
+        }
+        true
     }
 
     pub(super) fn merge(&mut self, other: &Percentiles, map: &[u32], count: usize) {
@@ -270,6 +415,73 @@ mod tests {
             accuracy in prop_oneof![Just(0.01), Just(0.001), 0.0005..0.3],
         ) {
             check(&values, accuracy, p)?;
+        }
+    }
+
+    #[test]
+    fn steps_and_logarithm_agree() {
+        for accuracy in [0.5, 0.1, 0.01, 0.005] {
+            let steps = Steps::shared(Scale::new(accuracy)).unwrap();
+            let place = |value: i64| if value == 0 { 0 } else { steps.scale.bucket(value as f64) as u32 + 1 };
+            let mut value = 0;
+            while value < STEPPED_BELOW {
+                for near in value.saturating_sub(2).max(0)..(value + 3).min(STEPPED_BELOW) {
+                    assert_eq!(steps.place(near), place(near), "{near} at {accuracy}");
+                }
+                value += 1 + value / 977;
+            }
+            let last = STEPPED_BELOW - 1;
+            assert_eq!(steps.place(last), place(last));
+        }
+        assert!(Steps::shared(Scale::new(0.001)).is_none(), "finer than cells are");
+    }
+
+    fn column(values: &[i64], form: usize) -> Column {
+        let mut built = ColumnBuilder::default();
+        match form {
+            0 => values.iter().for_each(|value| built.int(*value)),
+            _ => values.iter().for_each(|value| built.text(&value.to_string())),
+        }
+        match form {
+            2 => {
+                let codes = (0..values.len() as u32).map(|row| row / 2).collect();
+                Column::Dictionary { codes, dictionary: Arc::new(built.finish_dictionary()) }
+            }
+            _ => built.finish(),
+        }
+    }
+
+    fn told(values: &[i64], picked: &[bool], slots: &Slots<'_>, form: usize) -> String {
+        let outputs = [0.0, 20.0, 50.0, 99.0, 100.0].map(|p| (p, PercentileSpec::column(None, p))).to_vec();
+        let spec = PercentileSpec { field: "n".into(), outputs, accuracy: 0.01 };
+        let columns = [(Arc::from("n"), column(values, form))];
+        let within = Selection::from_fn(values.len(), |row| picked[row]);
+        let mut states = Percentiles::new(&spec);
+        states.step(
+            &Input { rows: values.len(), order: &[], columns: &columns, within: &within, weights: None },
+            slots,
+        );
+        let table = states.output(slots.count);
+        format!("{:?} {:?}", table.slots, table.columns)
+    }
+
+    proptest! {
+        #[test]
+        fn integers_are_counted_as_numbers_are(
+            rows in prop::collection::vec(
+                (prop_oneof![0..100_i64, -5..200_000_i64, 0..i64::MAX, 0..5_000_000_000_i64], 0..4_u32, any::<bool>()), 1..300),
+        ) {
+            let values: Vec<i64> = rows.iter().map(|row| row.0).collect();
+            let picked: Vec<bool> = rows.iter().map(|row| row.2).collect();
+            let each: Vec<u32> = rows.iter().map(|row| if row.1 == 3 { u32::MAX } else { row.1 }).collect();
+            for slots in [Slots::ONE, Slots::each(&each, 3)] {
+                for picked in [&picked, &vec![true; rows.len()]] {
+                    let slow = told(&values, picked, &slots, 1);
+                    prop_assert_eq!(&told(&values, picked, &slots, 0), &slow);
+                }
+                let halves: Vec<i64> = (0..values.len()).map(|row| values[row / 2]).collect();
+                prop_assert_eq!(told(&values, &picked, &slots, 2), told(&halves, &picked, &slots, 1));
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! Reads columns batch-wise: numbers and texts of the rows in play, each distinct text looked at once.
 
+use std::borrow::Cow;
+
+use super::slots::Slots;
 use crate::record::{Column, Dictionary, Selection};
+pub(super) use crate::value::hash_text;
 use crate::value::{Number, ValueRef};
 
 /// Calls `f` with each row of `within` whose value is a number.
@@ -20,10 +24,8 @@ pub(super) fn each_number(column: &Column, within: &Selection, mut f: impl FnMut
             }
         }
         Column::Text(text) => {
-            let arena = text.arena.as_str();
             for row in within.iter() {
-                let value = text.spans.get(row).and_then(|span| span.of(arena));
-                if let Some(number) = value.and_then(Number::parse) {
+                if let Some(number) = text.get(row).and_then(Number::parse) {
                     f(row, number);
                 }
             }
@@ -38,7 +40,7 @@ pub(super) fn each_number(column: &Column, within: &Selection, mut f: impl FnMut
                 }
             }
         }
-        Column::Ints { .. } | Column::Floats { .. } => {
+        Column::Ints { .. } | Column::Floats { .. } | Column::Unwritten(_) => {
             for row in within.iter() {
                 if let Some(number) = column.get(row).and_then(ValueRef::number) {
                     f(row, number);
@@ -66,14 +68,17 @@ pub(super) fn each_text(column: &Column, within: &Selection, mut f: impl FnMut(u
     }
 }
 
-/// Calls `f` with each row of `within` that has a value, and a hash of its text that is the same on every machine.
+/// Rows whose texts are hashed at once.
+const HASHED_ROWS: usize = 512;
+
+/// Calls `f` with each row of `within` that has a value, and the hash of its text.
 pub(super) fn each_hash(column: &Column, within: &Selection, mut f: impl FnMut(usize, u64)) {
     if let Column::Dictionary { codes, dictionary } = column {
-        let mut known = ByCode::new(dictionary);
+        let hashes = dictionary.hashes();
         for row in within.iter() {
-            let hash = codes.get(row).and_then(|code| known.get(*code, |text| text.map(hash_text)));
-            if let Some(hash) = hash {
-                f(row, hash);
+            let code = codes.get(row).copied().filter(|code| dictionary.text(*code).is_some());
+            if let Some(hash) = code.and_then(|code| hashes.get(code as usize)) {
+                f(row, *hash);
             }
         }
     } else {
@@ -81,10 +86,145 @@ pub(super) fn each_hash(column: &Column, within: &Selection, mut f: impl FnMut(u
     }
 }
 
-/// The hash of a text, the same on every machine and in every version.
-#[inline]
-pub(super) fn hash_text(text: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+/// Calls `f` with slot and hash of the values of the rows of `within`: at least once for each that a slot has.
+pub(super) fn each_distinct_hash(
+    column: &Column,
+    within: &Selection,
+    slots: &Slots<'_>,
+    mut f: impl FnMut(u32, u64),
+) {
+    match column {
+        Column::Dictionary { codes, dictionary } => {
+            let hashes = dictionary.hashes();
+            let has_text = |code: u32| dictionary.text(code).is_some();
+            match slots.single() {
+                Some(slot) => {
+                    let mut used = vec![false; hashes.len()];
+                    fold(codes, 0, None, within, slots, |_, code: u32| {
+                        if let Some(used) = used.get_mut(code as usize) {
+                            *used = true;
+                        }
+                    });
+                    for ((code, hash), used) in (0_u32..).zip(hashes).zip(used) {
+                        if used && has_text(code) {
+                            f(slot, *hash);
+                        }
+                    }
+                }
+                None => fold(codes, 0, None, within, slots, |slot, code: u32| {
+                    if let Some(hash) = hashes.get(code as usize).filter(|_| has_text(code)) {
+                        f(slot, *hash);
+                    }
+                }),
+            }
+        }
+        Column::Unwritten(text) => {
+            let mut hashes = [0; HASHED_ROWS];
+            for (at, words) in within.words().chunks(HASHED_ROWS / 64).enumerate() {
+                if words.iter().any(|word| *word != 0) {
+                    text.hash(at * HASHED_ROWS, &mut hashes);
+                    fold(&hashes, at * HASHED_ROWS / 64, None, within, slots, &mut f);
+                }
+            }
+        }
+        _ => each_text(column, within, |row, text| f(slots.of(row), hash_text(text))),
+    }
+}
+
+/// Calls `f` with slot and value of the rows that are both of `within` and of `present`, 64 rows at a time without a
+/// look at single bits where all of them are. `values` are those of the rows from word `first` of `within` on.
+#[inline(always)]
+pub(super) fn fold<T: Copy>(
+    values: &[T],
+    first: usize,
+    present: Option<&Selection>,
+    within: &Selection,
+    slots: &Slots<'_>,
+    mut f: impl FnMut(u32, T),
+) {
+    let words = within.words().iter().enumerate().skip(first);
+    for ((at, word), values) in words.zip(values.chunks(64)) {
+        let present = present.map_or(u64::MAX, |rows| rows.words().get(at).copied().unwrap_or(0));
+        let mut bits = word & present;
+        if bits == 0 {
+            continue;
+        }
+        let whole = bits == u64::MAX >> (64 - values.len());
+        match (slots.rows_from(at * 64), whole) {
+            (None, _) => {
+                let slot = slots.of(0);
+                if whole {
+                    values.iter().for_each(|value| f(slot, *value));
+                    continue;
+                }
+                while bits != 0 {
+                    if let Some(value) = values.get(bits.trailing_zeros() as usize) {
+                        f(slot, *value);
+                    }
+                    bits &= bits - 1;
+                }
+            }
+            (Some(slots), true) => slots.iter().zip(values).for_each(|(slot, value)| f(*slot, *value)),
+            (Some(slots), false) => {
+                while bits != 0 {
+                    let row = bits.trailing_zeros() as usize;
+                    if let (Some(slot), Some(value)) = (slots.get(row), values.get(row)) {
+                        f(*slot, *value);
+                    }
+                    bits &= bits - 1;
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of a column all of which are integers of 64 bits.
+pub(super) struct Integers<'a> {
+    values: Cow<'a, [i64]>,
+    present: Option<Cow<'a, Selection>>,
+}
+
+impl<'a> Integers<'a> {
+    /// Those of `column`; `None` when it may have other numbers, or has so many different texts that reading each
+    /// once is no gain.
+    pub(super) fn of(column: &'a Column) -> Option<Integers<'a>> {
+        match column {
+            Column::Ints { values, present } => Some(Integers {
+                values: Cow::Borrowed(values),
+                present: present.as_deref().map(Cow::Borrowed),
+            }),
+            Column::Dictionary { codes, dictionary } if dictionary.len() <= codes.len() / 2 => {
+                let numbers: Vec<Option<Number>> = (0..dictionary.len() as u32)
+                    .map(|code| dictionary.text(code).and_then(Number::parse))
+                    .collect();
+                let whole = |number: &Option<Number>| matches!(number, None | Some(Number::Int(_)));
+                if !numbers.iter().all(whole) {
+                    return None;
+                }
+                let number = |code: u32| match numbers.get(code as usize) {
+                    Some(Some(Number::Int(value))) => Some(*value),
+                    _ => None,
+                };
+                let has = |row: usize| codes.get(row).is_some_and(|code| number(*code).is_some());
+                let values = codes.iter().map(|code| number(*code).unwrap_or(0)).collect();
+                let present = Selection::from_fn(codes.len(), has);
+                let present = (!present.is_all()).then_some(Cow::Owned(present));
+                Some(Integers { values: Cow::Owned(values), present })
+            }
+            _ => None,
+        }
+    }
+
+    /// Calls `f` with slot and value of the rows of `within` that have one.
+    #[inline(always)]
+    pub(super) fn each(&self, within: &Selection, slots: &Slots<'_>, f: impl FnMut(u32, i64)) {
+        fold(&self.values, 0, self.present.as_deref(), within, slots, f);
+    }
+
+    /// The greatest of all values, of those of rows not in play too; 0 of none.
+    pub(super) fn greatest(&self) -> i64 {
+        self.values.iter().copied().fold(0, i64::max)
+    }
 }
 
 /// Something computed from the texts of a dictionary, once for each that occurs.

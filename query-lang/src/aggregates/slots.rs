@@ -46,6 +46,12 @@ impl<'a> Slots<'a> {
         self.each.is_none().then_some(self.all)
     }
 
+    /// The slots of the rows from `row` on; none where all rows go to one.
+    #[inline]
+    pub(super) fn rows_from(&self, row: usize) -> Option<&'a [u32]> {
+        self.each.map(|slots| slots.get(row..).unwrap_or_default())
+    }
+
     /// The slots of rows made from these rows.
     pub(super) fn of_derived(&self, parents: Option<&[u32]>, rows: usize) -> Option<Vec<u32>> {
         self.each?;

@@ -165,7 +165,7 @@ impl ColumnBuilder {
         if self.form != Form::Text {
             self.turn_to_text();
         }
-        Dictionary { arena: self.arena, spans: self.spans }
+        Dictionary::new(self.arena, self.spans)
     }
 }
 
@@ -203,6 +203,7 @@ impl Column {
                 arena: Arc::clone(&text.arena),
                 spans: picks.iter().map(|row| text.spans[*row as usize]).collect(),
             }),
+            Column::Unwritten(text) => Column::Text(text.written().clone()).gather(picks),
             Column::Dictionary { codes, dictionary } => Column::Dictionary {
                 codes: picks.iter().map(|row| codes[*row as usize]).collect(),
                 dictionary: Arc::clone(dictionary),
@@ -262,9 +263,8 @@ impl Column {
             Column::Ints { values, .. } => values.len() * 9,
             Column::Floats { values, .. } => values.len() * 9,
             Column::Text(text) => text.arena.capacity() + text.spans.len() * 8,
-            Column::Dictionary { codes, dictionary } => {
-                codes.len() * 4 + dictionary.arena.capacity() + dictionary.spans.len() * 8
-            }
+            Column::Unwritten(text) => Column::Text(text.written().clone()).bytes(),
+            Column::Dictionary { codes, dictionary } => codes.len() * 4 + dictionary.bytes(),
         }
     }
 
@@ -360,7 +360,7 @@ impl Column {
                         None | Some(Verdict::Fails) => false,
                         Some(Verdict::Passes) => true,
                         Some(Verdict::Unknown) => {
-                            let text = dictionary.spans[code].of(&dictionary.arena);
+                            let text = dictionary.text(code as u32);
                             let passes = text.is_some_and(|text| test(ValueRef::Text(text)));
                             verdicts[code] = if passes { Verdict::Passes } else { Verdict::Fails };
                             passes
@@ -369,6 +369,7 @@ impl Column {
                 });
                 chosen
             }
+            Column::Unwritten(text) => Column::Text(text.written().clone()).filter(within, test),
             Column::Text(text) => {
                 let arena = text.arena.as_str();
                 let mut passes =
@@ -388,7 +389,7 @@ impl Column {
     pub fn present(&self, within: &Selection) -> Selection {
         match self {
             Column::Missing { .. } => Selection::none(within.rows()),
-            Column::Constant { .. } => within.clone(),
+            Column::Constant { .. } | Column::Unwritten(_) => within.clone(),
             Column::Ints { present, .. } | Column::Floats { present, .. } => {
                 let mut chosen = within.clone();
                 if let Some(present) = present {
@@ -416,7 +417,7 @@ fn map_dictionary(
         }
     }
     for (code, used) in used.iter_mut().enumerate() {
-        if let Some(text) = dictionary.spans[code].of(&dictionary.arena).filter(|_| *used) {
+        if let Some(text) = dictionary.text(code as u32).filter(|_| *used) {
             made.iter_mut().for_each(|made| made.pad(code));
             *used = f(ValueRef::Text(text), &mut made);
         } else {

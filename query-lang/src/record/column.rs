@@ -1,9 +1,9 @@
 //! The values of one field over the rows of a batch.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::record::Selection;
-use crate::value::{Value, ValueRef};
+use crate::value::{Value, ValueRef, hash_text};
 
 /// The values of one field, one slot a row. A slot may be missing; values are text or numbers by how they are
 /// held, never by what they mean (see [`crate::value`]). Cloning is cheap: the data is shared.
@@ -37,6 +37,8 @@ pub enum Column {
     },
     /// Text, as spans into a shared arena.
     Text(TextColumn),
+    /// Text that is not written yet: every row has one.
+    Unwritten(UnwrittenText),
     /// A code a row into a dictionary of distinct texts.
     Dictionary {
         /// A slot a row; [`Dictionary::MISSING`] where the row has none.
@@ -55,6 +57,15 @@ pub struct TextColumn {
     pub spans: Arc<[TextSpan]>,
 }
 
+impl TextColumn {
+    /// The text in `row`; `None` when it is missing.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, row: usize) -> Option<&str> {
+        self.spans.get(row)?.of(&self.arena)
+    }
+}
+
 /// `len` bytes from `start` of an arena; [`TextSpan::MISSING`] is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextSpan {
@@ -69,6 +80,7 @@ impl TextSpan {
     pub const MISSING: TextSpan = TextSpan { start: 0, len: u32::MAX };
 
     /// The text in `arena`; `None` when missing or out of range.
+    #[inline]
     #[must_use]
     pub fn of(self, arena: &str) -> Option<&str> {
         if self.len == u32::MAX {
@@ -83,22 +95,49 @@ impl TextSpan {
 #[derive(Clone, Debug, Default)]
 pub struct Dictionary {
     /// All texts, end to end.
-    pub arena: String,
+    arena: String,
     /// A span a code.
-    pub spans: Vec<TextSpan>,
+    spans: Vec<TextSpan>,
+    hashes: OnceLock<Box<[u64]>>,
 }
 
 impl Dictionary {
     /// The code of a missing value.
     pub const MISSING: u32 = u32::MAX;
 
+    /// The dictionary of `spans` in `arena`, a code each.
+    #[must_use]
+    pub fn new(arena: String, spans: Vec<TextSpan>) -> Dictionary {
+        Dictionary { arena, spans, hashes: OnceLock::new() }
+    }
+
+    /// Adds a text, which must not be in it yet, and tells its code.
+    pub fn push(&mut self, text: &str) -> u32 {
+        let code = self.spans.len() as u32;
+        let start = self.arena.len() as u32;
+        self.arena.push_str(text);
+        self.spans.push(TextSpan { start, len: text.len() as u32 });
+        self.hashes = OnceLock::new();
+        code
+    }
+
     /// The text of `code`; `None` for [`Dictionary::MISSING`] and unknown codes.
+    #[inline]
     #[must_use]
     pub fn text(&self, code: u32) -> Option<&str> {
         self.spans.get(code as usize)?.of(&self.arena)
     }
 
+    /// The [`hash_text`] of each text; 0 for codes that have none. Computed once for as long as the dictionary
+    /// lives, which is as long as the block that it belongs to is kept open.
+    #[must_use]
+    pub fn hashes(&self) -> &[u64] {
+        let hash = |span: &TextSpan| span.of(&self.arena).map_or(0, hash_text);
+        self.hashes.get_or_init(|| self.spans.iter().map(hash).collect())
+    }
+
     /// How many codes there are.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.spans.len()
@@ -108,6 +147,62 @@ impl Dictionary {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
+    }
+
+    /// Bytes of memory held, an upper estimate, the hashes included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.arena.capacity() + self.spans.len() * (size_of::<TextSpan>() + size_of::<u64>())
+    }
+}
+
+/// Texts that their holder keeps in another form, a row each, and writes only when somebody looks at them.
+#[derive(Clone)]
+pub struct UnwrittenText {
+    texts: Arc<dyn Unwritten>,
+    written: Arc<OnceLock<TextColumn>>,
+}
+
+/// What stands behind an [`UnwrittenText`].
+pub trait Unwritten: Send + Sync {
+    /// How many rows; each has a text.
+    fn rows(&self) -> usize;
+
+    /// All texts.
+    fn write(&self) -> TextColumn;
+
+    /// Puts the [`hash_text`] of the texts from row `first` on into `hashes`, as far as there are both.
+    fn hash(&self, first: usize, hashes: &mut [u64]);
+}
+
+impl UnwrittenText {
+    /// The texts that `texts` holds.
+    #[must_use]
+    pub fn new(texts: Arc<dyn Unwritten>) -> UnwrittenText {
+        UnwrittenText { texts, written: Arc::default() }
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.texts.rows()
+    }
+
+    /// The texts, written at the first call.
+    #[must_use]
+    pub fn written(&self) -> &TextColumn {
+        self.written.get_or_init(|| self.texts.write())
+    }
+
+    /// As [`Unwritten::hash`].
+    pub fn hash(&self, first: usize, hashes: &mut [u64]) {
+        self.texts.hash(first, hashes);
+    }
+}
+
+impl std::fmt::Debug for UnwrittenText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.written().fmt(f)
     }
 }
 
@@ -120,6 +215,7 @@ impl Column {
             Column::Ints { values, .. } => values.len(),
             Column::Floats { values, .. } => values.len(),
             Column::Text(text) => text.spans.len(),
+            Column::Unwritten(text) => text.rows(),
             Column::Dictionary { codes, .. } => codes.len(),
         }
     }
@@ -128,6 +224,15 @@ impl Column {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The same column with its texts written, for whoever looks at most of them.
+    #[must_use]
+    pub fn written(self) -> Column {
+        match self {
+            Column::Unwritten(text) => Column::Text(text.written().clone()),
+            written => written,
+        }
     }
 
     /// The value in `row`; `None` when it is missing or the row is out of range.
@@ -143,7 +248,8 @@ impl Column {
             Column::Floats { values, present } => {
                 values.get(row).filter(|_| has(present)).map(|value| ValueRef::Float(*value))
             }
-            Column::Text(text) => text.spans.get(row)?.of(&text.arena).map(ValueRef::Text),
+            Column::Text(text) => text.get(row).map(ValueRef::Text),
+            Column::Unwritten(text) => text.written().get(row).map(ValueRef::Text),
             Column::Dictionary { codes, dictionary } => dictionary.text(*codes.get(row)?).map(ValueRef::Text),
         }
     }

@@ -11,7 +11,7 @@ pub mod summary;
 pub mod timeline;
 
 pub use builder::ColumnBuilder;
-pub use column::{Column, Dictionary, TextColumn, TextSpan};
+pub use column::{Column, Dictionary, TextColumn, TextSpan, Unwritten, UnwrittenText};
 pub use rows::{OrderKey, Rows, RowsError};
 pub use selection::Selection;
 pub use summary::{Known, Summary};

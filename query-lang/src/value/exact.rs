@@ -151,6 +151,12 @@ impl ExactSum {
         self.integers += i128::from(value);
     }
 
+    /// Adds the sum of integers of 64 bits, of fewer than 2^62 of them.
+    #[inline]
+    pub fn add_ints(&mut self, sum: i128) {
+        self.integers += sum;
+    }
+
     /// Adds a number.
     #[inline]
     pub fn add(&mut self, number: Number) {

@@ -29,6 +29,20 @@ pub use exact::ExactSum;
 pub use number::Number;
 pub use order::{SortKey, SortType};
 
+/// The hash of a text, the same on every machine and in every version.
+#[inline]
+#[must_use]
+pub fn hash_text(text: &str) -> u64 {
+    hash_bytes(text.as_bytes())
+}
+
+/// The [`hash_text`] of the text that these bytes are.
+#[inline]
+#[must_use]
+pub fn hash_bytes(text: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text)
+}
+
 /// A value by itself.
 #[derive(Clone, Debug)]
 pub enum Value {

@@ -1,7 +1,8 @@
 //! Numbers packed in as many bits as the widest of them needs, low bits first.
 //!
 //! Unpacking is branch-free inside groups of eight values, which fill `width` whole bytes: one routine a width,
-//! every shift a constant (the idea of Lemire and Boytsov's bit packing, without their lane layout).
+//! every shift a constant (the idea of Lemire and Boytsov's bit packing, without their lane layout). Values come out in the type they are used
+//! in, with the base of their frame added, so that nothing has to be copied once more.
 #![allow(
     clippy::indexing_slicing,
     reason = "unpack checks once that the input holds every group and eight spare bytes"
@@ -44,23 +45,52 @@ pub(crate) fn pack(values: &[u64], width: u32, out: &mut Vec<u8>) {
     out.truncate(end);
 }
 
-/// Reads `out.len()` values of `width` bits from the start of `packed`; false when `packed` lacks the bytes
-/// (including [`SPARE_BYTES`]) or `width` is over 64.
+/// An integer that values are unpacked into. All arithmetic wraps.
+pub(crate) trait Lane: Copy + Default {
+    /// The low bits of `word`.
+    fn of(word: u64) -> Self;
+    /// `self + other`.
+    fn plus(self, other: Self) -> Self;
+}
+
+macro_rules! lanes {
+    ($($lane:ty)*) => {
+        $(impl Lane for $lane {
+            #[inline(always)]
+            fn of(word: u64) -> $lane {
+                word as $lane
+            }
+
+            #[inline(always)]
+            fn plus(self, other: $lane) -> $lane {
+                self.wrapping_add(other)
+            }
+        })*
+    };
+}
+lanes!(u32 u64 i64);
+
+/// Reads `out.len()` values of `width` bits from the start of `packed` and adds `base` to each; false when
+/// `packed` lacks the bytes (including [`SPARE_BYTES`]) or `width` is over 64.
 #[must_use]
-pub(crate) fn unpack(packed: &[u8], width: u32, out: &mut [u64]) -> bool {
+pub(crate) fn unpack<T: Lane>(packed: &[u8], width: u32, base: T, out: &mut [T]) -> bool {
     if packed.len() < packed_len(out.len(), width) + SPARE_BYTES || width > 64 {
         return false;
     }
     macro_rules! widths {
         ($($width:literal)*) => {
             match width {
-                0 => out.fill(0),
-                $($width => narrow::<$width>(packed, out),)*
-                _ => wide(packed, width as usize, out),
+                0 => out.fill(base),
+                // Whole bytes, as the compressor likes them: plain enough for the compiler to do many at once.
+                8 => bytes(packed, base, out, |[byte]: [u8; 1]| u64::from(byte)),
+                16 => bytes(packed, base, out, |pair| u64::from(u16::from_le_bytes(pair))),
+                32 => bytes(packed, base, out, |quad| u64::from(u32::from_le_bytes(quad))),
+                $($width => narrow::<$width, T>(packed, base, out),)*
+                _ => wide(packed, width as usize, base, out),
             }
         };
     }
-    widths!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+    widths!(1 2 3 4 5 6 7 9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
     true
 }
 
@@ -75,7 +105,20 @@ pub(crate) fn get(packed: &[u8], width: u32, slot: usize) -> u64 {
     (wide >> (bit % 8)) as u64 & (u64::MAX >> (64 - width))
 }
 
-fn narrow<const WIDTH: usize>(packed: &[u8], out: &mut [u64]) {
+#[inline(always)]
+fn bytes<T: Lane, const BYTES: usize>(
+    packed: &[u8],
+    base: T,
+    out: &mut [T],
+    value: impl Fn([u8; BYTES]) -> u64,
+) {
+    let (values, _) = packed.as_chunks();
+    for (slot, bytes) in out.iter_mut().zip(values) {
+        *slot = T::of(value(*bytes)).plus(base);
+    }
+}
+
+fn narrow<const WIDTH: usize, T: Lane>(packed: &[u8], base: T, out: &mut [T]) {
     let mask = u64::MAX >> (64 - WIDTH);
     let mut groups = out.chunks_exact_mut(8);
     let mut at = 0;
@@ -83,24 +126,24 @@ fn narrow<const WIDTH: usize>(packed: &[u8], out: &mut [u64]) {
         let bytes = &packed[at..at + WIDTH + 8];
         for (slot, value) in group.iter_mut().enumerate() {
             let bit = slot * WIDTH;
-            *value = (word(bytes, bit / 8) >> (bit % 8)) & mask;
+            *value = T::of((word(bytes, bit / 8) >> (bit % 8)) & mask).plus(base);
         }
         at += WIDTH;
     }
     let bytes = &packed[at..];
     for (slot, value) in groups.into_remainder().iter_mut().enumerate() {
         let bit = slot * WIDTH;
-        *value = (word(bytes, bit / 8) >> (bit % 8)) & mask;
+        *value = T::of((word(bytes, bit / 8) >> (bit % 8)) & mask).plus(base);
     }
 }
 
-fn wide(packed: &[u8], width: usize, out: &mut [u64]) {
+fn wide<T: Lane>(packed: &[u8], width: usize, base: T, out: &mut [T]) {
     let mask = u64::MAX >> (64 - width);
     for (slot, value) in out.iter_mut().enumerate() {
         let bit = slot * width;
         let low = word(packed, bit / 8);
         let high = u128::from(packed[bit / 8 + 8]) << 64;
-        *value = ((u128::from(low) | high) >> (bit % 8)) as u64 & mask;
+        *value = T::of(((u128::from(low) | high) >> (bit % 8)) as u64 & mask).plus(base);
     }
 }
 
@@ -127,12 +170,16 @@ mod tests {
                 pack(&values, width, &mut out);
                 assert_eq!(out.len(), packed_len(count, width));
                 let mut back = vec![0; count];
-                let bare = unpack(&out, width, &mut back);
+                let bare = unpack(&out, width, 0, &mut back);
                 assert!(!bare, "spare bytes are demanded");
                 out.extend_from_slice(&[0xff; SPARE_BYTES]);
-                assert!(unpack(&out, width, &mut back));
+                assert!(unpack(&out, width, 0, &mut back));
                 assert_eq!(back, values, "width {width} count {count}");
                 assert!((0..count).all(|slot| get(&out, width, slot) == values[slot]));
+                let mut short = vec![0u32; count];
+                assert!(unpack(&out, width, 7, &mut short));
+                let slow: Vec<u32> = values.iter().map(|value| (*value as u32).wrapping_add(7)).collect();
+                assert_eq!(short, slow, "width {width} count {count}");
             }
         }
     }

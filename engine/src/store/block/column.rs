@@ -1,15 +1,17 @@
 //! The columns of a block, as the machine wants them: decoded where asked for, as they are kept where that serves.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use weir_query::compile::TextMatcher;
 use weir_query::record::{
-    Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextColumn, TextSpan, Timeline,
+    Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextColumn, TextSpan, Timeline, UnwrittenText,
 };
 use weir_query::value::Value;
 
-use super::field::{FieldReader, FieldSource};
+use super::field::{FieldReader, FieldSource, Piece};
+use super::hex::Digits;
 use super::node::{Kind, Texts};
 use super::number::Form;
 use super::part::TextKind;
@@ -71,20 +73,10 @@ impl Rows for Block {
         }
         let column = self.column_of(name, within).map_err(damaged)?;
         Ok(match column {
-            Column::Dictionary { codes, dictionary } => {
-                // There may be many more values than rows that are asked about.
-                let mut known: Vec<Option<bool>> = vec![None; dictionary.len()];
-                let mut rows = within.clone();
-                rows.retain(|row| {
-                    let Some(code) = codes.get(row) else { return false };
-                    let Some(hit) = known.get_mut(*code as usize) else { return false };
-                    *hit.get_or_insert_with(|| {
-                        dictionary.text(*code).is_some_and(|text| matcher.is_match(text))
-                    })
-                });
-                Some(rows)
+            Column::Dictionary { .. } | Column::Missing { .. } => {
+                let mut scratch = String::new();
+                Some(column.filter(within, |value| matcher.is_match_value(value, &mut scratch)))
             }
-            Column::Missing { rows } => Some(Selection::none(rows)),
             _ => None,
         })
     }
@@ -94,11 +86,9 @@ impl Block {
     pub(super) fn column_of(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
         let millis = |nanos: i64| nanos.div_euclid(NANOS_PER_MILLI);
         Ok(match name {
-            "@timestamp" => ints(self.times()?.iter().map(|time| millis(*time)).collect()),
-            "@timestamp.nanos" => {
-                ints(self.times()?.iter().map(|time| time.rem_euclid(NANOS_PER_MILLI)).collect())
-            }
-            "@ingesttimestamp" => ints(self.ingest(0..self.rows())?.into_iter().map(millis).collect()),
+            "@timestamp" => ints(self.times()?.iter().map(|time| millis(*time))),
+            "@timestamp.nanos" => ints(self.times()?.iter().map(|time| time.rem_euclid(NANOS_PER_MILLI))),
+            "@ingesttimestamp" => ints(self.ingest(0..self.rows())?.into_iter().map(millis)),
             "@id" => self.id_column(within)?,
             "@rawstring" => self.raw_column(within)?,
             _ if name.starts_with('#') => self.tag_column(name, within)?,
@@ -150,90 +140,141 @@ impl Block {
         if let Some(value) = tag.constant() {
             return Ok(Column::Constant { value: Value::Text(value.into()), rows: self.rows() });
         }
-        let mut row_codes = vec![Dictionary::MISSING; self.rows()];
-        for range in self.granules(within) {
-            let sets = self.tag_codes(range.clone())?;
-            for (slot, set) in row_codes.get_mut(range).unwrap_or_default().iter_mut().zip(sets) {
-                *slot = tag.code(set);
+        let row_codes = filled(Dictionary::MISSING, self.rows(), |row_codes| {
+            for run in self.runs(within) {
+                let Some(slots) = row_codes.get_mut(run.clone()) else { continue };
+                self.tag_codes_into(run, slots)?;
+                slots.iter_mut().for_each(|slot| *slot = tag.code(i64::from(*slot)));
             }
-        }
-        Ok(Column::Dictionary { codes: row_codes.into(), dictionary: Arc::clone(&tag.dictionary) })
+            Ok(())
+        })?;
+        Ok(Column::Dictionary { codes: row_codes, dictionary: Arc::clone(&tag.dictionary) })
     }
 
     fn field_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
-        let raw = FieldSource::of(self, &self.raw, name)?;
-        let attributes = match &self.attributes {
-            Some(part) => FieldSource::of(self, part, name)?,
-            None => None,
+        // What the attributes say goes before what the text says.
+        let parts = [self.attributes.as_ref(), Some(&self.raw)];
+        let sources: Vec<FieldSource<'_>> =
+            parts.into_iter().flatten().filter_map(|part| FieldSource::of(part, name)).collect();
+        let mut pieces = Vec::new();
+        for source in &sources {
+            pieces.extend(source.pieces(self)?);
+        }
+        let coded =
+            |piece: &Piece<'_>| matches!(piece.node.kind, Kind::Constant(_) | Kind::Dictionary { .. });
+        match pieces.as_slice() {
+            [] => return Ok(Column::Missing { rows: self.rows() }),
+            [piece] => match &piece.node.kind {
+                Kind::Constant(value) if piece.is_everywhere() => {
+                    let value = unescaped(value, piece.escaped)?;
+                    return Ok(Column::Constant { value: Value::Text(value.into()), rows: self.rows() });
+                }
+                Kind::Number { form: Form::Plain, .. } => return self.int_column(piece, within),
+                Kind::Hex { pattern, digits, bytes } if piece.is_everywhere() && !piece.escaped => {
+                    let digits = self.shared(digits, bytes)?;
+                    if let Some(texts) = Digits::new(pattern, digits, self.rows(), self.runs(within)) {
+                        return Ok(Column::Unwritten(UnwrittenText::new(Arc::new(texts))));
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        if pieces.iter().all(coded) {
+            self.coded_column(&pieces, within)
+        } else {
+            self.mixed(&sources, within)
+        }
+    }
+
+    fn int_column(&self, piece: &Piece<'_>, within: &Selection) -> Result<Column, Corrupt> {
+        let Kind::Number { values, .. } = &piece.node.kind else { return Err(Corrupt("no numbers")) };
+        let times = if piece.node.is_relative() { Some(self.times()?) } else { None };
+        let numbers = filled(0i64, self.rows(), |numbers| {
+            for run in self.runs(within) {
+                let own = times.as_ref().map(|times| piece.times(&run, times));
+                piece.spread(run, numbers, |range, out| match &own {
+                    None => values.decode(self.body(), range, out),
+                    Some(own) => {
+                        let absolute = piece.node.numbers(self.body(), range, Some(own))?;
+                        out.iter_mut().zip(absolute).for_each(|(slot, number)| *slot = number);
+                        Ok(())
+                    }
+                })?;
+            }
+            Ok(())
+        })?;
+        Ok(Column::Ints { values: numbers, present: piece.present(self.rows()).map(Arc::new) })
+    }
+
+    /// A field all of whose columns, the first of which goes before the others, are dictionaries or constants.
+    fn coded_column(&self, pieces: &[Piece<'_>], within: &Selection) -> Result<Column, Corrupt> {
+        let own: Vec<Arc<Coded>> =
+            pieces.iter().map(|piece| self.coded(piece)).collect::<Result<_, Corrupt>>()?;
+        let (dictionary, maps) = match own.as_slice() {
+            [only] => (Arc::clone(&only.dictionary), vec![only.map.clone()]),
+            several => {
+                let mut merged = Merged::default();
+                let maps = several.iter().map(|coded| Some(coded.merge_into(&mut merged))).collect();
+                (Arc::new(merged.dictionary), maps)
+            }
         };
-        match (raw, attributes) {
-            (None, None) => Ok(Column::Missing { rows: self.rows() }),
-            (Some(raw), None) => self.one_source(raw, within),
-            (None, Some(attributes)) => self.one_source(attributes, within),
-            (Some(raw), Some(attributes)) => self.mixed(&[attributes, raw], within),
+        let codes = filled(Dictionary::MISSING, self.rows(), |row_codes| {
+            for run in self.runs(within) {
+                for (piece, map) in pieces.iter().zip(&maps).rev() {
+                    piece.spread(run.clone(), row_codes, |range, out| {
+                        match &piece.node.kind {
+                            Kind::Dictionary { codes, .. } => codes.decode(self.body(), range, out)?,
+                            _ => out.fill(0),
+                        }
+                        map.iter().for_each(|map| recode(out, map));
+                        Ok(())
+                    })?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Column::Dictionary { codes, dictionary })
+    }
+
+    /// The distinct values of a dictionary or a constant.
+    fn coded(&self, piece: &Piece<'_>) -> Result<Arc<Coded>, Corrupt> {
+        match &piece.node.kind {
+            Kind::Dictionary { column, .. } => {
+                if let Some(coded) = column.get() {
+                    return Ok(Arc::clone(coded));
+                }
+                let coded = Coded::new(&*piece.node.dictionary(self.body())?, piece.escaped)?;
+                Ok(Arc::clone(column.get_or_init(|| {
+                    self.body().count_held(coded.bytes());
+                    Arc::new(coded)
+                })))
+            }
+            Kind::Constant(value) => {
+                let mut dictionary = Dictionary::default();
+                dictionary.push(&unescaped(value, piece.escaped)?);
+                Ok(Arc::new(Coded { dictionary: Arc::new(dictionary), map: None }))
+            }
+            _ => Err(Corrupt("no dictionary")),
         }
     }
 
-    fn one_source(&self, source: FieldSource<'_>, within: &Selection) -> Result<Column, Corrupt> {
-        let Some((node, escaped, column)) = source.single() else { return self.mixed(&[source], within) };
-        let everywhere = source.everywhere();
-        match &node.kind {
-            Kind::Constant(value) if everywhere => {
-                let value = unescaped(value, escaped)?;
-                Ok(Column::Constant { value: Value::Text(value.into()), rows: self.rows() })
+    /// The granules in which `within` has a row, as ranges of rows, neighbours as one.
+    fn runs(&self, within: &Selection) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for range in self.granules(within) {
+            match runs.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => runs.push(range),
             }
-            Kind::Dictionary { codes, .. } => {
-                let (dictionary, map) = dictionary_of(&*node.dictionary(self.body())?, escaped)?;
-                let mut row_codes = vec![Dictionary::MISSING; self.rows()];
-                source.scatter(self, column, within, |values, rows| {
-                    for (row, code) in rows.zip(codes.values(self.body(), values)?) {
-                        if let Some(slot) = row_codes.get_mut(row) {
-                            *slot = match &map {
-                                None => code as u32,
-                                Some(map) => map.get(code as usize).copied().unwrap_or(Dictionary::MISSING),
-                            };
-                        }
-                    }
-                    Ok(())
-                })?;
-                Ok(Column::Dictionary { codes: row_codes.into(), dictionary: Arc::new(dictionary) })
-            }
-            Kind::Number { form: Form::Plain, .. } => {
-                let mut numbers = vec![0i64; self.rows()];
-                let mut present = (!everywhere).then(|| Selection::none(self.rows()));
-                let times = if node.is_relative() { Some(self.times()?) } else { None };
-                source.scatter(self, column, within, |values, rows| {
-                    let rows: Vec<usize> = rows.collect();
-                    let own: Option<Vec<i64>> = times
-                        .as_ref()
-                        .map(|times| rows.iter().map(|row| times.get(*row).copied().unwrap_or(0)).collect());
-                    for (row, number) in rows.iter().zip(node.numbers(self.body(), values, own.as_deref())?) {
-                        if let Some(slot) = numbers.get_mut(*row) {
-                            *slot = number;
-                        }
-                        if let Some(present) = &mut present {
-                            present.insert(*row);
-                        }
-                    }
-                    Ok(())
-                })?;
-                Ok(Column::Ints { values: numbers.into(), present: present.map(Arc::new) })
-            }
-            _ => self.mixed(&[source], within),
         }
+        runs
     }
 
-    /// A field from several columns: for each row from the first source that has it. One dictionary when all of
-    /// them are dictionaries or constants, else text.
+    /// A field from columns of any kind, as text: for each row from the first source that has it.
     fn mixed(&self, sources: &[FieldSource<'_>], within: &Selection) -> Result<Column, Corrupt> {
-        let coded = sources
-            .iter()
-            .flat_map(FieldSource::nodes)
-            .all(|(node, _)| matches!(node.kind, Kind::Constant(_) | Kind::Dictionary { .. }));
-        let mut merged = Merged::default();
-        let mut codes = vec![Dictionary::MISSING; if coded { self.rows() } else { 0 }];
-        let mut spans = vec![TextSpan::MISSING; if coded { 0 } else { self.rows() }];
-        let (mut arena, mut text, mut plain) = (Vec::new(), Vec::new(), String::new());
+        let mut spans = vec![TextSpan::MISSING; self.rows()];
+        let (mut arena, mut plain) = (Vec::new(), String::new());
         for range in self.granules(within) {
             let mut readers: Vec<FieldReader<'_>> =
                 sources.iter().map(|source| source.open(self, range.clone())).collect::<Result<_, _>>()?;
@@ -244,30 +285,20 @@ impl Block {
                         reader.skip(place)?;
                         continue;
                     }
-                    text.clear();
-                    let Some(escaped) = reader.next(place, &mut text)? else { continue };
+                    let start = arena.len();
+                    let Some(escaped) = reader.next(place, &mut arena)? else { continue };
                     found = true;
-                    let value: &[u8] = if escaped && text.contains(&b'\\') {
+                    let text = arena.get(start..).unwrap_or_default();
+                    if escaped && text.contains(&b'\\') {
                         plain.clear();
-                        let token = std::str::from_utf8(&text).map_err(|_| Corrupt("text is not utf-8"))?;
+                        let token = std::str::from_utf8(text).map_err(|_| Corrupt("text is not utf-8"))?;
                         unescape_into(token, &mut plain).map_err(|_| Corrupt("escape means nothing"))?;
-                        plain.as_bytes()
-                    } else {
-                        &text
-                    };
-                    if let Some(slot) = codes.get_mut(row) {
-                        let value = std::str::from_utf8(value).map_err(|_| Corrupt("text is not utf-8"))?;
-                        *slot = merged.code(value);
-                    } else {
-                        let start = arena.len();
-                        arena.extend_from_slice(value);
-                        set_span(&mut spans, row, start, arena.len());
+                        arena.truncate(start);
+                        arena.extend_from_slice(plain.as_bytes());
                     }
+                    set_span(&mut spans, row, start, arena.len());
                 }
             }
-        }
-        if coded {
-            return Ok(Column::Dictionary { codes: codes.into(), dictionary: Arc::new(merged.dictionary) });
         }
         checked_text_column(arena, spans)
     }
@@ -285,17 +316,14 @@ impl Merged {
         if let Some(code) = self.known.get(text) {
             return *code;
         }
-        let code = self.dictionary.spans.len() as u32;
-        let start = self.dictionary.arena.len() as u32;
-        self.dictionary.arena.push_str(text);
-        self.dictionary.spans.push(TextSpan { start, len: text.len() as u32 });
+        let code = self.dictionary.push(text);
         self.known.insert(text.to_owned(), code);
         code
     }
 }
 
-fn ints(values: Vec<i64>) -> Column {
-    Column::Ints { values: values.into(), present: None }
+fn ints(values: impl Iterator<Item = i64>) -> Column {
+    Column::Ints { values: values.collect(), present: None }
 }
 
 fn set_span(spans: &mut [TextSpan], row: usize, start: usize, end: usize) {
@@ -326,22 +354,64 @@ pub(super) fn unescaped(token: &[u8], escaped: bool) -> Result<String, Corrupt> 
     Ok(text)
 }
 
-/// The dictionary of `texts`, and where escapes make two of them one, the code each has in it.
-fn dictionary_of(texts: &Texts, escaped: bool) -> Result<(Dictionary, Option<Vec<u32>>), Corrupt> {
-    if escaped {
-        let mut merged = Merged::default();
-        let mut map = Vec::with_capacity(texts.len());
-        for index in 0..texts.len() {
-            map.push(merged.code(&unescaped(texts.get(index).unwrap_or_default(), true)?));
+/// The distinct values of a column, as the machine has them.
+#[derive(Debug)]
+pub(crate) struct Coded {
+    dictionary: Arc<Dictionary>,
+    /// The code of each value, where escapes make two of them one.
+    map: Option<Vec<u32>>,
+}
+
+impl Coded {
+    fn new(texts: &Texts, escaped: bool) -> Result<Coded, Corrupt> {
+        if escaped && texts.bytes.contains(&b'\\') {
+            let mut merged = Merged::default();
+            let mut map = Vec::with_capacity(texts.len());
+            for index in 0..texts.len() {
+                map.push(merged.code(&unescaped(texts.get(index).unwrap_or_default(), true)?));
+            }
+            return Ok(Coded { dictionary: Arc::new(merged.dictionary), map: Some(map) });
         }
-        return Ok((merged.dictionary, Some(map)));
+        let arena = String::from_utf8(texts.bytes.clone()).map_err(|_| Corrupt("text is not utf-8"))?;
+        let mut spans = Vec::with_capacity(texts.len());
+        let mut start = 0;
+        for end in &texts.ends {
+            spans.push(TextSpan { start, len: end - start });
+            start = *end;
+        }
+        Ok(Coded { dictionary: Arc::new(Dictionary::new(arena, spans)), map: None })
     }
-    let arena = String::from_utf8(texts.bytes.clone()).map_err(|_| Corrupt("text is not utf-8"))?;
-    let mut spans = Vec::with_capacity(texts.len());
-    let mut start = 0;
-    for end in &texts.ends {
-        spans.push(TextSpan { start, len: end - start });
-        start = *end;
+
+    /// Adds the values to `merged`; tells the code of each.
+    fn merge_into(&self, merged: &mut Merged) -> Vec<u32> {
+        let codes: Vec<u32> = (0..self.dictionary.len() as u32)
+            .map(|code| self.dictionary.text(code).map_or(Dictionary::MISSING, |text| merged.code(text)))
+            .collect();
+        let through = |code: &u32| codes.get(*code as usize).copied().unwrap_or(Dictionary::MISSING);
+        self.map.as_ref().map_or_else(|| codes.clone(), |map| map.iter().map(through).collect())
     }
-    Ok((Dictionary { arena, spans }, None))
+
+    fn bytes(&self) -> usize {
+        self.dictionary.bytes() + self.map.as_ref().map_or(0, |map| map.len() * size_of::<u32>())
+    }
+}
+
+/// What `map` says each code has become.
+fn recode(codes: &mut [u32], map: &[u32]) {
+    for code in codes {
+        *code = map.get(*code as usize).copied().unwrap_or(Dictionary::MISSING);
+    }
+}
+
+/// A shared list of `len` times `value`, changed by `fill` before anybody else has it.
+fn filled<T: Copy>(
+    value: T,
+    len: usize,
+    fill: impl FnOnce(&mut [T]) -> Result<(), Corrupt>,
+) -> Result<Arc<[T]>, Corrupt> {
+    let mut list: Arc<[T]> = std::iter::repeat_n(value, len).collect();
+    if let Some(slots) = Arc::get_mut(&mut list) {
+        fill(slots)?;
+    }
+    Ok(list)
 }

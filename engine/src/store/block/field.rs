@@ -1,5 +1,6 @@
-//! Where the values of a field are in a block, and reading them row by row.
+//! Where the values of a field are in a block, and reading them: a column at a time, or row by row.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
@@ -14,94 +15,76 @@ pub(super) struct FieldSource<'a> {
     part: &'a Part,
     /// The column of the field, a skeleton.
     columns: Vec<Option<u32>>,
-    ranks: Option<Arc<Ranks>>,
 }
 
+/// One column that holds values of a field.
+pub(super) struct Piece<'a> {
+    pub(super) node: &'a Node,
+    /// Its values may have escapes.
+    pub(super) escaped: bool,
+    /// Which rows its values belong to; none: to all rows in turn.
+    places: Option<Places<'a>>,
+}
+
+/// The rows that have a value of a column.
+struct Places<'a> {
+    skeletons: &'a [Skeleton],
+    ranks: Arc<Ranks>,
+    column: u32,
+    /// For each skeleton [`HELD`] and [`CHOSEN`] or nothing.
+    uses: Vec<u8>,
+}
+
+/// The skeleton has a value of the column.
+const HELD: u8 = 1;
+/// That value is the one that counts: keys may be repeated.
+const CHOSEN: u8 = 2;
+
 impl<'a> FieldSource<'a> {
-    pub(super) fn of(block: &Block, part: &'a Part, name: &str) -> Result<Option<FieldSource<'a>>, Corrupt> {
-        let Some(columns) = part.columns_of(name) else { return Ok(None) };
-        let mut source = FieldSource { part, columns, ranks: None };
-        if !source.everywhere() || source.single().is_none() {
-            source.ranks = Some(part.skeletons()?.ranks(block.body())?);
-        }
-        Ok(Some(source))
+    pub(super) fn of(part: &'a Part, name: &str) -> Option<FieldSource<'a>> {
+        part.columns_of(name).map(|columns| FieldSource { part, columns })
     }
 
-    /// Every row has the field.
-    pub(super) fn everywhere(&self) -> bool {
-        // Skeleton 0 is no text, which every row of the raw part has and which only the attributes may lack.
-        let count = self.part.node.count;
-        let mut kinds = self.columns.iter().zip(&self.part.kinds);
-        kinds.all(|(column, kind)| column.is_some() || *kind == TextKind::None)
-            && self.nodes().next().is_some_and(|(node, _)| node.count == count)
-    }
-
-    /// The one column that has the field, whether it has escapes, and its number.
-    pub(super) fn single(&self) -> Option<(&'a Node, bool, u32)> {
-        let mut used = self.columns.iter().flatten();
-        let first = *used.next()?;
-        if used.any(|column| *column != first) {
-            return None;
-        }
-        let node = self.part.skeletons().ok()?.columns.get(first as usize)?;
-        Some((node, self.part.escaped.get(first as usize) == Some(&true), first))
-    }
-
-    /// The columns that have the field, and whether they have escapes.
-    pub(super) fn nodes(&self) -> impl Iterator<Item = (&'a Node, bool)> {
+    /// The columns that have the field.
+    pub(super) fn pieces(&self, block: &Block) -> Result<Vec<Piece<'a>>, Corrupt> {
+        let skeletons = self.part.skeletons()?;
         let mut used: Vec<u32> = self.columns.iter().flatten().copied().collect();
         used.sort_unstable();
         used.dedup();
-        let part = self.part;
-        used.into_iter().filter_map(move |column| {
-            let node = part.skeletons().ok()?.columns.get(column as usize)?;
-            Some((node, part.escaped.get(column as usize) == Some(&true)))
-        })
-    }
-
-    /// Calls `each` with the values of column `column` and the rows they belong to, for the granules of `within`.
-    pub(super) fn scatter(
-        &self,
-        block: &Block,
-        column: u32,
-        within: &Selection,
-        mut each: impl FnMut(std::ops::Range<usize>, &mut dyn Iterator<Item = usize>) -> Result<(), Corrupt>,
-    ) -> Result<(), Corrupt> {
-        // With one column for the field, a skeleton holds it exactly where it counts.
-        let has: Vec<bool> = self.columns.iter().map(|own| *own == Some(column)).collect();
-        for range in block.granules(within) {
-            let Some(ranks) = &self.ranks else {
-                each(range.clone(), &mut range.clone())?;
-                continue;
+        let mut pieces = Vec::with_capacity(used.len());
+        for column in used {
+            let node = skeletons.columns.get(column as usize).ok_or(Corrupt("unknown column"))?;
+            let places = match self.is_everywhere(column, node) {
+                true => None,
+                false => {
+                    let use_of = |(skeleton, chosen): (&Skeleton, &Option<u32>)| {
+                        u8::from(skeleton.columns.contains(&column)) * HELD
+                            + u8::from(*chosen == Some(column)) * CHOSEN
+                    };
+                    Some(Places {
+                        skeletons: &skeletons.skeletons,
+                        ranks: skeletons.ranks(block.body())?,
+                        column,
+                        uses: skeletons.skeletons.iter().zip(&self.columns).map(use_of).collect(),
+                    })
+                }
             };
-            let start = self.first(ranks, column, range.start)?;
-            let codes = ranks.codes(range.clone());
-            let mut rows: Vec<usize> = Vec::with_capacity(codes.len());
-            rows.extend(
-                range
-                    .zip(codes)
-                    .filter(|(_, code)| has.get(**code as usize) == Some(&true))
-                    .map(|(row, _)| row),
-            );
-            each(start..start + rows.len(), &mut rows.into_iter())?;
+            let escaped = self.part.escaped.get(column as usize) == Some(&true);
+            pieces.push(Piece { node, escaped, places });
         }
-        Ok(())
+        Ok(pieces)
     }
 
-    /// The first value of `column` at or behind `row`.
-    fn first(&self, ranks: &Ranks, column: u32, row: usize) -> Result<usize, Corrupt> {
-        let before = ranks.before(row);
-        let skeletons = &self.part.skeletons()?.skeletons;
-        let having = skeletons.iter().zip(&before).filter(|(skeleton, _)| skeleton.columns.contains(&column));
-        Ok(having.map(|(_, count)| *count as usize).sum())
+    /// Every row has the field, in this column.
+    fn is_everywhere(&self, column: u32, node: &Node) -> bool {
+        // Skeleton 0 is no text, which every row of the raw part has and which only the attributes may lack.
+        let mut kinds = self.columns.iter().zip(&self.part.kinds);
+        kinds.all(|(own, kind)| *own == Some(column) || *kind == TextKind::None)
+            && node.count == self.part.node.count
     }
 
     /// Opens all columns that have the field, for the rows of `range`.
-    pub(super) fn open(
-        &self,
-        block: &'a Block,
-        range: std::ops::Range<usize>,
-    ) -> Result<FieldReader<'a>, Corrupt> {
+    pub(super) fn open(&self, block: &'a Block, range: Range<usize>) -> Result<FieldReader<'a>, Corrupt> {
         let skeletons = self.part.skeletons()?;
         let ranks = skeletons.ranks(block.body())?;
         let codes = ranks.codes(range.clone());
@@ -111,7 +94,7 @@ impl<'a> FieldSource<'a> {
         let mut cursors = Vec::with_capacity(used.len());
         for column in &used {
             let node = skeletons.columns.get(*column as usize).ok_or(Corrupt("unknown column"))?;
-            let start = self.first(&ranks, *column, range.start)?;
+            let start = first(&skeletons.skeletons, &ranks, *column, range.start);
             let holds: Vec<bool> =
                 skeletons.skeletons.iter().map(|skeleton| skeleton.columns.contains(column)).collect();
             let count = codes.iter().filter(|code| holds.get(**code as usize) == Some(&true)).count();
@@ -137,6 +120,73 @@ impl<'a> FieldSource<'a> {
             cursors,
         })
     }
+}
+
+impl Piece<'_> {
+    /// Every row has a value.
+    pub(super) fn is_everywhere(&self) -> bool {
+        self.places.is_none()
+    }
+
+    /// The rows that have a value; none: all.
+    pub(super) fn present(&self, rows: usize) -> Option<Selection> {
+        let places = self.places.as_ref()?;
+        let chosen: Vec<bool> = places.uses.iter().map(|uses| uses & CHOSEN != 0).collect();
+        let codes = places.ranks.codes(0..rows);
+        let has = |row: usize| codes.get(row).is_some_and(|code| chosen.get(*code as usize) == Some(&true));
+        Some(Selection::from_fn(rows, has))
+    }
+
+    /// The values of the rows of `run`.
+    pub(super) fn values(&self, run: &Range<usize>) -> Range<usize> {
+        let Some(places) = &self.places else { return run.clone() };
+        let first = |row: usize| match row < places.ranks.codes.len() {
+            true => first(places.skeletons, &places.ranks, places.column, row),
+            false => self.node.count,
+        };
+        let start = first(run.start);
+        start..first(run.end).max(start)
+    }
+
+    /// The times of the rows of `run` that have a value.
+    pub(super) fn times(&self, run: &Range<usize>, times: &[i64]) -> Vec<i64> {
+        let times = times.get(run.clone()).unwrap_or_default();
+        let Some(places) = &self.places else { return times.to_vec() };
+        let held = |code: &u32| places.uses.get(*code as usize).is_some_and(|uses| uses & HELD != 0);
+        let rows = places.ranks.codes(run.clone()).iter().zip(times);
+        rows.filter(|(code, _)| held(code)).map(|(_, time)| *time).collect()
+    }
+
+    /// Decodes the values of the rows of `run`, and puts each where its row is in `out`, which is as long as the
+    /// block. `decode` puts the values of a range into a list.
+    pub(super) fn spread<T: Copy + Default>(
+        &self,
+        run: Range<usize>,
+        out: &mut [T],
+        decode: impl FnOnce(Range<usize>, &mut [T]) -> Result<(), Corrupt>,
+    ) -> Result<(), Corrupt> {
+        let Some(out) = out.get_mut(run.clone()) else { return Ok(()) };
+        let values = self.values(&run);
+        let Some(places) = &self.places else { return decode(values, out) };
+        let mut dense = vec![T::default(); values.len()];
+        decode(values, &mut dense)?;
+        // No branch hangs on a row's skeleton: they come as they like.
+        let mut at = 0;
+        for (slot, code) in out.iter_mut().zip(places.ranks.codes(run)) {
+            let uses = places.uses.get(*code as usize).copied().unwrap_or(0);
+            let value = dense.get(at).copied().unwrap_or_default();
+            *slot = if uses & CHOSEN != 0 { value } else { *slot };
+            at += usize::from(uses & HELD);
+        }
+        Ok(())
+    }
+}
+
+/// The first value of `column` at or behind `row`.
+fn first(skeletons: &[Skeleton], ranks: &Ranks, column: u32, row: usize) -> usize {
+    let before = ranks.before(row);
+    let having = skeletons.iter().zip(&before).filter(|(skeleton, _)| skeleton.columns.contains(&column));
+    having.map(|(_, count)| *count as usize).sum()
 }
 
 /// The values of a field, row by row.

@@ -2,6 +2,13 @@
 //!
 //! The pattern is a text in which the places of digits are marked; a value is its digits, two a byte.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use weir_query::record::{TextColumn, TextSpan, Unwritten};
+use weir_query::value::hash_bytes;
+
+use super::bytes::Bytes;
 use super::needle::Needle;
 use super::wire::{Corrupt, Reader, put_bytes};
 
@@ -12,6 +19,18 @@ pub(crate) struct Pattern {
     /// Places of digits, ascending.
     holes: Vec<u16>,
     upper: bool,
+    /// The same places as runs of neighbours.
+    runs: Vec<Run>,
+}
+
+/// Digits side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    /// Where it starts in a text.
+    at: usize,
+    /// The number of its first digit.
+    digit: usize,
+    len: usize,
 }
 
 /// Most different runs of digits that are looked for at once.
@@ -53,7 +72,18 @@ impl Pattern {
         if lower && upper || holes.len() < 4 || !lower && !upper && holes.len() < 17 {
             return None;
         }
-        Some(Pattern { literal: first.to_vec(), holes, upper })
+        Some(Pattern::new(first.to_vec(), holes, upper))
+    }
+
+    fn new(literal: Vec<u8>, holes: Vec<u16>, upper: bool) -> Pattern {
+        let mut runs: Vec<Run> = Vec::new();
+        for (digit, at) in holes.iter().map(|place| usize::from(*place)).enumerate() {
+            match runs.last_mut() {
+                Some(run) if run.at + run.len == at => run.len += 1,
+                _ => runs.push(Run { at, digit, len: 1 }),
+            }
+        }
+        Pattern { literal, holes, upper, runs }
     }
 
     /// Bytes a value.
@@ -80,18 +110,25 @@ impl Pattern {
 
     /// Appends the text of value `digits`.
     pub(crate) fn append(&self, digits: &[u8], out: &mut Vec<u8>) {
-        let letters = if self.upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
         let start = out.len();
         out.extend_from_slice(&self.literal);
-        let Some(text) = out.get_mut(start..) else { return };
-        for (pair, byte) in self.holes.chunks(2).zip(digits) {
-            for (place, value) in pair.iter().zip([byte >> 4, byte & 15]) {
-                if let (Some(slot), Some(letter)) =
-                    (text.get_mut(usize::from(*place)), letters.get(usize::from(value)))
-                {
-                    *slot = *letter;
-                }
+        if let Some(text) = out.get_mut(start..) {
+            self.put(digits, text);
+        }
+    }
+
+    /// Makes `text`, which is one of the pattern, that of value `digits`.
+    #[inline]
+    fn put(&self, digits: &[u8], text: &mut [u8]) {
+        let ten = if self.upper { b'A' - 10 } else { b'a' - 10 };
+        for run in &self.runs {
+            let Some(text) = text.get_mut(run.at..run.at + run.len) else { return };
+            // A run that starts in the middle of a byte.
+            let (half, text) = text.split_at_mut(run.digit % 2);
+            if let (Some(slot), Some(byte)) = (half.first_mut(), digits.get(run.digit / 2)) {
+                *slot = letter(byte & 15, ten);
             }
+            spell(digits.get(run.digit.div_ceil(2)..).unwrap_or_default(), ten, text);
         }
     }
 
@@ -178,8 +215,96 @@ impl Pattern {
         {
             return Err(Corrupt("pattern of digits"));
         }
-        Ok(Pattern { literal, holes, upper })
+        Ok(Pattern::new(literal, holes, upper))
     }
+}
+
+/// Texts of a pattern, a row each, not written yet.
+pub(super) struct Digits {
+    pattern: Pattern,
+    bytes: Bytes,
+    rows: usize,
+    /// The rows that are asked for.
+    runs: Vec<Range<usize>>,
+}
+
+impl Digits {
+    /// The texts of the values in `bytes`, which belong to `rows` rows in turn, to be written for the rows of `runs`;
+    /// `None` when those are not values of all rows, or not text.
+    pub(super) fn new(
+        pattern: &Pattern,
+        bytes: Bytes,
+        rows: usize,
+        runs: Vec<Range<usize>>,
+    ) -> Option<Digits> {
+        // All texts differ in single letters of ASCII only: either each is UTF-8 or none.
+        let mut text = pattern.literal.clone();
+        pattern.put(&vec![0; pattern.width()], &mut text);
+        let whole = bytes.len() == rows * pattern.width() && std::str::from_utf8(&text).is_ok();
+        whole.then(|| Digits { pattern: pattern.clone(), bytes, rows, runs })
+    }
+
+    fn values(&self, rows: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let width = self.pattern.width().max(1);
+        self.bytes.get(rows.start * width..rows.end * width).unwrap_or_default().chunks_exact(width)
+    }
+}
+
+impl Unwritten for Digits {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn write(&self) -> TextColumn {
+        let len = self.pattern.literal.len();
+        let mut arena = Vec::with_capacity(len * self.runs.iter().map(Range::len).sum::<usize>());
+        let mut spans = vec![TextSpan::MISSING; self.rows];
+        for run in &self.runs {
+            let slots = spans.get_mut(run.clone()).unwrap_or_default();
+            for (span, value) in slots.iter_mut().zip(self.values(run.clone())) {
+                *span = TextSpan { start: arena.len() as u32, len: len as u32 };
+                self.pattern.append(value, &mut arena);
+            }
+        }
+        // It is text, as was found out when this was made; were it not, it would have no values.
+        TextColumn { arena: Arc::new(String::from_utf8(arena).unwrap_or_default()), spans: spans.into() }
+    }
+
+    fn hash(&self, first: usize, hashes: &mut [u64]) {
+        let mut text = self.pattern.literal.clone();
+        let rows = first..self.rows.min(first + hashes.len());
+        for (hash, value) in hashes.iter_mut().zip(self.values(rows)) {
+            self.pattern.put(value, &mut text);
+            *hash = hash_bytes(&text);
+        }
+    }
+}
+
+/// Writes the digits that are in `digits`, the high half of each byte first, as far as `text` reaches.
+#[inline]
+fn spell(digits: &[u8], ten: u8, text: &mut [u8]) {
+    let (sixteens, rest) = digits.as_chunks::<16>();
+    let (thirties, _) = text.as_chunks_mut::<32>();
+    let whole = sixteens.len().min(thirties.len());
+    for (digits, text) in sixteens.iter().zip(thirties) {
+        // Of a known length, so that the compiler does all of them at once.
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digits) {
+            *pair = [letter(byte >> 4, ten), letter(byte & 15, ten)];
+        }
+    }
+    let rest = if whole == sixteens.len() { rest } else { digits.get(whole * 16..).unwrap_or_default() };
+    let Some(text) = text.get_mut(whole * 32..) else { return };
+    for (pair, byte) in text.chunks_mut(2).zip(rest) {
+        for (slot, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+            *slot = letter(value, ten);
+        }
+    }
+}
+
+/// The letter of a digit, where those from ten on follow `ten + 9`.
+#[inline(always)]
+fn letter(value: u8, ten: u8) -> u8 {
+    value + if value < 10 { b'0' } else { ten }
 }
 
 /// What a place of all texts was seen to hold.
@@ -225,6 +350,8 @@ const DIGITS: [u8; 256] = {
 
 #[cfg(test)]
 mod tests {
+    use weir_query::value::hash_text;
+
     use super::*;
 
     fn check(texts: &[&str], works: bool) {
@@ -242,12 +369,34 @@ mod tests {
             pattern.append(&digits, &mut out);
             assert_eq!(out, text);
         }
+        check_unwritten(texts, &pattern);
+    }
+
+    /// Hashes and texts of values that are not written, whole and of some rows, against the texts.
+    fn check_unwritten(texts: &[&str], pattern: &Pattern) {
+        let mut bytes = Vec::new();
+        texts.iter().for_each(|text| pattern.pack(text.as_bytes(), &mut bytes));
+        let rows = texts.len();
+        for runs in [vec![0..rows], vec![1..rows], vec![0..1, rows - 1..rows]] {
+            let some = Digits::new(pattern, Bytes::new(bytes.clone()), rows, runs.clone()).unwrap();
+            let written = some.write();
+            for run in runs {
+                run.for_each(|row| assert_eq!(written.get(row), Some(texts[row])));
+            }
+            let mut hashes = vec![0; rows];
+            some.hash(1, &mut hashes);
+            assert_eq!(hashes[..rows - 1], texts[1..].iter().map(|t| hash_text(t)).collect::<Vec<_>>());
+        }
+        assert!(Digits::new(pattern, Bytes::new(bytes), rows + 1, Vec::new()).is_none());
     }
 
     #[test]
     fn patterns() {
         check(&["9f85ce58-5a6a-5f2b-a900-000000000400", "00000000-1111-2222-3333-abcdefabcdef"], true);
         check(&["{ABCDEF01}", "{01234567}"], true);
+        check(&["9f85ce58-5a6a-4f2b-a900-00a000000400", "00000000-1111-4222-3333-abcdefabcdef"], true);
+        check(&["8f05d19d593f9627abf121c3d8a5d144", "9c5ea31d2cdae68f298d03080c0cf702"], true);
+        check(&["8f05d19d593f9627abf121c3d8a5d144a", "9c5ea31d2cdae68f298d03080c0cf702b"], true);
         check(&["req-abcde", "req-0ef12", "req-fffff"], true);
         check(&["abCd1234", "01234567"], false);
         check(&["abcd", "abcde"], false);

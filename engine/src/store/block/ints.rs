@@ -17,7 +17,7 @@
 
 use std::ops::Range;
 
-use super::bits;
+use super::bits::{self, Lane};
 use super::wire::{Corrupt, Reader, put_signed, put_varint};
 
 /// Values a frame.
@@ -232,44 +232,57 @@ impl Ints {
 
     /// Appends the values of `range`, cut to what there is.
     pub(crate) fn read(&self, range: Range<usize>, out: &mut Vec<i64>) {
-        let end = range.end.min(self.count);
+        let start = out.len();
+        out.resize(start + range.end.min(self.count).saturating_sub(range.start), 0);
+        self.decode(range, &mut out[start..]);
+    }
+
+    /// Puts the values of `range`, cut to what there is and to their low bits, at the start of `out`, as far as it
+    /// reaches; says how many.
+    pub(crate) fn decode<T: Lane>(&self, range: Range<usize>, out: &mut [T]) -> usize {
+        let end = range.end.min(self.count).min(range.start.saturating_add(out.len()));
         let mut at = range.start;
-        out.reserve(end.saturating_sub(at));
-        let mut buffer = [0u64; FRAME];
         while at < end {
             let frame = at / FRAME;
             let held = (self.count - frame * FRAME).min(FRAME);
-            self.frame(&self.frames[frame], held, &mut buffer);
             let (from, to) = (at - frame * FRAME, held.min(end - frame * FRAME));
-            out.extend(buffer[from..to].iter().map(|value| *value as i64));
-            at = frame * FRAME + to;
+            let slots = &mut out[at - range.start..at - range.start + to - from];
+            if to - from == held {
+                self.frame(&self.frames[frame], slots);
+            } else {
+                let mut buffer = [T::default(); FRAME];
+                self.frame(&self.frames[frame], &mut buffer[..held]);
+                slots.copy_from_slice(&buffer[from..to]);
+            }
+            at += to - from;
         }
+        end.saturating_sub(range.start)
     }
 
     /// Appends the values at `places`, in any order.
     pub(crate) fn pick(&self, places: &[u32], out: &mut Vec<i64>) -> Result<(), Corrupt> {
-        let mut buffer = [0u64; FRAME];
+        let mut buffer = [0i64; FRAME];
         for run in places.chunk_by(|a, b| *a as usize / FRAME == *b as usize / FRAME) {
             let number = run[0] as usize / FRAME;
             let frame = self.frames.get(number).ok_or(Corrupt("column ends early"))?;
             let held = (self.count - number * FRAME).min(FRAME);
             let single = run.len() < SINGLES_MAX && !frame.delta;
             if !single {
-                self.frame(frame, held, &mut buffer);
+                self.frame(frame, &mut buffer[..held]);
             }
             for place in run {
                 let slot = *place as usize % FRAME;
                 if slot >= held {
                     return Err(Corrupt("column ends early"));
                 }
-                out.push(if single { self.single(frame, slot) } else { buffer[slot] } as i64);
+                out.push(if single { self.single(frame, slot) } else { buffer[slot] });
             }
         }
         Ok(())
     }
 
     /// The value of `slot` in a frame of reference.
-    fn single(&self, frame: &Frame, slot: usize) -> u64 {
+    fn single(&self, frame: &Frame, slot: usize) -> i64 {
         let packed = self.packed.get(frame.start as usize..).unwrap_or_default();
         let mut value = bits::get(packed, u32::from(frame.width), slot);
         for (own, high) in &self.patches[frame.patch_start as usize..frame.patch_end as usize] {
@@ -277,31 +290,34 @@ impl Ints {
                 value |= high.checked_shl(u32::from(frame.width)).unwrap_or(0);
             }
         }
-        value.wrapping_add(frame.base as u64)
+        (value as i64).wrapping_add(frame.base)
     }
 
-    fn frame(&self, frame: &Frame, held: usize, buffer: &mut [u64; FRAME]) {
-        let first = usize::from(frame.delta);
+    /// All values of `frame`, which `out` is as long as.
+    fn frame<T: Lane>(&self, frame: &Frame, out: &mut [T]) {
         let packed = self.packed.get(frame.start as usize..).unwrap_or_default();
-        if !bits::unpack(packed, u32::from(frame.width), &mut buffer[first..held]) {
+        let width = u32::from(frame.width);
+        let (offsets, base) = match out.split_first_mut() {
+            Some((first, steps)) if frame.delta => {
+                *first = T::of(frame.base as u64);
+                (steps, T::of(frame.least as u64))
+            }
+            _ => (&mut *out, T::of(frame.base as u64)),
+        };
+        if !bits::unpack(packed, width, base, offsets) {
             // parse compared the lengths, so this cannot be; zeros are better than a panic.
-            buffer.fill(0);
+            offsets.fill(T::default());
         }
         for (slot, high) in &self.patches[frame.patch_start as usize..frame.patch_end as usize] {
-            if let Some(value) = buffer[first..held].get_mut(*slot as usize) {
-                *value |= high.checked_shl(u32::from(frame.width)).unwrap_or(0);
+            if let Some(value) = offsets.get_mut(*slot as usize) {
+                *value = value.plus(T::of(high.checked_shl(width).unwrap_or(0)));
             }
         }
         if frame.delta {
-            let mut value = frame.base as u64;
-            buffer[0] = value;
-            for slot in &mut buffer[1..held] {
-                value = value.wrapping_add(*slot).wrapping_add(frame.least as u64);
-                *slot = value;
-            }
-        } else {
-            for slot in &mut buffer[..held] {
-                *slot = slot.wrapping_add(frame.base as u64);
+            let mut sum = T::default();
+            for slot in out {
+                sum = sum.plus(*slot);
+                *slot = sum;
             }
         }
     }
@@ -323,7 +339,7 @@ mod tests {
         let middle = values.len() / 3..values.len() * 2 / 3;
         back.clear();
         ints.read(middle.clone(), &mut back);
-        assert_eq!(back, &values[middle]);
+        assert_eq!(back, &values[middle.clone()]);
         for step in [1, 3, 7, 100] {
             let places: Vec<u32> = (0..values.len() as u32).rev().step_by(step).collect();
             back.clear();
@@ -331,6 +347,10 @@ mod tests {
             assert_eq!(back, places.iter().map(|place| values[*place as usize]).collect::<Vec<_>>());
         }
         assert!(ints.pick(&[values.len() as u32], &mut back).is_err());
+        let mut low = vec![7u32; middle.len() + 2];
+        assert_eq!(ints.decode(middle.start..usize::MAX, &mut low[..middle.len()]), middle.len());
+        assert!(low.iter().zip(&values[middle.clone()]).all(|(low, value)| *low == *value as u32));
+        assert_eq!(low[middle.len()..], [7, 7], "no slot beyond is touched");
         out.clear();
         if encode_aligned(values, &mut out) {
             back.clear();

@@ -16,6 +16,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::bits::Lane;
+use super::column::Coded;
 use super::hex::Pattern;
 use super::ints::Ints;
 use super::number::Form;
@@ -52,6 +54,8 @@ pub(crate) enum Kind {
         codes: Packed,
         /// The distinct values, decoded.
         texts: OnceLock<Arc<Texts>>,
+        /// The distinct values as the machine has them.
+        column: OnceLock<Arc<Coded>>,
         /// Which bytes they have.
         reach: OnceLock<Box<Reach>>,
     },
@@ -201,6 +205,7 @@ impl Node {
                 values: Box::new(Node::read_at(directory, depth + 1)?),
                 codes: Packed::read(directory, count)?,
                 texts: OnceLock::new(),
+                column: OnceLock::new(),
                 reach: OnceLock::new(),
             },
             2 => Kind::Number {
@@ -265,19 +270,16 @@ impl Skeletons {
         if let Some(ranks) = self.ranks.get() {
             return Ok(Arc::clone(ranks));
         }
-        let mut values = Vec::new();
         let ints = self.codes.load(body)?;
-        ints.read(0..ints.len(), &mut values);
+        let mut codes = vec![0u32; ints.len()];
+        ints.decode(0..ints.len(), &mut codes);
         let known = self.skeletons.len();
-        let mut codes = Vec::with_capacity(values.len());
         let mut counts = vec![0u32; known];
-        let mut before = Vec::with_capacity(values.len().div_ceil(GRANULE_ROWS) * known);
-        for granule in values.chunks(GRANULE_ROWS) {
+        let mut before = Vec::with_capacity(codes.len().div_ceil(GRANULE_ROWS) * known);
+        for granule in codes.chunks(GRANULE_ROWS) {
             before.extend_from_slice(&counts);
             for code in granule {
-                let slot = usize::try_from(*code).ok().and_then(|code| counts.get_mut(code));
-                *slot.ok_or(Corrupt("unknown skeleton"))? += 1;
-                codes.push(*code as u32);
+                *counts.get_mut(*code as usize).ok_or(Corrupt("unknown skeleton"))? += 1;
             }
         }
         Ok(Arc::clone(self.ranks.get_or_init(|| {
@@ -329,6 +331,17 @@ impl Packed {
             body.count_held(ints.memory_bytes());
             ints
         })))
+    }
+
+    /// Puts the integers of `range` at the start of `out`.
+    pub(crate) fn decode<T: Lane>(
+        &self,
+        body: Source<'_>,
+        range: Range<usize>,
+        out: &mut [T],
+    ) -> Result<(), Corrupt> {
+        self.load(body)?.decode(range, out);
+        Ok(())
     }
 
     /// The integers of `range`.

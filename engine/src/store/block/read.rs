@@ -8,7 +8,7 @@ use weir_query::record::{OrderKey, RowsError, Selection};
 use super::builder::{HEAD_BYTES, MAGIC};
 use super::bytes::Bytes;
 use super::cursor::Cursor;
-use super::node::Packed;
+use super::node::{Packed, load_bytes};
 use super::part::{Part, TextKind};
 use super::section::{Directory, Pool, SECTION_BYTES_MAX, Section, Source, decompress};
 use super::tags::TagColumns;
@@ -129,6 +129,17 @@ impl Block {
         Source { body: self.bytes.get(self.body..).unwrap_or_default(), pool: &self.pool }
     }
 
+    /// The bytes of `section`, which may outlive the block; nothing is copied that is not compressed.
+    pub(super) fn shared(&self, section: &Section, cell: &OnceLock<Vec<u8>>) -> Result<Bytes, Corrupt> {
+        match section.place() {
+            Some(range) => self
+                .bytes
+                .part(self.body + range.start..self.body + range.end)
+                .ok_or(Corrupt("section outside the body")),
+            None => Ok(Bytes::new(load_bytes(cell, section, self.body())?.to_vec())),
+        }
+    }
+
     /// The times of all rows, ns.
     pub(crate) fn times(&self) -> Result<Arc<Vec<i64>>, Corrupt> {
         if let Some(times) = self.all_times.get() {
@@ -223,6 +234,11 @@ impl Block {
     /// The tag set of each row of `range`.
     pub(crate) fn tag_codes(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         self.tag_codes.values(self.body(), range)
+    }
+
+    /// Puts the tag sets of `range` into `out`.
+    pub(crate) fn tag_codes_into(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), Corrupt> {
+        self.tag_codes.decode(self.body(), range, out)
     }
 
     /// The granules in which `within` has a row, as ranges of rows.

@@ -341,6 +341,14 @@ impl Section {
         self.raw_len
     }
 
+    /// Where it stands in the body, if it does and is not compressed.
+    pub(crate) fn place(&self) -> Option<Range<usize>> {
+        match &self.place {
+            Place::Raw(range) => Some(range.clone()),
+            _ => None,
+        }
+    }
+
     /// Its bytes; nothing is copied that is not compressed.
     pub(crate) fn read<'a>(&'a self, source: Source<'a>) -> Result<Cow<'a, [u8]>, Corrupt> {
         let body = source.body;

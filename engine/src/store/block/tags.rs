@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use weir_query::record::{Dictionary, TextSpan};
+use weir_query::record::Dictionary;
 
 use super::BLOCK_ROWS_MAX;
 use super::gather::Tags;
@@ -60,12 +60,7 @@ struct Growing<'a> {
 impl<'a> Growing<'a> {
     fn push(&mut self, set: usize, value: &'a str) {
         let dictionary = &mut self.dictionary;
-        let code = *self.known.entry(value).or_insert_with(|| {
-            let start = dictionary.arena.len() as u32;
-            dictionary.arena.push_str(value);
-            dictionary.spans.push(TextSpan { start, len: value.len() as u32 });
-            dictionary.spans.len() as u32 - 1
-        });
+        let code = *self.known.entry(value).or_insert_with(|| dictionary.push(value));
         self.codes.resize(set, Dictionary::MISSING);
         self.codes.push(code);
     }
@@ -142,8 +137,7 @@ impl TagColumns {
     pub(crate) fn memory_bytes(&self) -> usize {
         let column = |column: &TagColumn| {
             let dictionary = &column.dictionary;
-            let spans = dictionary.spans.len() * size_of::<TextSpan>();
-            column.codes.len() * size_of::<u32>() + dictionary.arena.len() + spans + size_of::<TagColumn>()
+            column.codes.len() * size_of::<u32>() + dictionary.bytes() + size_of::<TagColumn>()
         };
         self.columns.iter().map(column).sum()
     }
