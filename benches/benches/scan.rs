@@ -96,7 +96,7 @@ fn scan(
 ) {
     let program = Program::compile(query, &Options::default()).unwrap();
     let run = || {
-        let options = ScanOptions { pool: Some(pool.clone()), ..ScanOptions::over_all_time() };
+        let options = ScanOptions { pool: Some(pool.clone()), states: None, ..ScanOptions::over_all_time() };
         Scan::start(snapshot.clone(), Arc::clone(&program), options).unwrap().wait().unwrap()
     };
     let result = run();

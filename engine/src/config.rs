@@ -112,6 +112,9 @@ pub struct EngineConfig {
     pub feed_batches: usize,
     /// Most repositories in one data directory.
     pub max_repositories: usize,
+    /// What queries learnt of sealed blocks, kept for those who ask the same again, in bytes of memory; 0 keeps
+    /// nothing. One cache serves the whole process: the engine opened last says how large it is.
+    pub state_cache_bytes: usize,
 }
 
 const KIB: usize = 1 << 10;
@@ -144,6 +147,7 @@ impl EngineConfig {
             retention: Retention::default(),
             feed_batches: 1_024,
             max_repositories: 1_024,
+            state_cache_bytes: 64 * MIB,
         }
     }
 }

@@ -53,6 +53,14 @@ pub struct EngineStats {
     pub segment_bytes: u64,
     /// Batches a follower missed in its queue and must reread.
     pub feed_missed_batches: u64,
+    /// Blocks answered from states that earlier queries left.
+    pub state_cache_hits: u64,
+    /// Blocks looked for among those states and not found.
+    pub state_cache_misses: u64,
+    /// Gauge: states kept.
+    pub state_cache_entries: u64,
+    /// Gauge: bytes of memory they take.
+    pub state_cache_bytes: u64,
     /// Gauge: bytes free on the file system.
     pub free_bytes: u64,
     /// Why the log takes nothing more; `None` while it does.

@@ -12,6 +12,7 @@ use crate::error::{EngineError, StoreError};
 use crate::pipeline::commit::Commit;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::{Repository, seal, upkeep};
+use crate::scan::StateCache;
 use crate::stats::EngineStats;
 use crate::store::Store;
 use crate::store::files::{Files, Lock};
@@ -60,6 +61,7 @@ impl Engine {
     /// As [`Engine::open`].
     pub fn open_in(files: Files, config: EngineConfig) -> Result<Engine, EngineError> {
         let Some(lock) = files.lock()? else { return Err(EngineError::InUse(config.data_dir)) };
+        StateCache::shared().set_limit(config.state_cache_bytes);
         let (store, writer) = Store::open(files, config)?;
         let store = Arc::new(store);
         let (seal, wake) = bounded(1);
@@ -134,6 +136,9 @@ impl Engine {
         let mut stats = self.store.stats();
         let (batches, bytes) = self.intake.waiting();
         (stats.queue_batches, stats.queue_bytes) = (batches as u64, bytes as u64);
+        let states = StateCache::shared().stats();
+        (stats.state_cache_hits, stats.state_cache_misses) = (states.hits, states.misses);
+        (stats.state_cache_entries, stats.state_cache_bytes) = (states.entries, states.bytes);
         stats
     }
 

@@ -44,7 +44,7 @@ impl Running {
         for slot in &self.slots {
             // A slot that is being worked on lets go by itself.
             if let Some(mut work) = slot.work.try_lock() {
-                work.close();
+                work.close(&slot.sums);
             }
         }
         let mut output = self.output.lock();

@@ -10,7 +10,7 @@ use weir_query::compile::Options;
 use weir_query::machine::Context;
 use weir_query::program::{Program, ScanOrder};
 
-use super::{Scan, ScanOptions, ScanPool, ScanResult, Source};
+use super::{STATE_CACHE_BYTES, Scan, ScanOptions, ScanPool, ScanResult, Source, StateCache};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 use crate::store::block::encode_blocks;
 use crate::store::segment::{Segment, SegmentWriter};
@@ -178,7 +178,7 @@ fn options(window: Option<(u32, u32)>, threads: &ScanPool) -> ScanOptions {
         }
     };
     let context = Context { start_nanos, end_nanos, ..Context::default() };
-    ScanOptions { pool: Some(threads.clone()), ..ScanOptions::new(context) }
+    ScanOptions { pool: Some(threads.clone()), states: None, ..ScanOptions::new(context) }
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -186,7 +186,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_not_read_is_answered_alike(
@@ -196,22 +196,33 @@ proptest! {
         window in prop::option::of((0_u32..60_000, 0_u32..90_000)),
         questions in prop::collection::vec((0..FILTERS.len(), 0..AGGREGATES.len()), 6),
         last in prop::option::weighted(0.2, 1_u64..800),
+        states_bytes in prop::sample::select(vec![0, 200_000, STATE_CACHE_BYTES]),
     ) {
         let events: Vec<Event> = events.iter().cycle().take(events.len() * repeat).copied().collect();
         let batches = batches(&events, &shares);
         let up_to_sequence = batches.last().map_or(0, |batch| batch.base_sequence() + batch.len() as u64);
         let sealed = Arc::new(Snapshot { segments: segments(&batches), up_to_sequence, ..Snapshot::default() });
         let plain = Arc::new(Snapshot { batches, up_to_sequence, ..Snapshot::default() });
-        let pool = ScanPool::new(2);
+        let (pool, states) = (ScanPool::new(2), StateCache::new(states_bytes));
         for (filter, aggregate) in questions {
             let query = format!("{} {}", FILTERS[filter], AGGREGATES[aggregate]);
             let program = Program::compile(&query, &Options::default()).expect(&query);
             let mut options = options(window, &pool);
             options.last_sequence = last.unwrap_or(u64::MAX);
-            let (facts, rows) = (ask(sealed.clone(), &program, &options), ask(plain.clone(), &program, &options));
-            prop_assert_eq!(told(&facts), told(&rows), "{}", &query);
-            if program.scan_order() == ScanOrder::Any {
-                prop_assert_eq!(facts.stats.events_matched, rows.stats.events_matched, "{}", &query);
+            // A window that stays, then moves; and the first time nothing is kept.
+            let mut rows = ask(plain.clone(), &program, &options);
+            for turn in 0..4 {
+                if turn == 3 {
+                    options.context.start_nanos += 20 * SECOND;
+                    options.context.end_nanos += 20 * SECOND;
+                    rows = ask(plain.clone(), &program, &options);
+                }
+                options.states = (turn > 0).then(|| Arc::clone(&states));
+                let found = ask(sealed.clone(), &program, &options);
+                prop_assert_eq!(told(&found), told(&rows), "turn {}: {}", turn, &query);
+                if program.scan_order() == ScanOrder::Any {
+                    prop_assert_eq!(found.stats.events_matched, rows.stats.events_matched, "{}", &query);
+                }
             }
         }
     }
@@ -250,5 +261,45 @@ fn facts_answer_what_they_can() {
         }
         let blocks = stats.blocks_scanned + stats.blocks_answered_by_facts;
         assert_eq!((blocks, stats.granules_scanned + stats.granules_answered_by_facts > 0), (1, true));
+    }
+}
+
+#[test]
+fn what_was_learnt_of_a_segment_stays_as_long_as_it() {
+    let events: Vec<Event> = (0..3_000_u32).map(|at| (0, at as u8, 0, 0, 40)).collect();
+    let batches = batches(&events, &[(1_000, 1, 1, 1), (1_000, 1, 1, 1), (1_000, 1, 1, 1)]);
+    let mut segments = segments(&batches);
+    let source = |segments: &[Arc<Segment>]| -> Arc<dyn Source> {
+        let segments = segments.to_vec();
+        Arc::new(Snapshot { segments, up_to_sequence: 9_999, ..Snapshot::default() })
+    };
+    let states = StateCache::new(STATE_CACHE_BYTES);
+    let options = ScanOptions { states: Some(Arc::clone(&states)), ..options(None, &ScanPool::new(2)) };
+    let program =
+        Program::compile("status>200 | groupBy(level, function=sum(status))", &Options::default()).unwrap();
+    for (read, kept) in [(3_000, 0), (0, 3_000)] {
+        let stats = ask(source(&segments), &program, &options).stats;
+        assert_eq!((stats.events_scanned, stats.events_answered_by_states), (read, kept));
+    }
+    assert_eq!((states.stats().hits, states.stats().misses, states.stats().entries), (3, 3, 3));
+    let again = ScanOptions { states: None, ..options.clone() };
+    assert_eq!(
+        ask(source(&segments), &program, &again).stats.events_scanned,
+        3_000,
+        "read anew when asked to"
+    );
+    let other = Program::compile("status>200 | groupBy(level, function=avg(status))", &Options::default());
+    assert_eq!(ask(source(&segments), &other.unwrap(), &options).stats.events_answered_by_states, 0);
+    assert_eq!(states.stats().entries, 6);
+    // Two blocks were in the first segment.
+    drop(segments.remove(0));
+    assert_eq!(states.stats().entries, 2);
+    states.clear();
+    assert_eq!((states.stats().entries, states.stats().bytes), (0, 0));
+    let now = Program::compile("x := now() | groupBy(x, function=sum(status))", &Options::default()).unwrap();
+    for now_millis in [1_000, 2_000] {
+        let mut options = options.clone();
+        options.context.now_millis = now_millis;
+        assert_eq!(ask(source(&segments), &now, &options).stats.events_scanned, 1_000, "another moment");
     }
 }

@@ -1,11 +1,12 @@
 //! What a scan is told besides its source and its program.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_query::machine::Context;
 
-use super::ScanPool;
+use super::{ScanPool, StateCache};
 
 /// The most bytes the states of one scan may hold together, by default.
 pub const DEFAULT_STATE_BYTES: usize = 1 << 30;
@@ -38,6 +39,9 @@ pub struct ScanOptions {
     pub stream: bool,
     /// Matches held back to put them in order; over it they are handed out as they are, with a warning. Bytes.
     pub max_held_bytes: usize,
+    /// Where states of blocks are kept, for scans that ask the same; `None`: every block is read anew, and nothing of
+    /// it is kept.
+    pub states: Option<Arc<StateCache>>,
     /// Matches that wait for the reader; over it the scan waits. Rows.
     pub max_output_rows: usize,
 }
@@ -57,6 +61,7 @@ impl ScanOptions {
             max_state_bytes: DEFAULT_STATE_BYTES,
             stream: false,
             max_held_bytes: DEFAULT_HELD_BYTES,
+            states: Some(StateCache::shared()),
             max_output_rows: DEFAULT_OUTPUT_ROWS,
         }
     }

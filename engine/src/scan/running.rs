@@ -12,6 +12,7 @@ use weir_query::record::{OrderKey, Selection};
 use super::answer::End;
 use super::plan::{Bounds, Plan, Unit, Verdict};
 use super::sink::{Layout, Sums};
+use super::states::{Learnt, StateCache, StateKey};
 use super::stream::Output;
 use super::unit::{Outcome, Stepped, Work};
 use super::{ScanEnd, ScanError, ScanOptions, ScanResult, ScanStats, Source};
@@ -28,6 +29,10 @@ pub(super) struct Running {
     pub(super) stream: bool,
     pub(super) plan: Plan,
     pub(super) time_budget: Option<Duration>,
+    /// Where states of blocks are kept, and what those of this program are called.
+    states: Option<(Arc<StateCache>, u64)>,
+    /// States of blocks are too large to be kept.
+    states_too_large: AtomicBool,
     max_state_bytes: usize,
     max_threads: usize,
     pub(super) started: Instant,
@@ -95,7 +100,12 @@ impl Running {
             bytes: AtomicUsize::new(0),
             busy: AtomicBool::new(false),
         });
+        let keeps = layout == Layout::One && !options.stream;
+        let states = options.states.clone().filter(|states| keeps && !states.is_off());
+        let states = states.and_then(|states| Some((states, program.state_key(&context)?)));
         let running = Running {
+            states,
+            states_too_large: AtomicBool::new(false),
             slots: slots.collect(),
             cursor: Mutex::new(Cursor { next: 0, left: plan.units().len(), open: vec![None; threads] }),
             output: Mutex::new(Output::new(options.max_held_bytes, options.max_output_rows)),
@@ -190,7 +200,7 @@ impl Running {
             }
         }
         if self.is_ended() {
-            work.close();
+            work.close(&own.sums);
         }
         own.busy.store(work.is_open(), Ordering::Release);
     }
@@ -216,15 +226,40 @@ impl Running {
         own.or(unread) == newest
     }
 
+    // States that are kept.
+
+    /// Where the state of `unit` alone may be kept, and its name there.
+    pub(super) fn state_key(&self, unit: &Unit) -> Option<(&Arc<StateCache>, StateKey)> {
+        let (states, program) = self.states.as_ref()?;
+        let covered = self.plan.bounds().cover(&unit.facts);
+        if !covered || self.states_too_large.load(Ordering::Relaxed) {
+            return None;
+        }
+        let part = self.plan.part(unit)?.serial()?;
+        Some((states, StateKey { part, block: unit.block, program: *program }))
+    }
+
+    /// Keeps what was learnt of all of `unit`.
+    pub(super) fn keep(&self, unit: &Unit, key: StateKey, learnt: Learnt) {
+        let (Some((states, _)), Some(part)) = (&self.states, self.plan.part(unit)) else { return };
+        if !states.keep(&**part, key, learnt) {
+            // Those of the other blocks will be no smaller: learning them apart would be for nothing.
+            self.states_too_large.store(true, Ordering::Relaxed);
+        }
+    }
+
     // One unit.
 
     /// Takes the next unit and opens it. False: there is none.
     fn open_next(&self, slot: usize, own: &Slot, work: &mut Work) -> bool {
         let Some(unit) = self.claim(slot) else { return false };
-        let answered = work.answer(self, &unit, &own.sums);
-        if answered.outcome.is_some() || answered.too_large.is_some() {
-            self.take_in(slot, own, answered);
-            return true;
+        for answer in [Work::answer, Work::recall] {
+            let answered = answer(work, self, &unit, &own.sums);
+            if answered.outcome.is_some() || answered.too_large.is_some() {
+                self.take_in(slot, own, answered);
+                return true;
+            }
+            self.stats.lock().add(&answered.stats);
         }
         let verdict =
             self.plan.prune(&unit, |fault| self.warn(fault), |counted| self.stats.lock().add(counted));
@@ -300,6 +335,7 @@ impl Running {
             let mut stats = self.stats.lock();
             match outcome {
                 Outcome::Scanned => stats.blocks_scanned += 1,
+                Outcome::Kept => stats.blocks_answered_by_states += 1,
                 Outcome::Answered => stats.blocks_answered_by_facts += 1,
                 Outcome::Damaged => stats.blocks_damaged += 1,
                 Outcome::PrunedByFacts => stats.blocks_pruned_by_facts += 1,

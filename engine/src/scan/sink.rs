@@ -123,6 +123,14 @@ impl Sums {
         }
     }
 
+    /// Adds what `state` learnt of one block.
+    pub(super) fn merge_state(&mut self, state: &State) -> Result<(), StepError> {
+        match self {
+            Sums::One(own) => own.merge(state),
+            Sums::Buckets(_) => Ok(()),
+        }
+    }
+
     /// Adds what `other` learnt.
     pub(super) fn merge(&mut self, other: &Sums) -> Result<(), StepError> {
         match (self, other) {

@@ -1,5 +1,6 @@
 //! A snapshot of a repository as the source of a scan.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -77,6 +78,14 @@ impl Part for Sealed {
 
     fn summary(&self, block: usize) -> Option<&dyn Summary> {
         self.0.facts().blocks.get(block).map(|facts| facts as &dyn Summary)
+    }
+
+    fn serial(&self) -> Option<u64> {
+        Some(self.0.serial())
+    }
+
+    fn attach(&self, companion: Box<dyn Any + Send + Sync>) {
+        self.0.attach(companion);
     }
 
     fn open(&self, block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {

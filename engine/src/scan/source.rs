@@ -4,6 +4,7 @@
 //! of [`Part`]s (a segment, a head batch), and a part of blocks. A scan asks for facts first, prunes, and opens
 //! only the blocks that are left. Nothing here can write.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,6 +48,17 @@ pub trait Part: Send + Sync {
     fn summary(&self, block: usize) -> Option<&dyn Summary> {
         let _ = block;
         None
+    }
+
+    /// A number that no other part of this process has or will have, of parts that last; `None`: what is learnt of it
+    /// is not worth keeping.
+    fn serial(&self) -> Option<u64> {
+        None
+    }
+
+    /// Drops `companion` when the part goes, not before. Only asked of parts with a number.
+    fn attach(&self, companion: Box<dyn Any + Send + Sync>) {
+        drop(companion);
     }
 
     /// The rows of block `block`.

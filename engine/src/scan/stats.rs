@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What was read, and what was not and why. Every block in range is counted once: pruned by facts, by index,
-/// skipped by an early exit, answered from facts, damaged, or scanned; head batches count as blocks.
+/// skipped by an early exit, answered from facts or kept states, damaged, or scanned; head batches count as blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScanStats {
     /// Segments the snapshot has.
@@ -24,6 +24,10 @@ pub struct ScanStats {
     pub blocks_skipped_early: u64,
     /// Blocks whose facts said all that the program asked for.
     pub blocks_answered_by_facts: u64,
+    /// Blocks of which another scan had kept what the program learns from them.
+    pub blocks_answered_by_states: u64,
+    /// Blocks that were looked for among kept states and not found.
+    pub blocks_missed_by_states: u64,
     /// Blocks read.
     pub blocks_scanned: u64,
     /// Blocks that could not be read.
@@ -38,10 +42,14 @@ pub struct ScanStats {
     pub granules_pruned_by_index: u64,
     /// Granules of blocks answered from facts.
     pub granules_answered_by_facts: u64,
+    /// Granules of blocks answered from kept states.
+    pub granules_answered_by_states: u64,
     /// Granules read.
     pub granules_scanned: u64,
     /// Events of blocks answered from facts.
     pub events_answered_by_facts: u64,
+    /// Events of blocks answered from kept states.
+    pub events_answered_by_states: u64,
     /// Events the program was run over.
     pub events_scanned: u64,
     /// Raw bytes of the events the program was run over, estimated from their block's mean.
@@ -64,6 +72,8 @@ impl ScanStats {
         self.blocks_pruned_by_index += other.blocks_pruned_by_index;
         self.blocks_skipped_early += other.blocks_skipped_early;
         self.blocks_answered_by_facts += other.blocks_answered_by_facts;
+        self.blocks_answered_by_states += other.blocks_answered_by_states;
+        self.blocks_missed_by_states += other.blocks_missed_by_states;
         self.blocks_scanned += other.blocks_scanned;
         self.blocks_damaged += other.blocks_damaged;
         self.granules += other.granules;
@@ -71,8 +81,10 @@ impl ScanStats {
         self.granules_pruned_by_facts += other.granules_pruned_by_facts;
         self.granules_pruned_by_index += other.granules_pruned_by_index;
         self.granules_answered_by_facts += other.granules_answered_by_facts;
+        self.granules_answered_by_states += other.granules_answered_by_states;
         self.granules_scanned += other.granules_scanned;
         self.events_answered_by_facts += other.events_answered_by_facts;
+        self.events_answered_by_states += other.events_answered_by_states;
         self.events_scanned += other.events_scanned;
         self.bytes_scanned += other.bytes_scanned;
         self.events_matched += other.events_matched;

@@ -1,5 +1,6 @@
 //! A source for tests: rows that are made up, blocks that are slow or damaged on demand.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,11 @@ impl Part for TestPart {
             true => Err(RowsError::Damaged("index".to_owned())),
             false => Ok(self.candidates.clone()),
         }
+    }
+
+    /// For tests of what is kept: as if all were one part that never goes.
+    fn attach(&self, companion: Box<dyn Any + Send + Sync>) {
+        Box::leak(companion);
     }
 
     fn open(&self, block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {

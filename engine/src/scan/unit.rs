@@ -15,6 +15,7 @@ use super::plan::Unit;
 use super::running::Running;
 use super::sink::Sums;
 use super::source::GRANULE_ROWS;
+use super::states::{Learnt, StateKey};
 
 /// Granules stepped at once, at most: a whole block.
 const MAX_GROUP: usize = 64;
@@ -29,6 +30,7 @@ pub(super) enum Outcome {
     Scanned,
     Damaged,
     Answered,
+    Kept,
     PrunedByFacts,
     PrunedByIndex,
 }
@@ -37,7 +39,15 @@ pub(super) enum Outcome {
 pub(super) struct Work {
     machine: Option<Machine>,
     open: Option<Open>,
+    apart: Option<Apart>,
     group: usize,
+}
+
+/// What is learnt of the open block alone, to be kept.
+struct Apart {
+    key: StateKey,
+    sums: Sums,
+    matched: u64,
 }
 
 /// A block that is being stepped.
@@ -77,17 +87,41 @@ impl Work {
     pub(super) fn new(order: ScanOrder) -> Work {
         // Whoever may stop early starts small; the others too, until it is known how long a group takes.
         let group = if order == ScanOrder::Any { 4 } else { 1 };
-        Work { machine: None, open: None, group }
+        Work { machine: None, open: None, apart: None, group }
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Lets everything go.
-    pub(super) fn close(&mut self) {
+    /// Lets everything go; what was learnt stays in `sums`.
+    pub(super) fn close(&mut self, sums: &Mutex<Sums>) {
+        if let Some(apart) = self.apart.take() {
+            // Over its limit, the sum holds all that was learnt nevertheless.
+            let _ = sums.lock().merge(&apart.sums);
+        }
         self.open = None;
         self.machine = None;
+    }
+
+    /// Takes what another scan learnt of `unit`; without an outcome when none did.
+    pub(super) fn recall(&mut self, scan: &Running, unit: &Unit, sums: &Mutex<Sums>) -> Stepped {
+        let mut stepped = Stepped::default();
+        let Some((states, key)) = scan.state_key(unit) else { return stepped };
+        let Some(learnt) = states.get(key) else {
+            stepped.stats.blocks_missed_by_states = 1;
+            return stepped;
+        };
+        let mut sums = sums.lock();
+        match sums.merge_state(&learnt.state) {
+            Ok(()) => stepped.outcome = Some(Outcome::Kept),
+            Err(fault) => stepped.too_large = Some(fault),
+        }
+        stepped.stats.granules_answered_by_states = unit.granules() as u64;
+        stepped.stats.events_answered_by_states = unit.facts.rows as u64;
+        stepped.stats.events_matched = learnt.matched;
+        stepped.bytes = sums.bytes();
+        stepped
     }
 
     /// Learns what `unit` would tell from its facts; without an outcome when it has to be read.
@@ -132,6 +166,11 @@ impl Work {
         });
         match opened {
             Some(Ok(open)) => {
+                self.apart = scan.state_key(&open.unit).map(|(_, key)| Apart {
+                    key,
+                    sums: scan.layout.empty(self.machine(scan)),
+                    matched: 0,
+                });
                 self.open = Some(open);
                 None
             }
@@ -154,7 +193,15 @@ impl Work {
         let within = open.next_group(scan, self.group, &mut stepped.stats);
         let result = match within {
             Ok(within) if within.is_empty() => Ok(()),
-            Ok(within) => step_rows(scan, machine, open, within, sums, &mut stepped),
+            Ok(within) => {
+                let passed = machine.passed();
+                let done = match &mut self.apart {
+                    Some(apart) => step_rows(scan, machine, open, within, &mut apart.sums, &mut stepped),
+                    None => step_rows(scan, machine, open, within, &mut sums.lock(), &mut stepped),
+                };
+                stepped.stats.events_matched = machine.passed() - passed;
+                done
+            }
             Err(fault) => Err(StepError::Rows(fault)),
         };
         let took = begun.elapsed();
@@ -176,10 +223,34 @@ impl Work {
             }
         };
         stepped.newest_left = open.newest_left(scan);
+        if let Some(apart) = &mut self.apart {
+            apart.matched += stepped.stats.events_matched;
+        }
         if stepped.outcome.is_some() {
-            self.open = None;
+            self.finish(scan, sums, &mut stepped);
         }
         stepped
+    }
+
+    /// The open block is done with: what was learnt of it alone goes into the sums, and is kept if it is all.
+    fn finish(&mut self, scan: &Running, sums: &Mutex<Sums>, stepped: &mut Stepped) {
+        let (Some(open), apart) = (self.open.take(), self.apart.take()) else { return };
+        let Some(apart) = apart else { return };
+        let mut sums = sums.lock();
+        if let Err(fault) = sums.merge(&apart.sums) {
+            stepped.too_large = Some(fault);
+        }
+        stepped.bytes = sums.bytes();
+        drop(sums);
+        if stepped.outcome == Some(Outcome::Scanned) {
+            // Merged into an empty state it is rid of what stepping left in it.
+            let mut state = self.machine(scan).new_state();
+            if let Sums::One(learnt) = &apart.sums
+                && state.merge(learnt).is_ok()
+            {
+                scan.keep(&open.unit, apart.key, Learnt { state, matched: apart.matched });
+            }
+        }
     }
 }
 
@@ -203,17 +274,13 @@ fn step_rows(
     machine: &mut Machine,
     open: &Open,
     within: Selection,
-    sums: &Mutex<Sums>,
+    sums: &mut Sums,
     stepped: &mut Stepped,
 ) -> Result<(), StepError> {
     let rows = within.count() as u64;
     stepped.stats.events_scanned += rows;
     stepped.stats.bytes_scanned += rows * open.unit.facts.raw_bytes / (open.unit.facts.rows.max(1) as u64);
-    let mut sums = sums.lock();
-    let passed = machine.passed();
-    let done = sums.step(scan.layout, machine, &*open.rows, within);
-    stepped.stats.events_matched += machine.passed() - passed;
-    done?;
+    sums.step(scan.layout, machine, &*open.rows, within)?;
     stepped.horizon = sums.horizon();
     if let (true, Sums::One(state)) = (scan.stream, &mut *sums) {
         stepped.tables = state.take_rows();

@@ -26,7 +26,9 @@ mod tests;
 mod verify;
 mod writer;
 
+use std::any::Any;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -53,11 +55,23 @@ pub const FORMAT_VERSION: u32 = 1;
 #[derive(Debug)]
 pub struct Segment {
     id: u64,
+    serial: u64,
     bytes: Bytes,
     footer: Footer,
     facts: SegmentFacts,
     index: Arc<GramTable>,
     blocks: Vec<Slot>,
+    companions: Companions,
+}
+
+/// Things that live as long as a segment is open.
+#[derive(Default)]
+struct Companions(Mutex<Vec<Box<dyn Any + Send + Sync>>>);
+
+impl std::fmt::Debug for Companions {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} companions", self.0.lock().len())
+    }
 }
 
 /// A block as far as it is known.
@@ -127,13 +141,27 @@ impl Segment {
             return Err(damaged((footer.facts.offset, Corrupt("facts of other blocks"))));
         }
         let blocks = footer.blocks.iter().map(|_| Slot::default()).collect();
-        Ok(Segment { id, bytes, footer, facts, index: Arc::new(index), blocks })
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let serial = OPENED.fetch_add(1, Ordering::Relaxed);
+        let (index, companions) = (Arc::new(index), Companions::default());
+        Ok(Segment { id, serial, bytes, footer, facts, index, blocks, companions })
     }
 
     /// Its id.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// A number that no other segment has or had in this process, nor this one when it is opened again.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Keeps `companion` until the segment is closed.
+    pub fn attach(&self, companion: Box<dyn Any + Send + Sync>) {
+        self.companions.0.lock().push(companion);
     }
 
     /// What is known about all its rows.
