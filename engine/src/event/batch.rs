@@ -298,7 +298,7 @@ impl<'a> Part<'a> {
     }
 
     /// The tokens of all holes, in order: with [`Shape::rebuild`] they give the text back.
-    pub fn tokens(&self) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+    pub fn tokens(&self) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
         let part = *self;
         let holes = part.shape.holes();
         let first = part.first_value as usize;

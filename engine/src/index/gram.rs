@@ -4,6 +4,8 @@
 //! a fifth byte in, since numbers share their beginnings. What folding or hashing throws together is only a false
 //! candidate, never a missed one, as texts and literals go through the same [`windows`].
 
+/// Longest window, in bytes.
+pub(crate) const WINDOW_BYTES: usize = 5;
 /// Hashes there are.
 pub const GRAMS: usize = 1 << 16;
 const WORDS: usize = GRAMS / 64;

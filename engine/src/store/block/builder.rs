@@ -159,7 +159,7 @@ pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedB
     }));
     let (facts, bytes) = written.ok().flatten()?;
     index_tags(gather, &facts);
-    Some(EncodedBlock { bytes, facts, grams: std::mem::take(&mut gather.grams) })
+    Some(EncodedBlock { bytes, facts, grams: std::mem::take(&mut gather.grams).into_maps() })
 }
 
 /// What became of the columns of the raw texts and of the attributes.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use weir_query::record::OrderKey;
 
+use super::BLOCK_RAW_BYTES_MAX;
+use super::grams::Grams;
 use super::part::{Part, PartInput, TextKind};
-use super::{BLOCK_RAW_BYTES_MAX, GRANULE_ROWS};
 use crate::event::json::unescape_into;
 use crate::event::{EventBatch, Shape, TagSet};
-use crate::index::gram::GramMap;
 
 /// Paths, skeletons and tags of a block take about this much of its directory, unless it is one row. It must be read
 /// whole to read anything, and no more than `SECTION_BYTES_MAX` of it is.
@@ -37,7 +37,7 @@ pub(crate) struct Gather<'a> {
     /// The attributes as written; empty where there are none.
     pub(crate) attribute_texts: Vec<&'a [u8]>,
     pub(crate) raw_bytes: u64,
-    pub(crate) grams: Vec<GramMap>,
+    pub(crate) grams: Grams<'a>,
     /// Skeletons of the shapes of sources, by source and number.
     shape_codes: HashMap<(usize, usize, bool), u32, foldhash::fast::FixedState>,
     tag_set_codes: HashMap<(usize, usize), i64, foldhash::fast::FixedState>,
@@ -82,7 +82,7 @@ impl<'a> Gather<'a> {
             raws: Vec::new(),
             attribute_texts: Vec::new(),
             raw_bytes: 0,
-            grams: Vec::new(),
+            grams: Grams::default(),
             shape_codes: HashMap::default(),
             tag_set_codes: HashMap::default(),
             known_tags: HashMap::default(),
@@ -127,7 +127,7 @@ impl<'a> Gather<'a> {
                 let code = self.code_of(source, part.shape_index(), part.shape(), true);
                 let escapes = memchr::memchr(b'\\', raw).is_some();
                 self.push_head(&head, raw, attributes);
-                self.raw.push_json(code, part.tokens().map(str::as_bytes));
+                self.push_json(raw, code, part.tokens().map(str::as_bytes));
                 if escapes {
                     self.note_escapes(code, part.tokens().map(str::as_bytes), true);
                 }
@@ -135,9 +135,26 @@ impl<'a> Gather<'a> {
             None => {
                 let kind = if batch.is_utf8(row) { TextKind::Text } else { TextKind::Bytes };
                 self.push_head(&head, raw, attributes);
-                self.raw.push_whole(raw, kind);
+                self.push_whole(raw, kind);
             }
         }
+    }
+
+    /// Adds the raw text of a row: what stands in the holes of skeleton `code`.
+    fn push_json(&mut self, raw: &[u8], code: u32, tokens: impl Iterator<Item = &'a [u8]> + Clone) {
+        if let Some(skeleton) = self.raw.skeletons.get(code as usize) {
+            self.grams.add_filled(raw, code, skeleton, tokens.clone());
+        }
+        self.raw.push_json(code, tokens);
+    }
+
+    /// Adds the raw text of a row without fields.
+    fn push_whole(&mut self, raw: &'a [u8], kind: TextKind) {
+        match kind {
+            TextKind::Bytes => self.grams.add(String::from_utf8_lossy(raw).as_bytes()),
+            _ => self.grams.add(raw),
+        }
+        self.raw.push_whole(raw, kind);
     }
 
     /// Adds a row of another block.
@@ -159,12 +176,12 @@ impl<'a> Gather<'a> {
         self.push_head(head, raw, attributes);
         match text {
             RawText::Json(code, tokens) => {
-                self.raw.push_json(code, tokens.iter().copied());
+                self.push_json(raw, code, tokens.iter().copied());
                 if memchr::memchr(b'\\', raw).is_some() {
                     self.note_escapes(code, tokens.iter().copied(), true);
                 }
             }
-            RawText::Whole(kind) => self.raw.push_whole(raw, kind),
+            RawText::Whole(kind) => self.push_whole(raw, kind),
         }
     }
 
@@ -172,7 +189,7 @@ impl<'a> Gather<'a> {
     fn push_opaque(&mut self, head: &RowHead, raw: &'a [u8], kind: TextKind, attributes: Option<&'a [u8]>) {
         let code = attributes.map(|text| (self.attributes.whole(TextKind::Text), text));
         self.push_head(head, raw, code.map(|(code, text)| (code, text, move || std::iter::once(text))));
-        self.raw.push_whole(raw, kind);
+        self.push_whole(raw, kind);
     }
 
     /// The number of a set of tags.
@@ -235,9 +252,7 @@ impl<'a> Gather<'a> {
         raw: &'a [u8],
         attributes: Option<(u32, &'a [u8], impl Fn() -> I)>,
     ) {
-        if self.times.len().is_multiple_of(GRANULE_ROWS) {
-            self.grams.push(GramMap::default());
-        }
+        self.grams.start_row(self.times.len());
         self.times.push(head.key.nanos);
         self.sequences.push(head.key.sequence as i64);
         self.ingest.push(head.ingest);
@@ -245,20 +260,12 @@ impl<'a> Gather<'a> {
         self.tag_codes.push(head.tags);
         self.raws.push(raw);
         self.raw_bytes += raw.len() as u64;
-        if let Some(grams) = self.grams.last_mut() {
-            match std::str::from_utf8(raw) {
-                Ok(_) => grams.add(raw),
-                Err(_) => grams.add(String::from_utf8_lossy(raw).as_bytes()),
-            }
-        }
         match attributes {
             Some((code, text, tokens)) => {
                 self.attributes.push_json(code, tokens());
                 self.attribute_texts.push(text);
                 self.attribute_bytes += text.len();
-                if let Some(grams) = self.grams.last_mut() {
-                    tokens().for_each(|token| grams.add(token));
-                }
+                tokens().for_each(|token| self.grams.add(token));
                 if memchr::memchr(b'\\', text).is_some() {
                     self.note_escapes(code, tokens(), false);
                 }
@@ -280,10 +287,8 @@ impl<'a> Gather<'a> {
             part.mark_escaped(code, hole);
             self.scratch.clear();
             let token = std::str::from_utf8(token).unwrap_or_default();
-            if unescape_into(token, &mut self.scratch).is_ok()
-                && let Some(grams) = self.grams.last_mut()
-            {
-                grams.add(self.scratch.as_bytes());
+            if unescape_into(token, &mut self.scratch).is_ok() {
+                self.grams.add(self.scratch.as_bytes());
             }
         }
     }

@@ -47,8 +47,8 @@ impl Pattern {
         }
         let mut seen = [Seen::default(); LENGTH_MAX];
         let seen = seen.get_mut(..first.len())?;
-        for run in texts.chunks(RUN) {
-            for text in run {
+        for texts in texts.chunks(TEXTS_AT_ONCE) {
+            for text in texts {
                 if text.len() != first.len() {
                     return None;
                 }
@@ -317,7 +317,7 @@ struct Seen {
 }
 
 /// Texts after which it is looked whether they can still have a pattern.
-const RUN: usize = 64;
+const TEXTS_AT_ONCE: usize = 64;
 const LOWER: u8 = 1;
 const UPPER: u8 = 2;
 const OTHER: u8 = 4;

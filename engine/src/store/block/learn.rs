@@ -141,8 +141,11 @@ pub(crate) fn index_tags(gather: &mut Gather<'_>, facts: &BlockFacts) {
     if hidden.iter().all(Vec::is_empty) {
         return;
     }
-    for (grams, codes) in gather.grams.iter_mut().zip(gather.tag_codes.chunks(GRANULE_ROWS)) {
-        for code in codes {
+    for (grams, codes) in gather.grams.maps_mut().zip(gather.tag_codes.chunks(GRANULE_ROWS)) {
+        let mut codes = codes.to_vec();
+        codes.sort_unstable();
+        codes.dedup();
+        for code in &codes {
             let values = usize::try_from(*code).ok().and_then(|code| hidden.get(code));
             values.into_iter().flatten().for_each(|value| grams.add(value.as_bytes()));
         }

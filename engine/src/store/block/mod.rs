@@ -25,6 +25,7 @@ pub(crate) mod encode;
 pub mod facts;
 mod field;
 pub(crate) mod gather;
+mod grams;
 pub(crate) mod hex;
 pub(crate) mod ints;
 mod learn;

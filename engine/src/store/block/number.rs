@@ -50,6 +50,8 @@ impl Form {
         }
         let (mut scale, mut least, mut padded) = (0, usize::MAX, false);
         for text in texts {
+            // No form starts otherwise, and most that are no numbers do.
+            text.first().filter(|first| first.is_ascii_digit() || **first == b'-')?;
             let after = memchr::memchr(b'.', text).map_or(0, |point| text.len() - point - 1);
             (scale, least) = (scale.max(after), least.min(after));
             padded |= matches!(text, [b'0', b'0'..=b'9', ..]);

@@ -61,20 +61,40 @@ pub(crate) struct Body {
     /// The directory.
     pub(crate) directory: Vec<u8>,
     pool: Vec<u8>,
+    compressors: Compressors,
+    scratch: Vec<u8>,
+}
+
+/// A compressor a level. Without one (out of memory) sections are stored as they are.
+#[derive(Default)]
+struct Compressors {
     fast: Option<zstd::bulk::Compressor<'static>>,
     dense: Option<zstd::bulk::Compressor<'static>>,
-    scratch: Vec<u8>,
+}
+
+thread_local! {
+    /// Compressors that no body has now: their tables take longer to set up than a small block does to compress.
+    static COMPRESSORS: RefCell<Compressors> = RefCell::default();
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let own = std::mem::take(&mut self.compressors);
+        COMPRESSORS.with_borrow_mut(|kept| *kept = own);
+    }
 }
 
 impl Body {
     pub(crate) fn new() -> Body {
+        let kept = COMPRESSORS.take();
         Body {
             bytes: Vec::new(),
             directory: Vec::new(),
             pool: Vec::new(),
-            // Without a compressor (out of memory) sections are stored as they are.
-            fast: zstd::bulk::Compressor::new(1).ok(),
-            dense: zstd::bulk::Compressor::new(3).ok(),
+            compressors: Compressors {
+                fast: kept.fast.or_else(|| zstd::bulk::Compressor::new(1).ok()),
+                dense: kept.dense.or_else(|| zstd::bulk::Compressor::new(3).ok()),
+            },
             scratch: Vec::new(),
         }
     }
@@ -141,8 +161,8 @@ impl Body {
         /// Sections longer than this are tried on a part of this length first.
         const TRIAL_BYTES: usize = 8 << 10;
         let compressor = match content {
-            Content::Packed | Content::Digits => self.fast.as_mut(),
-            Content::Text => self.dense.as_mut(),
+            Content::Packed | Content::Digits => self.compressors.fast.as_mut(),
+            Content::Text => self.compressors.dense.as_mut(),
         };
         let Some(compressor) = compressor else { return false };
         let pays = |stored: usize, raw: usize| stored * 100 <= raw * 85;

@@ -22,31 +22,36 @@ pub(crate) struct Split {
     last_day: LastDay,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Other,
-    Digit,
-    Letter,
-}
+/// Kinds of bytes, a bit each: what is in no token, or may start a hole though it is in none, has no other bit.
+const DIGIT: u8 = 1;
+/// A letter that is a hexadecimal digit, too.
+const HEX: u8 = 2;
+/// Any other letter, and every byte outside ASCII.
+const LETTER: u8 = 4;
+/// `"` or `=`.
+const OPENS: u8 = 8;
+const TOKEN: u8 = DIGIT | HEX | LETTER;
 
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Other; 256];
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
     let mut byte = 0;
     #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
     while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b'0'..=b'9' => Class::Digit,
-            b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => Class::Letter,
-            _ => Class::Other,
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'f' | b'A'..=b'F' => HEX,
+            b'g'..=b'z' | b'G'..=b'Z' | 0x80.. => LETTER,
+            b'"' | b'=' => OPENS,
+            _ => 0,
         };
         byte += 1;
     }
-    classes
+    kinds
 };
 
 #[inline]
-fn class(byte: u8) -> Class {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Other)
+fn kind(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 impl Split {
@@ -61,24 +66,25 @@ impl Split {
         let mut literal = 0;
         let mut at = 0;
         while let Some(byte) = text.get(at) {
-            let hole = match class(*byte) {
-                Class::Other => match quoted(text, at).or_else(|| assigned(text, at)) {
+            let hole = match kind(*byte) {
+                0 => {
+                    at += 1;
+                    continue;
+                }
+                OPENS => match quoted(text, at).or_else(|| assigned(text, at)) {
                     Some(hole) => hole,
                     None => {
                         at += 1;
                         continue;
                     }
                 },
-                Class::Digit | Class::Letter => {
-                    let (hole, end) = token(text, at, &mut self.last_day);
-                    match hole {
-                        Some(hole) => hole,
-                        None => {
-                            at = end;
-                            continue;
-                        }
+                _ => match token(text, at, &mut self.last_day) {
+                    (Some(hole), _) => hole,
+                    (None, end) => {
+                        at = end;
+                        continue;
                     }
-                }
+                },
             };
             self.key.extend_from_slice(text.get(literal..hole.0).unwrap_or_default());
             self.key.push(HOLE);
@@ -110,7 +116,7 @@ fn quoted(text: &[u8], at: usize) -> Option<(usize, usize)> {
 fn assigned(text: &[u8], at: usize) -> Option<(usize, usize)> {
     (text.get(at) == Some(&b'=')).then_some(())?;
     let start = at + 1;
-    (class(*text.get(start)?) == Class::Letter).then_some(())?;
+    (kind(*text.get(start)?) & (HEX | LETTER) != 0).then_some(())?;
     let ends = |byte: &u8| {
         matches!(
             byte,
@@ -142,16 +148,17 @@ fn token(text: &[u8], at: usize, last_day: &mut LastDay) -> (Option<(usize, usiz
     {
         return (Some((at, at + len)), at + len);
     }
-    let (mut digits, mut plain) = (0, false);
-    let mut len = 0;
+    let (mut digits, mut kinds, mut len) = (0, 0, 0);
     for byte in rest {
-        match class(*byte) {
-            Class::Digit => digits += 1,
-            Class::Letter => plain |= !byte.is_ascii_hexdigit(),
-            Class::Other => break,
+        let kind = kind(*byte);
+        if kind & TOKEN == 0 {
+            break;
         }
+        kinds |= kind;
+        digits += usize::from(kind & DIGIT);
         len += 1;
     }
+    let plain = kinds & LETTER != 0;
     if len == 8
         && let Some(len) = uuid_len(rest)
     {
