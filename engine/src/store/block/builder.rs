@@ -165,7 +165,7 @@ pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedB
 /// What became of the columns of the raw texts and of the attributes.
 pub(crate) type KeptParts<'a> = (Vec<Kept<'a>>, Vec<Kept<'a>>);
 
-fn write<'a>(gather: &Gather<'a>, plain: bool) -> (Vec<u8>, KeptParts<'a>) {
+fn write<'g>(gather: &'g Gather<'_>, plain: bool) -> (Vec<u8>, KeptParts<'g>) {
     let mut body = Body::new();
     write_times(&mut body, &gather.times);
     encode::packed(&mut body, &gather.sequences);
@@ -200,7 +200,7 @@ fn write_times(body: &mut Body, times: &[i64]) {
 
 fn write_attributes<'a>(
     body: &mut Body,
-    attributes: &PartInput<'a>,
+    attributes: &'a PartInput,
     times: &[i64],
     plain: bool,
 ) -> Vec<Kept<'a>> {

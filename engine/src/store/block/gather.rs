@@ -31,8 +31,8 @@ pub(crate) struct Gather<'a> {
     pub(crate) arrival: Vec<i64>,
     pub(crate) tag_sets: Vec<Tags>,
     pub(crate) tag_codes: Vec<i64>,
-    pub(crate) raw: PartInput<'a>,
-    pub(crate) attributes: PartInput<'a>,
+    pub(crate) raw: PartInput,
+    pub(crate) attributes: PartInput,
     pub(crate) raws: Vec<&'a [u8]>,
     /// The attributes as written; empty where there are none.
     pub(crate) attribute_texts: Vec<&'a [u8]>,
@@ -149,7 +149,7 @@ impl<'a> Gather<'a> {
     }
 
     /// Adds the raw text of a row without fields.
-    fn push_whole(&mut self, raw: &'a [u8], kind: TextKind) {
+    fn push_whole(&mut self, raw: &[u8], kind: TextKind) {
         match kind {
             TextKind::Bytes => self.grams.add(String::from_utf8_lossy(raw).as_bytes()),
             _ => self.grams.add(raw),

@@ -24,7 +24,7 @@ const NO_NUMBERS: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
 
 /// One column of one part.
 struct Place<'g, 'a> {
-    part: &'g PartInput<'a>,
+    part: &'g PartInput,
     kept: &'g Kept<'a>,
     column: u32,
     escaped: bool,
@@ -155,7 +155,7 @@ pub(crate) fn index_tags(gather: &mut Gather<'_>, facts: &BlockFacts) {
 fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {
     let mut facts =
         FieldFacts { name: name.to_owned(), rows: 0, granules: 0, range: Some(NO_NUMBERS), values: None };
-    let holds = |part: &PartInput<'_>, column: u32| -> Vec<bool> {
+    let holds = |part: &PartInput, column: u32| -> Vec<bool> {
         part.skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect()
     };
     let tables: Vec<(&[u32], Vec<bool>)> =

@@ -47,6 +47,7 @@ pub(crate) mod template;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod values;
 pub(crate) mod wire;
 
 pub use builder::{EncodedBlock, encode_blocks};

@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use super::encode::{self, Kept};
 use super::node::{COLUMNS_MAX, Kind, Node, Skeleton, Skeletons};
 use super::section::{Body, Directory};
+use super::values::Values;
 use super::wire::{Corrupt, put_bytes, put_varint};
 use crate::event::Shape;
 
@@ -43,7 +44,7 @@ pub(crate) struct Place {
 }
 
 /// A part that is being gathered, row by row.
-pub(crate) struct PartInput<'a> {
+pub(crate) struct PartInput {
     /// A skeleton a row.
     pub(crate) codes: Vec<u32>,
     /// The skeletons.
@@ -55,16 +56,16 @@ pub(crate) struct PartInput<'a> {
     /// Which have a value with escapes.
     pub(crate) escaped: Vec<bool>,
     /// Their values, as written.
-    pub(crate) columns: Vec<Vec<&'a [u8]>>,
+    pub(crate) columns: Vec<Values>,
     /// About what paths and skeletons take of the directory.
     pub(crate) directory_bytes: usize,
     known_places: HashMap<Place, u32, foldhash::fast::FixedState>,
     known_shapes: HashMap<Vec<u8>, u32, foldhash::fast::FixedState>,
 }
 
-impl<'a> PartInput<'a> {
+impl PartInput {
     /// A part without rows; skeleton 0 is no text.
-    pub(crate) fn new() -> PartInput<'a> {
+    pub(crate) fn new() -> PartInput {
         PartInput {
             codes: Vec::new(),
             skeletons: vec![Skeleton::default()],
@@ -132,7 +133,7 @@ impl<'a> PartInput<'a> {
         self.directory_bytes += place.path.len() + PLACE_BYTES;
         self.known_places.insert(place.clone(), column);
         self.places.push(place);
-        self.columns.push(Vec::new());
+        self.columns.push(Values::default());
         self.escaped.push(false);
         column
     }
@@ -145,7 +146,7 @@ impl<'a> PartInput<'a> {
     }
 
     /// Adds a row with a JSON text of skeleton `code`.
-    pub(crate) fn push_json(&mut self, code: u32, tokens: impl Iterator<Item = &'a [u8]>) {
+    pub(crate) fn push_json<'t>(&mut self, code: u32, tokens: impl Iterator<Item = &'t [u8]>) {
         self.codes.push(code);
         let columns = self.skeletons.get(code as usize).map_or(&[][..], |skeleton| &skeleton.columns);
         for (column, token) in columns.iter().zip(tokens) {
@@ -164,7 +165,7 @@ impl<'a> PartInput<'a> {
     }
 
     /// Adds a row whose text has no fields.
-    pub(crate) fn push_whole(&mut self, text: &'a [u8], kind: TextKind) {
+    pub(crate) fn push_whole(&mut self, text: &[u8], kind: TextKind) {
         let code = self.whole(kind);
         self.push_json(code, std::iter::once(text));
     }
@@ -188,7 +189,7 @@ impl<'a> PartInput<'a> {
     }
 
     /// Writes the part; tells what became of each column. `plain` forgoes every clever form.
-    pub(crate) fn write(&self, body: &mut Body, times: &[i64], plain: bool) -> Vec<Kept<'a>> {
+    pub(crate) fn write(&self, body: &mut Body, times: &[i64], plain: bool) -> Vec<Kept<'_>> {
         put_varint(&mut body.directory, self.places.len() as u64);
         for (place, escaped) in self.places.iter().zip(&self.escaped) {
             put_bytes(&mut body.directory, place.path.as_bytes());
@@ -199,14 +200,15 @@ impl<'a> PartInput<'a> {
         put_varint(&mut body.directory, self.columns.len() as u64);
         let mut kept = Vec::with_capacity(self.columns.len());
         for (index, values) in self.columns.iter().enumerate() {
+            let values = values.slices();
             if plain {
-                encode::plain(body, values);
+                encode::plain(body, &values);
                 kept.push(Kept::Other);
             } else if values.len() == times.len() {
-                kept.push(encode::column(body, values, Some(times)));
+                kept.push(encode::column(body, &values, Some(times)));
             } else {
                 let own = self.times_of(index as u32, times);
-                kept.push(encode::column(body, values, Some(&own)));
+                kept.push(encode::column(body, &values, Some(&own)));
             }
         }
         encode::skeletons(body, &self.skeletons, &self.codes);

@@ -1,0 +1,46 @@
+//! The values of a column, end to end.
+//!
+//! A column is gone over several times before it is written. Where its values stand in the texts of events each look
+//! at one costs a line of the cache; copied once, while the text is at hand, they are read as they come.
+
+/// Values in order.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Values {
+    #[inline]
+    pub(crate) fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Each of them.
+    pub(crate) fn slices(&self) -> Vec<&[u8]> {
+        let mut start = 0;
+        let slice =
+            |end: &usize| self.bytes.get(std::mem::replace(&mut start, *end)..*end).unwrap_or_default();
+        self.ends.iter().map(slice).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back() {
+        let texts: [&[u8]; 4] = [b"", b"one", b"", b"three"];
+        let mut values = Values::default();
+        texts.iter().for_each(|text| values.push(text));
+        assert_eq!((values.len(), values.slices()), (4, texts.to_vec()));
+    }
+}
