@@ -43,6 +43,10 @@ pub(super) struct Footer {
 
 /// The checksum of part `part` of segment `id`: crc32c over its bytes, the id and the number.
 pub(super) fn checksum(bytes: &[u8], id: u64, part: u32) -> u32 {
+    if cfg!(fuzzing) {
+        // A fuzzer never guesses a checksum: it is to get at what lies behind.
+        return 0;
+    }
     let crc = crc32c::crc32c(bytes);
     let crc = crc32c::crc32c_append(crc, &id.to_le_bytes());
     crc32c::crc32c_append(crc, &part.to_le_bytes())
