@@ -37,6 +37,16 @@ impl Selection {
         selection
     }
 
+    /// The rows of `rows` whose bits in `words` are ones, 64 a word, the lowest first; words that lack count as
+    /// zeros, and bits past the last row are dropped.
+    #[must_use]
+    pub fn from_words(rows: usize, mut words: Vec<u64>) -> Selection {
+        words.resize(rows.div_ceil(64), 0);
+        let mut selection = Selection { rows, words };
+        selection.trim();
+        selection
+    }
+
     /// How many rows there are to choose from.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -227,6 +237,18 @@ mod tests {
                     assert_eq!(chosen.within(range).iter().collect::<Vec<_>>(), inside);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn words_are_cut_to_the_rows() {
+        for (rows, words) in
+            [(0, vec![7]), (3, vec![15]), (64, vec![7]), (130, vec![7, u64::MAX, u64::MAX, 1])]
+        {
+            let expected = Selection::from_fn(rows, |row| {
+                words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+            });
+            assert_eq!(Selection::from_words(rows, words), expected);
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use weir_query::record::{TextColumn, TextSpan, Unwritten};
 use weir_query::value::hash_bytes;
 
+use super::ask::{Ask, Fit};
 use super::bytes::Bytes;
 use super::needle::Needle;
 use super::wire::{Corrupt, Reader, put_bytes};
@@ -31,6 +32,21 @@ struct Run {
     /// The number of its first digit.
     digit: usize,
     len: usize,
+}
+
+/// Digits that a value must have in certain places.
+#[derive(Debug)]
+pub(crate) struct Masked {
+    mask: Vec<u8>,
+    digits: Vec<u8>,
+}
+
+impl Masked {
+    /// Whether the packed value `own` has them.
+    pub(super) fn are_in(&self, own: &[u8]) -> bool {
+        let places = own.iter().zip(&self.mask).zip(&self.digits);
+        places.fold(0, |differs, ((own, mask), digit)| differs | (own & mask ^ digit)) == 0
+    }
 }
 
 /// Most different runs of digits that are looked for at once.
@@ -154,45 +170,76 @@ impl Pattern {
 
     /// The whole bytes of digits of a value in which the needle starts at `start`; `None` when none can have it.
     fn core_at(&self, needle: &Needle, start: usize) -> Option<Vec<u8>> {
-        let letters = if self.upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
         let first = self.holes.partition_point(|hole| usize::from(*hole) < start);
-        let mut holes = self.holes.get(first..)?.iter().peekable();
-        let mut values = Vec::with_capacity(needle.len());
-        for at in 0..needle.len() {
-            let place = start + at;
-            if holes.next_if(|hole| usize::from(**hole) == place).is_some() {
-                values.push(letters.iter().position(|letter| needle.fits(at, *letter))? as u8);
-            } else if !needle.fits(at, *self.literal.get(place)?) {
-                return None;
-            }
-        }
+        let values = self.digits_at(needle, 0..needle.len(), start)?;
         let whole = values.get(first % 2..).unwrap_or_default();
         Some(whole.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, value| byte << 4 | value)).collect())
     }
 
-    /// Which of the values packed in `digits` contain the needle, given its [`Pattern::cores`].
-    pub(super) fn hits(&self, digits: &[u8], needle: &Needle, cores: &[Vec<u8>]) -> Vec<bool> {
-        let width = self.width().max(1);
-        let mut found = vec![false; digits.len() / width];
-        let mut text = Vec::with_capacity(self.literal.len());
-        for core in cores {
-            let finder = memchr::memmem::Finder::new(core);
-            let mut at = 0;
-            while let Some(hit) = digits.get(at..).and_then(|rest| finder.find(rest)) {
-                let value = (at + hit) / width;
-                at += hit + 1;
-                let Some(slot) = found.get_mut(value).filter(|slot| !**slot) else { continue };
-                text.clear();
-                self.append(digits.get(value * width..).unwrap_or_default(), &mut text);
-                *slot = needle.find(&text).is_some();
+    /// The digits of a value that has a part of the needle at `start`; `None` when none can have it.
+    fn digits_at(&self, needle: &Needle, part: Range<usize>, start: usize) -> Option<Vec<u8>> {
+        let letters = if self.upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let first = self.holes.partition_point(|hole| usize::from(*hole) < start);
+        let mut holes = self.holes.get(first..)?.iter().peekable();
+        let mut values = Vec::with_capacity(part.len());
+        for (place, at) in (start..).zip(part) {
+            if holes.next_if(|hole| usize::from(**hole) == place).is_some() {
+                values.push(letters.iter().position(|letter| needle.fits(at, &[*letter]))? as u8);
+            } else if !needle.fits(at, &[*self.literal.get(place)?]) {
+                return None;
             }
         }
-        found
+        Some(values)
     }
 
-    /// Whether no value contains `byte`.
-    pub(crate) fn never_has(&self, byte: u8) -> bool {
-        !byte.is_ascii_hexdigit() && !self.literal.contains(&byte)
+    /// The digits of values that have a part of the needle at their front, at their end, or are it; `None` when there
+    /// are no such values.
+    pub(super) fn digits(&self, needle: &Needle, ask: Ask) -> Option<Masked> {
+        let behind = self.literal.len().checked_sub(ask.len())?;
+        let start = match ask.fit {
+            Fit::Suffix => behind,
+            Fit::Whole if behind > 0 => return None,
+            _ => 0,
+        };
+        let values = self.digits_at(needle, ask.from..ask.to, start)?;
+        let first = self.holes.partition_point(|hole| usize::from(*hole) < start);
+        let mut digits = Masked { mask: vec![0; self.width()], digits: vec![0; self.width()] };
+        for (digit, value) in (first..).zip(values) {
+            let shift = if digit % 2 == 0 { 4 } else { 0 };
+            let slots = (digits.mask.get_mut(digit / 2), digits.digits.get_mut(digit / 2));
+            if let (Some(mask), Some(slot)) = slots {
+                *mask |= 15 << shift;
+                *slot |= value << shift;
+            }
+        }
+        Some(digits)
+    }
+
+    /// Calls `each` with the values packed in `digits` that contain the needle, given its [`Pattern::cores`].
+    pub(super) fn each_hit(
+        &self,
+        digits: &[u8],
+        needle: &Needle,
+        cores: &[Vec<u8>],
+        mut each: impl FnMut(usize),
+    ) {
+        let width = self.width().max(1);
+        let mut text = Vec::with_capacity(self.literal.len());
+        for core in cores {
+            for hit in memchr::memmem::find_iter(digits, core) {
+                let value = hit / width;
+                text.clear();
+                self.append(digits.get(value * width..).unwrap_or_default(), &mut text);
+                if needle.find(&text).is_some() {
+                    each(value);
+                }
+            }
+        }
+    }
+
+    /// The bytes that values may have.
+    pub(super) fn bytes(&self) -> impl Iterator<Item = u8> {
+        self.literal.iter().chain(b"0123456789abcdefABCDEF").copied()
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {

@@ -1,267 +1,220 @@
-//! Searching a column for a literal on what is stored.
+//! Searching a column for a literal on what is stored: what is known before values are looked at.
 //!
-//! A [`Plan`] is made once a block: constants and the distinct values of dictionaries are looked at once; a number
-//! or an id that cannot have a byte of the literal is out; of each skeleton it is known whether all of its texts
-//! match, none, those in whose holes the literal stands, or whether a match could reach over the border of a piece,
-//! in which case its texts are put together and looked at. When in doubt, texts are put together.
+//! A [`Plan`] is made once a block: constants and the distinct values of dictionaries are looked at once; a column
+//! whose values cannot have the bytes of the literal, or are too short for it, is out; of each skeleton it is worked
+//! out how the literal can stand in its texts, over the borders of pieces too, and what that asks of the columns.
+//! Then `marks` finds the values. Only where there are too many ways are texts put together.
 
-use std::ops::Range;
+use hashbrown::HashMap;
+use weir_query::record::Selection;
 
-use super::cursor::Cursor;
+use super::align::{Alignment, Alignments, alignments};
+use super::ask::{Ask, Fit};
+use super::hex;
+use super::marks::marks;
 use super::needle::Needle;
-use super::node::{Kind, Node, Skeleton, Skeletons, Texts, load_bytes};
-use super::reach::Borders;
+use super::node::{Kind, Node, Skeletons};
+use super::numeric::{Asked, Test};
+use super::reach::Reach;
 use super::section::Source;
 use super::wire::Corrupt;
 
 /// What is known of a column before its values are looked at.
 #[derive(Debug)]
 pub(crate) enum Plan {
-    /// No value matches.
+    /// No value is as asked.
     Never,
-    /// Every value matches.
+    /// Every value is.
     Always,
-    /// The values with these codes match.
+    /// The values with these codes are.
     Codes(Vec<bool>),
-    /// The values that match have one of these runs of digits.
-    Digits(Vec<Vec<u8>>),
+    /// The numbers that pass are.
+    Numbers(Test),
+    /// The values that are have one of these runs of digits.
+    Runs(Vec<Vec<u8>>),
+    /// The values with these digits are.
+    Digits(hex::Masked),
     /// The values must be looked at.
-    Look,
-    /// It depends on the skeleton: a way for each, and a plan for each column.
-    Skeletons(Vec<Way>, Vec<Plan>),
+    Look(Ask),
+    /// It depends on the skeleton.
+    Skeletons(Box<SkeletonPlan>),
 }
 
-/// What is known of the texts of one skeleton.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// None matches.
-    Never,
-    /// All match.
-    Always,
-    /// Those match that have the literal in a hole.
-    Holes,
-    /// A match may reach over a border: the text must be put together.
-    Rebuild,
+/// What is known of the texts of skeletons. Those that are named nowhere are never as asked.
+#[derive(Debug, Default)]
+pub(crate) struct SkeletonPlan {
+    /// What is asked of all of them.
+    pub(super) ask: Option<Ask>,
+    /// Skeletons whose texts all are as asked.
+    pub(super) always: Vec<u32>,
+    /// Skeletons whose texts must be put together.
+    pub(super) rebuild: Vec<u32>,
+    /// What columns are asked.
+    pub(super) tests: Vec<(u32, Plan)>,
+    /// Texts of these skeletons are as asked when a term holds.
+    pub(super) terms: Vec<Term>,
+}
+
+/// Tests that must all hold, the cheapest first, and the skeletons whose texts they decide.
+#[derive(Debug)]
+pub(super) struct Term {
+    pub(super) tests: Vec<usize>,
+    pub(super) skeletons: Vec<u32>,
 }
 
 impl Plan {
-    /// The plan for `node`.
-    pub(crate) fn of(node: &Node, needle: &Needle, source: Source<'_>) -> Result<Plan, Corrupt> {
+    /// The plan for finding the values of `node` that are as asked.
+    pub(crate) fn of(node: &Node, needle: &Needle, ask: Ask, source: Source<'_>) -> Result<Plan, Corrupt> {
+        if let Kind::Constant(value) = &node.kind {
+            return Ok(Plan::always(ask.holds(needle, value)));
+        }
+        if !Reach::of(node, source)?.admits(needle, ask) {
+            return Ok(Plan::Never);
+        }
         Ok(match &node.kind {
-            Kind::Constant(value) => always(needle.find(value).is_some()),
-            Kind::Dictionary { .. } => {
-                let texts = node.dictionary(source)?;
-                let hits = dictionary_hits(&texts, needle);
-                match (hits.contains(&true), hits.contains(&false)) {
-                    (false, _) => Plan::Never,
-                    (true, false) => Plan::Always,
-                    (true, true) => Plan::Codes(hits),
-                }
-            }
-            Kind::Number { form, .. } => {
-                let out = needle.len() > form.longest() || needle.needs_one(|byte| form.never_has(byte));
-                if out { Plan::Never } else { Plan::Look }
-            }
-            Kind::Hex { pattern, .. } => {
-                let out =
-                    needle.len() > pattern.text_len() || needle.needs_one(|byte| pattern.never_has(byte));
-                match (out, pattern.cores(needle)) {
-                    (true, _) => Plan::Never,
-                    (false, Some(cores)) if cores.is_empty() => Plan::Never,
-                    (false, Some(cores)) => Plan::Digits(cores),
-                    (false, None) => Plan::Look,
-                }
-            }
-            Kind::Text { .. } => Plan::Look,
-            Kind::Skeletons(skeletons) => {
-                let columns: Vec<Plan> = skeletons
-                    .columns
-                    .iter()
-                    .map(|column| Plan::of(column, needle, source))
-                    .collect::<Result<_, _>>()?;
-                let borders = Borders::of(skeletons, needle, source)?;
-                let way = |skeleton: &Skeleton| way(skeleton, &columns, &borders, needle);
-                let ways: Vec<Way> = skeletons.skeletons.iter().map(way).collect();
-                if ways.iter().all(|way| *way == Way::Never) {
-                    Plan::Never
-                } else {
-                    Plan::Skeletons(ways, columns)
-                }
-            }
+            Kind::Constant(_) => Plan::Never,
+            Kind::Dictionary { values, .. } => Plan::of_distinct(values, needle, ask, source)?,
+            Kind::Number { form, .. } => match Test::of(form, ask, needle) {
+                Asked::Never => Plan::Never,
+                Asked::Test(test) => Plan::Numbers(test),
+                Asked::Texts => Plan::Look(ask),
+            },
+            Kind::Hex { pattern, .. } if ask.fit == Fit::Inside => match pattern.cores(needle) {
+                Some(cores) if cores.is_empty() => Plan::Never,
+                Some(cores) => Plan::Runs(cores),
+                None => Plan::Look(ask),
+            },
+            Kind::Hex { pattern, .. } => pattern.digits(needle, ask).map_or(Plan::Never, Plan::Digits),
+            Kind::Text { .. } => Plan::Look(ask),
+            Kind::Skeletons(skeletons) => SkeletonPlan::of(skeletons, needle, ask, source)?,
         })
     }
-}
 
-fn always(holds: bool) -> Plan {
-    if holds { Plan::Always } else { Plan::Never }
-}
+    fn always(holds: bool) -> Plan {
+        if holds { Plan::Always } else { Plan::Never }
+    }
 
-fn way(skeleton: &Skeleton, columns: &[Plan], borders: &Borders, needle: &Needle) -> Way {
-    if skeleton.pieces().any(|piece| needle.find(piece).is_some()) {
-        return Way::Always;
-    }
-    let plans = || skeleton.columns.iter().filter_map(|column| columns.get(*column as usize));
-    if plans().any(|plan| matches!(plan, Plan::Always)) {
-        return Way::Always;
-    }
-    if borders.reached_over(skeleton, needle) {
-        return Way::Rebuild;
-    }
-    if plans().all(|plan| matches!(plan, Plan::Never)) { Way::Never } else { Way::Holes }
-}
-
-/// Which of the distinct values match: one search over all of them.
-fn dictionary_hits(texts: &Texts, needle: &Needle) -> Vec<bool> {
-    let mut hits = vec![false; texts.len()];
-    let mut at = 0;
-    while let Some(hit) = texts.bytes.get(at..).and_then(|rest| needle.find(rest)) {
-        let hit = at + hit;
-        let index = texts.ends.partition_point(|end| *end as usize <= hit);
-        let Some(end) = texts.ends.get(index).map(|end| *end as usize) else { break };
-        if hit + needle.len() <= end {
-            if let Some(slot) = hits.get_mut(index) {
-                *slot = true;
-            }
-            at = end;
+    /// The plan for a dictionary: its distinct values are searched here and now.
+    fn of_distinct(values: &Node, needle: &Needle, ask: Ask, source: Source<'_>) -> Result<Plan, Corrupt> {
+        let plan = Plan::of(values, needle, ask, source)?;
+        if matches!(plan, Plan::Never | Plan::Always) {
+            return Ok(plan);
+        }
+        let hits = marks(values, &plan, needle, source, &Selection::all(values.count), None)?;
+        Ok(if hits.is_empty() {
+            Plan::Never
+        } else if hits.is_all() {
+            Plan::Always
         } else {
-            at = hit + 1;
-        }
+            Plan::Codes((0..values.count).map(|code| hits.contains(code)).collect())
+        })
     }
-    hits
-}
 
-/// Which values of `range` match, in order; `times` are those of their rows, where it is a column of rows.
-pub(crate) fn hits(
-    node: &Node,
-    plan: &Plan,
-    needle: &Needle,
-    source: Source<'_>,
-    range: Range<usize>,
-    times: Option<&[i64]>,
-) -> Result<Vec<bool>, Corrupt> {
-    match (plan, &node.kind) {
-        (Plan::Never, _) => Ok(vec![false; range.len()]),
-        (Plan::Always, _) => Ok(vec![true; range.len()]),
-        (Plan::Codes(hits), Kind::Dictionary { codes, .. }) => {
-            let codes = codes.values(source, range)?;
-            Ok(codes.iter().map(|code| hits.get(*code as usize) == Some(&true)).collect())
-        }
-        (Plan::Digits(cores), Kind::Hex { pattern, digits, bytes }) => {
-            let (width, all) = (pattern.width(), load_bytes(bytes, digits, source)?);
-            let own = all.get(range.start * width..range.end * width);
-            Ok(pattern.hits(own.ok_or(Corrupt("column ends early"))?, needle, cores))
-        }
-        (Plan::Skeletons(ways, plans), Kind::Skeletons(skeletons)) => {
-            skeleton_hits(node, skeletons, (ways, plans), needle, source, range, times)
-        }
-        _ => {
-            let mut found = vec![false; range.len()];
-            look(node, &mut found, |_| true, needle, source, range, times)?;
-            Ok(found)
+    /// The cheapest are asked first.
+    fn cost(&self) -> u8 {
+        match self {
+            Plan::Never | Plan::Always => 0,
+            Plan::Codes(_) => 1,
+            Plan::Digits(_) => 2,
+            Plan::Numbers(_) => 3,
+            Plan::Runs(_) => 4,
+            Plan::Skeletons(_) => 5,
+            Plan::Look(_) => 6,
         }
     }
 }
 
-fn skeleton_hits(
-    node: &Node,
-    skeletons: &Skeletons,
-    (ways, plans): (&[Way], &[Plan]),
-    needle: &Needle,
-    source: Source<'_>,
-    range: Range<usize>,
-    times: Option<&[i64]>,
-) -> Result<Vec<bool>, Corrupt> {
-    let ranks = skeletons.ranks(source)?;
-    let codes = ranks.codes(range.clone());
-    let way = |code: &u32| ways.get(*code as usize).copied().unwrap_or(Way::Rebuild);
-    let mut found: Vec<bool> = codes.iter().map(|code| way(code) == Way::Always).collect();
-    if codes.iter().any(|code| way(code) == Way::Holes) {
-        let before = ranks.before(range.start);
-        for (index, (column, plan)) in skeletons.columns.iter().zip(plans).enumerate() {
-            if matches!(plan, Plan::Never) {
-                continue;
+/// Tests of a skeleton plan, each made once.
+struct Tests<'a> {
+    node: &'a Skeletons,
+    needle: &'a Needle,
+    source: Source<'a>,
+    known: HashMap<(u32, Ask), Known, foldhash::fast::FixedState>,
+    made: Vec<(u32, Plan)>,
+}
+
+#[derive(Clone, Copy)]
+enum Known {
+    Never,
+    Always,
+    Test(usize),
+}
+
+impl Tests<'_> {
+    fn of(&mut self, column: u32, ask: Ask) -> Result<Known, Corrupt> {
+        if let Some(known) = self.known.get(&(column, ask)) {
+            return Ok(*known);
+        }
+        let node = self.node.columns.get(column as usize).ok_or(Corrupt("hole without a column"))?;
+        let known = match Plan::of(node, self.needle, ask, self.source)? {
+            Plan::Never => Known::Never,
+            Plan::Always => Known::Always,
+            plan => {
+                self.made.push((column, plan));
+                Known::Test(self.made.len() - 1)
             }
-            let index = index as u32;
-            let holds: Vec<bool> =
-                skeletons.skeletons.iter().map(|skeleton| skeleton.columns.contains(&index)).collect();
-            let has = |code: &u32| holds.get(*code as usize) == Some(&true);
-            let count = codes.iter().filter(|code| has(code)).count();
-            if !codes.iter().any(|code| has(code) && way(code) == Way::Holes) {
-                continue;
+        };
+        self.known.insert((column, ask), known);
+        Ok(known)
+    }
+
+    /// The tests of an alignment, the cheapest first; `None` when one of them never holds.
+    fn all(&mut self, alignment: &Alignment) -> Result<Option<Vec<usize>>, Corrupt> {
+        let mut tests = Vec::with_capacity(alignment.len());
+        for (column, ask) in alignment {
+            match self.of(*column, *ask)? {
+                Known::Never => return Ok(None),
+                Known::Always => {}
+                Known::Test(test) => tests.push(test),
             }
-            let start: usize = before
-                .iter()
-                .zip(&holds)
-                .filter(|(_, holds)| **holds)
-                .map(|(count, _)| *count as usize)
-                .sum();
-            let own = match times {
-                Some(times) if column.is_relative() => Some(skeletons.times_of(index, codes, times)),
-                _ => None,
+        }
+        tests.sort_by_key(|test| self.made.get(*test).map_or(0, |(_, plan)| plan.cost()));
+        Ok(Some(tests))
+    }
+}
+
+impl SkeletonPlan {
+    fn of(node: &Skeletons, needle: &Needle, ask: Ask, source: Source<'_>) -> Result<Plan, Corrupt> {
+        let reaches: Vec<&Reach> =
+            node.columns.iter().map(|column| Reach::of(column, source)).collect::<Result<_, _>>()?;
+        let mut tests = Tests { node, needle, source, known: HashMap::default(), made: Vec::new() };
+        let mut plan = SkeletonPlan { ask: Some(ask), ..SkeletonPlan::default() };
+        let mut terms: HashMap<Vec<usize>, Vec<u32>, foldhash::fast::FixedState> = HashMap::default();
+        for (code, skeleton) in node.skeletons.iter().enumerate() {
+            let code = code as u32;
+            let found = match alignments(skeleton, needle, ask, &reaches) {
+                Alignments::Always => {
+                    plan.always.push(code);
+                    continue;
+                }
+                Alignments::TooMany => {
+                    plan.rebuild.push(code);
+                    continue;
+                }
+                Alignments::OneOf(found) => found,
             };
-            let values = hits(column, plan, needle, source, start..start + count, own.as_deref())?;
-            let rows = found.iter_mut().zip(codes).filter(|(_, code)| has(code));
-            for ((found, code), hit) in rows.zip(values) {
-                *found |= hit && way(code) == Way::Holes;
+            let mut own = Vec::with_capacity(found.len());
+            for alignment in &found {
+                own.extend(tests.all(alignment)?);
+            }
+            if own.iter().any(Vec::is_empty) {
+                plan.always.push(code);
+                continue;
+            }
+            for term in own {
+                terms.entry(term).or_default().push(code);
             }
         }
-    }
-    if codes.iter().any(|code| way(code) == Way::Rebuild) {
-        let rebuild = |place: usize| codes.get(place).is_some_and(|code| way(code) == Way::Rebuild);
-        look(node, &mut found, rebuild, needle, source, range, times)?;
-    }
-    Ok(found)
-}
-
-/// Puts the values of `range` that are `wanted` one behind the other, and searches them all at once.
-fn look(
-    node: &Node,
-    found: &mut [bool],
-    wanted: impl Fn(usize) -> bool,
-    needle: &Needle,
-    source: Source<'_>,
-    range: Range<usize>,
-    times: Option<&[i64]>,
-) -> Result<(), Corrupt> {
-    let mut cursor = Cursor::open(node, source, range, times)?;
-    let mut texts = Vec::new();
-    let mut starts: Vec<(usize, usize)> = Vec::new();
-    for place in 0..found.len() {
-        if wanted(place) {
-            starts.push((texts.len(), place));
-            cursor.next(&mut texts)?;
+        plan.tests = tests.made;
+        plan.terms = terms.into_iter().map(|(tests, skeletons)| Term { tests, skeletons }).collect();
+        // The order of a hash table is no order for work that stops early or fails.
+        plan.terms.sort_by(|a, b| (&a.skeletons, &a.tests).cmp(&(&b.skeletons, &b.tests)));
+        Ok(if plan.terms.is_empty() && plan.rebuild.is_empty() && plan.always.is_empty() {
+            Plan::Never
+        } else if plan.always.len() == node.skeletons.len() {
+            Plan::Always
         } else {
-            cursor.skip()?;
-        }
-    }
-    each_hit(&texts, needle, &starts, |place| {
-        if let Some(found) = found.get_mut(place) {
-            *found = true;
-        }
-    });
-    Ok(())
-}
-
-/// Calls `each` with the place of every text that contains the literal. `starts`: where in `texts` each begins, and
-/// its place.
-pub(crate) fn each_hit(
-    texts: &[u8],
-    needle: &Needle,
-    starts: &[(usize, usize)],
-    mut each: impl FnMut(usize),
-) {
-    let mut at = 0;
-    while let Some(hit) = texts.get(at..).and_then(|rest| needle.find(rest)) {
-        let hit = at + hit;
-        let index = starts.partition_point(|(start, _)| *start <= hit).saturating_sub(1);
-        let end = starts.get(index + 1).map_or(texts.len(), |next| next.0);
-        if hit + needle.len() <= end {
-            if let Some((_, place)) = starts.get(index) {
-                each(*place);
-            }
-            at = end;
-        } else {
-            at = hit + 1;
-        }
+            Plan::Skeletons(Box::new(plan))
+        })
     }
 }

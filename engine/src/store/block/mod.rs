@@ -14,6 +14,8 @@
 //!
 //! The bytes are drawn in `engine/FORMAT.md`.
 
+mod align;
+mod ask;
 pub(crate) mod bits;
 pub(crate) mod builder;
 pub(crate) mod bytes;
@@ -22,6 +24,7 @@ pub(crate) mod cursor;
 pub(crate) mod digits;
 mod distinct;
 pub(crate) mod encode;
+mod expand;
 pub mod facts;
 mod field;
 pub(crate) mod gather;
@@ -29,11 +32,15 @@ mod grams;
 pub(crate) mod hex;
 pub(crate) mod ints;
 mod learn;
+mod lists;
 pub(crate) mod literal;
+mod look;
+mod marks;
 pub(crate) mod moment;
 mod needle;
 pub(crate) mod node;
 pub(crate) mod number;
+mod numeric;
 pub(crate) mod part;
 mod pick;
 mod picked;

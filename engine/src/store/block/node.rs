@@ -20,6 +20,7 @@ use super::bits::Lane;
 use super::column::Coded;
 use super::hex::Pattern;
 use super::ints::Ints;
+use super::lists::Lists;
 use super::number::Form;
 use super::pick::{Places, TextStarts};
 use super::reach::Reach;
@@ -39,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) count: usize,
     /// How they are kept.
     pub(crate) kind: Kind,
+    /// Which bytes they have, once somebody asked.
+    pub(crate) reach: OnceLock<Box<Reach>>,
 }
 
 /// How the values of a column are kept.
@@ -56,8 +59,6 @@ pub(crate) enum Kind {
         texts: OnceLock<Arc<Texts>>,
         /// The distinct values as the machine has them.
         column: OnceLock<Arc<Coded>>,
-        /// Which bytes they have.
-        reach: OnceLock<Box<Reach>>,
     },
     /// Numbers in one form.
     Number {
@@ -175,6 +176,7 @@ pub(crate) struct Skeletons {
     ranks: OnceLock<Arc<Ranks>>,
     /// Where single values lie in the columns, for whoever wants single ones.
     pub(super) places: OnceLock<Box<Places>>,
+    lists: OnceLock<Box<Lists>>,
 }
 
 /// Which skeleton each value has, and how many values had it before each granule of values.
@@ -206,7 +208,6 @@ impl Node {
                 codes: Packed::read(directory, count)?,
                 texts: OnceLock::new(),
                 column: OnceLock::new(),
-                reach: OnceLock::new(),
             },
             2 => Kind::Number {
                 form: Form::read(&mut directory.reader)?,
@@ -235,7 +236,7 @@ impl Node {
             5 => Kind::Skeletons(Box::new(Skeletons::read(directory, count, depth)?)),
             _ => return Err(Corrupt("unknown kind of column")),
         };
-        Ok(Node { count, kind })
+        Ok(Node { count, kind, reach: OnceLock::new() })
     }
 }
 
@@ -261,8 +262,23 @@ impl Skeletons {
             skeletons.push(skeleton);
         }
         let codes = Packed::read(directory, count)?;
-        let (ranks, places) = (OnceLock::new(), OnceLock::new());
-        Ok(Skeletons { skeletons, columns, codes, ranks, places })
+        let (ranks, places, lists) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Skeletons { skeletons, columns, codes, ranks, places, lists })
+    }
+
+    /// The values of each skeleton.
+    pub(crate) fn lists(&self, body: Source<'_>) -> Result<&Lists, Corrupt> {
+        if let Some(lists) = self.lists.get() {
+            return Ok(lists);
+        }
+        let ints = self.codes.load(body)?;
+        let mut codes = vec![0u32; ints.len()];
+        ints.decode(0..ints.len(), &mut codes);
+        let lists = Box::new(Lists::of(&codes, self.skeletons.len())?);
+        Ok(self.lists.get_or_init(|| {
+            body.count_held(lists.memory_bytes());
+            lists
+        }))
     }
 
     /// Which skeleton each value has.
@@ -360,6 +376,11 @@ impl Packed {
 }
 
 impl Chunk {
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.section.len()
+    }
+
     /// Its bytes.
     pub(crate) fn load<'a>(&'a self, body: Source<'a>) -> Result<&'a [u8], Corrupt> {
         load_bytes(&self.bytes, &self.section, body)

@@ -87,6 +87,11 @@ impl Form {
     }
 
     /// The number that `text` is, if this form writes it back the same.
+    pub(crate) fn number(&self, text: &[u8]) -> Option<i64> {
+        self.parse(text, &mut LastDay::default())
+    }
+
+    /// As [`Form::number`]; `last` is what is known of moments read before.
     #[inline]
     fn parse(&self, text: &[u8], last: &mut LastDay) -> Option<i64> {
         match self {

@@ -1,135 +1,145 @@
-//! Whether a literal can stand partly in a piece of a skeleton and partly in a hole, or in two holes.
-//!
-//! Of every column it is known which bytes its values have and how long they are. A skeleton is then walked from
-//! its first piece to its last with all positions of the literal that may have been reached, a bit each (Shift-And,
-//! Baeza-Yates and Gonnet 1992): a piece gives one step a byte, a hole all steps that its bytes and lengths allow.
-//! Positions reached by a start in an earlier piece or hole are kept apart from those of the one being walked:
-//! only the former make a match that reaches over a border.
+//! Which bytes the values of a column have, and how many: most of what is asked is answered by that.
 
-use super::needle::{Needle, POSITIONS_MAX};
-use super::node::{Kind, Node, Skeleton, Skeletons};
+use super::ask::Ask;
+use super::needle::Needle;
+use super::node::{Kind, Node, Skeletons};
+use super::number::Form;
 use super::section::Source;
 use super::wire::Corrupt;
+
+/// Text that takes more than this is not read to find out which bytes it has.
+const READ_BYTES_MAX: usize = 64 << 10;
 
 /// Which bytes the values of a column have, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reach {
-    bytes: [bool; 256],
-    least: usize,
-    most: usize,
+    /// A bit a byte.
+    bytes: [u64; 4],
+    /// Bytes of the shortest value, at least.
+    pub(super) least: usize,
+    /// Bytes of the longest value, at most.
+    pub(super) most: usize,
 }
 
 impl Reach {
     /// Any bytes.
-    const ANY: Reach = Reach { bytes: [true; 256], least: 0, most: usize::MAX };
+    const ANY: Reach = Reach { bytes: [u64::MAX; 4], least: 0, most: usize::MAX };
+    /// No value.
+    const NONE: Reach = Reach { bytes: [0; 4], least: usize::MAX, most: 0 };
 
-    fn of_bytes(has: impl Fn(u8) -> bool, least: usize, most: usize) -> Reach {
-        let mut bytes = [false; 256];
-        bytes.iter_mut().enumerate().for_each(|(byte, slot)| *slot = has(byte as u8));
-        Reach { bytes, least, most }
-    }
-
-    fn add(&mut self, text: &[u8]) {
+    fn of_text(text: &[u8], least: usize, most: usize) -> Reach {
+        let mut reach = Reach { least, most, ..Reach::NONE };
+        if text.len() < 256 {
+            text.iter().for_each(|byte| reach.add(*byte));
+            return reach;
+        }
+        let mut has = [false; 256];
         for byte in text {
-            if let Some(slot) = self.bytes.get_mut(usize::from(*byte)) {
+            if let Some(slot) = has.get_mut(usize::from(*byte)) {
                 *slot = true;
             }
         }
+        (0..=u8::MAX).zip(has).filter(|(_, has)| *has).for_each(|(byte, _)| reach.add(byte));
+        reach
     }
 
-    /// What is known of `node`; what takes work is found out once.
-    fn of(node: &Node, source: Source<'_>) -> Result<Reach, Corrupt> {
+    #[inline]
+    fn add(&mut self, byte: u8) {
+        if let Some(word) = self.bytes.get_mut(usize::from(byte >> 6)) {
+            *word |= 1 << (byte & 63);
+        }
+    }
+
+    #[inline]
+    fn has(&self, byte: u8) -> bool {
+        self.bytes.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+
+    fn add_bytes_of(&mut self, other: &Reach) {
+        self.bytes.iter_mut().zip(other.bytes).for_each(|(own, other)| *own |= other);
+    }
+
+    /// Whether some value may have byte `at` of the literal.
+    #[inline]
+    pub(super) fn may_have(&self, needle: &Needle, at: usize) -> bool {
+        let Some(byte) = needle.part(at..at + 1).first().copied() else { return false };
+        if needle.is_either_case() {
+            return self.has(byte.to_ascii_lowercase()) || self.has(byte.to_ascii_uppercase());
+        }
+        self.has(byte)
+    }
+
+    /// Whether some value may be as asked.
+    pub(super) fn admits(&self, needle: &Needle, ask: Ask) -> bool {
+        let len = ask.len();
+        let fits = len <= self.most && (ask.starts_anywhere() || ask.ends_anywhere() || len >= self.least);
+        fits && (ask.from..ask.to).all(|at| self.may_have(needle, at))
+    }
+
+    /// What is known of `node`; found out once, and kept with it.
+    pub(super) fn of<'a>(node: &'a Node, source: Source<'_>) -> Result<&'a Reach, Corrupt> {
+        // The distinct values of a dictionary are all it has.
+        if let Kind::Dictionary { values, .. } = &node.kind {
+            return Reach::of(values, source);
+        }
+        if let Some(reach) = node.reach.get() {
+            return Ok(reach);
+        }
+        let found = Reach::find(node, source)?;
+        Ok(node.reach.get_or_init(|| {
+            source.count_held(size_of::<Reach>());
+            Box::new(found)
+        }))
+    }
+
+    fn find(node: &Node, source: Source<'_>) -> Result<Reach, Corrupt> {
         Ok(match &node.kind {
-            Kind::Constant(value) => {
-                let mut reach = Reach::of_bytes(|_| false, value.len(), value.len());
-                reach.add(value);
+            Kind::Constant(value) => Reach::of_text(value, value.len(), value.len()),
+            Kind::Dictionary { .. } => Reach::ANY,
+            Kind::Number { form, .. } => {
+                let bytes: Vec<u8> = match form {
+                    Form::Plain => b"0123456789-".to_vec(),
+                    Form::Padded(_) => b"0123456789".to_vec(),
+                    form => (0..=u8::MAX).filter(|byte| !form.never_has(*byte)).collect(),
+                };
+                Reach::of_text(&bytes, 1, form.longest())
+            }
+            Kind::Hex { pattern, .. } => {
+                let mut reach = Reach::of_text(&[], pattern.text_len(), pattern.text_len());
+                pattern.bytes().for_each(|byte| reach.add(byte));
                 reach
             }
-            Kind::Dictionary { reach, .. } => match reach.get() {
-                Some(reach) => (**reach).clone(),
-                None => {
-                    let texts = node.dictionary(source)?;
-                    let lens = || (0..texts.len()).filter_map(|index| texts.get(index)).map(<[u8]>::len);
-                    let (least, most) = (lens().min().unwrap_or(0), lens().max().unwrap_or(0));
-                    let mut found = Reach::of_bytes(|_| false, least, most);
-                    found.add(&texts.bytes);
-                    (**reach.get_or_init(|| Box::new(found))).clone()
+            Kind::Text { chunks, .. } => {
+                let bytes: usize = chunks.iter().map(super::node::Chunk::len).sum();
+                if bytes > READ_BYTES_MAX {
+                    return Ok(Reach::ANY);
                 }
-            },
-            Kind::Number { form, .. } => Reach::of_bytes(|byte| !form.never_has(byte), 1, form.longest()),
-            Kind::Hex { pattern, .. } => {
-                Reach::of_bytes(|byte| !pattern.never_has(byte), pattern.text_len(), pattern.text_len())
+                let mut reach = Reach { least: 0, most: usize::MAX, ..Reach::NONE };
+                for chunk in chunks {
+                    reach.add_bytes_of(&Reach::of_text(chunk.load(source)?, 0, 0));
+                }
+                reach
             }
-            Kind::Text { .. } | Kind::Skeletons(_) => Reach::ANY,
+            Kind::Skeletons(skeletons) => Reach::of_skeletons(skeletons, source)?,
         })
     }
 
-    fn positions(&self, needle: &Needle) -> u128 {
-        let own = (0..=u8::MAX).filter(|byte| self.bytes.get(usize::from(*byte)) == Some(&true));
-        own.fold(0, |positions, byte| positions | needle.positions(byte))
-    }
-}
-
-/// A column as the walk sees it: the positions its bytes may stand at, and its lengths.
-struct Hole {
-    positions: u128,
-    least: usize,
-    most: usize,
-}
-
-/// What a walk needs to know of the columns of `Skeletons`; made once for all its skeletons.
-pub(super) struct Borders {
-    holes: Vec<Hole>,
-}
-
-impl Borders {
-    pub(super) fn of(node: &Skeletons, needle: &Needle, source: Source<'_>) -> Result<Borders, Corrupt> {
-        let hole = |column: &Node| -> Result<Hole, Corrupt> {
-            let reach = Reach::of(column, source)?;
-            Ok(Hole { positions: reach.positions(needle), least: reach.least, most: reach.most })
-        };
-        Ok(Borders { holes: node.columns.iter().map(hole).collect::<Result<_, _>>()? })
-    }
-
-    /// Whether a match could reach over a border inside `skeleton`. When in doubt it could.
-    pub(super) fn reached_over(&self, skeleton: &Skeleton, needle: &Needle) -> bool {
-        let len = needle.len();
-        if len > POSITIONS_MAX {
-            return !skeleton.columns.is_empty();
-        }
-        let end = 1u128 << (len - 1);
-        let mut holes = skeleton.columns.iter();
-        // Positions reached by starts in the item that is walked, and by starts before it.
-        let (mut own, mut over) = (0u128, 0u128);
-        for piece in skeleton.pieces() {
-            (own, over) = (0, over | own);
-            for byte in piece {
-                let fits = needle.positions(*byte);
-                own = (own << 1 | 1) & fits;
-                over = over << 1 & fits;
-                if over & end != 0 {
-                    return true;
-                }
+    fn of_skeletons(node: &Skeletons, source: Source<'_>) -> Result<Reach, Corrupt> {
+        let columns: Vec<&Reach> =
+            node.columns.iter().map(|column| Reach::of(column, source)).collect::<Result<_, _>>()?;
+        let mut all = Reach::NONE;
+        for skeleton in &node.skeletons {
+            let len = skeleton.literal.len();
+            let mut own = Reach::of_text(&skeleton.literal, len, len);
+            for column in &skeleton.columns {
+                let column = columns.get(*column as usize).copied().unwrap_or(&Reach::ANY);
+                own.add_bytes_of(column);
+                own.least = own.least.saturating_add(column.least);
+                own.most = own.most.saturating_add(column.most);
             }
-            let Some(column) = holes.next() else { continue };
-            let Some(hole) = self.holes.get(*column as usize) else { return true };
-            over |= own;
-            let mut now = over;
-            let mut after = if hole.least == 0 { over } else { 0 };
-            for step in 1..=hole.most.min(len) {
-                now = now << 1 & hole.positions;
-                if now & end != 0 {
-                    return true;
-                }
-                if step >= hole.least {
-                    after |= now;
-                }
-            }
-            over = after;
-            // A start in the hole has come as far as its bytes fit without a gap.
-            let run = (hole.positions.trailing_ones() as usize).min(hole.most).min(len);
-            own = if run >= 128 { u128::MAX } else { (1 << run) - 1 };
+            all.add_bytes_of(&own);
+            (all.least, all.most) = (all.least.min(own.least), all.most.max(own.most));
         }
-        false
+        Ok(all)
     }
 }

@@ -3,8 +3,11 @@
 use weir_query::compile::TextMatcher;
 use weir_query::record::Selection;
 
+use super::ask::Ask;
 use super::column::unescaped;
-use super::literal::{self, Plan};
+use super::literal::Plan;
+use super::look::each_hit;
+use super::marks::marks;
 use super::needle::Needle;
 use super::node::{Kind, Node};
 use super::part::{Part, TextKind};
@@ -38,23 +41,14 @@ impl Block {
 
     /// The rows whose raw text, which is UTF-8, contains `needle`, found on what is stored.
     fn search_needle(&self, needle: &Needle, within: &Selection) -> Result<Selection, Corrupt> {
-        let mut found = Selection::none(self.rows());
         let node = &self.raw.node;
-        let plan = Plan::of(node, needle, self.body())?;
+        let plan = Plan::of(node, needle, Ask::inside(needle), self.body())?;
         if matches!(plan, Plan::Never) {
-            return Ok(found);
+            return Ok(Selection::none(self.rows()));
         }
         let relative = self.raw.skeletons()?.columns.iter().any(|column| column.is_relative());
         let times = if relative { Some(self.times()?) } else { None };
-        for range in self.granules(within) {
-            let own = times.as_ref().and_then(|times| times.get(range.clone()));
-            let hits = literal::hits(node, &plan, needle, self.body(), range.clone(), own)?;
-            for (row, _) in range.zip(hits).filter(|(_, hit)| *hit) {
-                found.insert(row);
-            }
-        }
-        found.intersect(within);
-        Ok(found)
+        marks(node, &plan, needle, self.body(), within, times.as_deref().map(Vec::as_slice))
     }
 
     /// The rows whose raw text matches, by putting every text together.
@@ -85,7 +79,7 @@ impl Block {
             match matcher.as_contains().filter(|literal| !literal.is_empty()) {
                 Some(literal) => {
                     if let Some(needle) = Needle::exact(literal.as_bytes()) {
-                        literal::each_hit(text.as_bytes(), &needle, &starts, |row| found.insert(row));
+                        each_hit(text.as_bytes(), &needle, &starts, |row| found.insert(row));
                     }
                 }
                 None => {

@@ -1,10 +1,13 @@
 //! Columns written and read back.
 
 use proptest::prelude::*;
+use weir_query::record::Selection;
 
+use super::super::ask::{Ask, Fit};
 use super::super::cursor::Cursor;
 use super::super::encode;
-use super::super::literal::{Plan, hits};
+use super::super::literal::Plan;
+use super::super::marks::marks;
 use super::super::needle::Needle;
 use super::super::node::{Kind, Node, Texts};
 use super::super::section::{Body, Directory, Pool, Source};
@@ -56,7 +59,7 @@ fn check(values: &[&[u8]], times: Option<&[i64]>) -> &'static str {
 /// Looks for parts of values, as they are and a little changed, and compares with a search of each value.
 fn search(node: &Node, source: Source<'_>, values: &[&[u8]], times: Option<&[i64]>) {
     let mut literals: Vec<Vec<u8>> = vec![b"e".to_vec(), b"00".to_vec(), b"f8cc38".to_vec()];
-    for (at, value) in values.iter().enumerate().step_by(values.len() / 4 + 1) {
+    for (at, value) in values.iter().enumerate().step_by(values.len() / 3 + 1) {
         for (start, len) in
             [(0, value.len()), (at % 5, 4), (at % 11, 9), (value.len() / 2, 3), (value.len() / 3, 17)]
         {
@@ -66,21 +69,46 @@ fn search(node: &Node, source: Source<'_>, values: &[&[u8]], times: Option<&[i64
             literals.extend([part.to_ascii_uppercase(), part, other]);
         }
     }
-    let range = values.len() / 7..values.len().min(values.len() / 7 + 500);
-    let times = times.map(|times| &times[range.clone()]);
+    let all = Selection::all(values.len());
+    let some = Selection::from_fn(values.len(), |value| value % 5 > 1 || value / 512 == 1);
     for literal in literals {
-        let fold = |text: &[u8], either: bool| if either { text.to_ascii_lowercase() } else { text.to_vec() };
-        for (either, needle) in [(false, Needle::exact(&literal)), (true, Needle::either_case(&literal))] {
-            let Some(needle) = needle else { continue };
-            let plan = Plan::of(node, &needle, source).unwrap();
-            let found = hits(node, &plan, &needle, source, range.clone(), times).unwrap();
-            let wanted = fold(&literal, either);
-            for (value, found) in values[range.clone()].iter().zip(&found) {
-                let expected = memchr::memmem::find(&fold(value, either), &wanted).is_some();
-                let (value, literal) = (String::from_utf8_lossy(value), String::from_utf8_lossy(&literal));
-                assert_eq!(*found, expected, "{literal:?} in {value:?}, either case: {either}, {plan:?}");
+        for needle in [Needle::exact(&literal), Needle::either_case(&literal)].into_iter().flatten() {
+            for fit in [Fit::Inside, Fit::Prefix, Fit::Suffix, Fit::Whole] {
+                let ask = Ask { fit, ..Ask::inside(&needle) };
+                // All values, or some of them: which makes little difference to most, so one is enough.
+                let wanted = if literal.len() % 2 == 0 { &some } else { &all };
+                compare(node, source, values, times, (&needle, ask, &literal), wanted);
             }
-            assert_eq!(found.len(), range.len());
+        }
+    }
+}
+
+/// Compares a search on what is stored with one of each value.
+fn compare(
+    node: &Node,
+    source: Source<'_>,
+    values: &[&[u8]],
+    times: Option<&[i64]>,
+    (needle, ask, literal): (&Needle, Ask, &[u8]),
+    wanted: &Selection,
+) {
+    let plan = Plan::of(node, needle, ask, source).unwrap();
+    let found = marks(node, &plan, needle, source, wanted, times).unwrap();
+    let fold = |text: &[u8]| if needle.is_either_case() { text.to_ascii_lowercase() } else { text.to_vec() };
+    let literal = fold(literal);
+    let finder = memchr::memmem::Finder::new(&literal);
+    for (index, value) in values.iter().enumerate() {
+        let text = fold(value);
+        let expected = wanted.contains(index)
+            && match ask.fit {
+                Fit::Inside => finder.find(&text).is_some(),
+                Fit::Prefix => text.starts_with(&literal),
+                Fit::Suffix => text.ends_with(&literal),
+                Fit::Whole => text == literal,
+            };
+        if found.contains(index) != expected {
+            let (value, literal) = (String::from_utf8_lossy(value), String::from_utf8_lossy(&literal));
+            panic!("{ask:?} {literal:?} in {value:?}: expected {expected}, {plan:?}");
         }
     }
 }
