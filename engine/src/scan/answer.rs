@@ -32,6 +32,12 @@ impl Running {
 
     /// Ends the scan; the first reason stays.
     pub(super) fn stop(&self, how: ScanEnd) {
+        for slot in &self.slots {
+            // A slot that is being worked on lets go by itself.
+            if let Some(mut work) = slot.work.try_lock() {
+                work.close(&slot.sums);
+            }
+        }
         {
             let mut end = self.end.lock();
             if end.how.is_some() {
@@ -41,12 +47,6 @@ impl Running {
             end.at = Some(Instant::now());
         }
         self.ended.store(true, Ordering::Release);
-        for slot in &self.slots {
-            // A slot that is being worked on lets go by itself.
-            if let Some(mut work) = slot.work.try_lock() {
-                work.close(&slot.sums);
-            }
-        }
         let mut output = self.output.lock();
         match how {
             ScanEnd::Cancelled => output.clear(),

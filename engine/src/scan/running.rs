@@ -185,7 +185,7 @@ impl Running {
         let mut work = own.work.lock();
         while !self.is_ended() && begun.elapsed() < slice {
             if self.is_over_time() {
-                self.stop(ScanEnd::TimeBudget);
+                self.stop_at(ScanEnd::TimeBudget, own, &mut work);
                 break;
             }
             if self.stream && !self.may_go_on(&self.cursor.lock(), slot) {
@@ -196,13 +196,19 @@ impl Running {
             }
             if work.is_open() {
                 let stepped = work.step(self, &own.sums);
-                self.take_in(slot, own, stepped);
+                self.take_in(slot, own, &mut work, stepped);
             }
         }
         if self.is_ended() {
             work.close(&own.sums);
         }
         own.busy.store(work.is_open(), Ordering::Release);
+    }
+
+    /// Ends the scan from a thread that is at work; what it learnt last counts.
+    fn stop_at(&self, how: ScanEnd, own: &Slot, work: &mut Work) {
+        work.close(&own.sums);
+        self.stop(how);
     }
 
     /// A thread panicked in it: a fault in the program's functions. The scan ends; the engine goes on.
@@ -256,7 +262,7 @@ impl Running {
         for answer in [Work::answer, Work::recall] {
             let answered = answer(work, self, &unit, &own.sums);
             if answered.outcome.is_some() || answered.too_large.is_some() {
-                self.take_in(slot, own, answered);
+                self.take_in(slot, own, work, answered);
                 return true;
             }
             self.stats.lock().add(&answered.stats);
@@ -297,11 +303,11 @@ impl Running {
     }
 
     /// Books what a group of granules, or the facts of a block, brought.
-    fn take_in(&self, slot: usize, own: &Slot, stepped: Stepped) {
+    fn take_in(&self, slot: usize, own: &Slot, work: &mut Work, stepped: Stepped) {
         self.stats.lock().add(&stepped.stats);
         if let Some(fault) = stepped.too_large {
             self.warn(format!("{fault}; the answer is over what was read until then"));
-            return self.stop(ScanEnd::MemoryBudget);
+            return self.stop_at(ScanEnd::MemoryBudget, own, work);
         }
         if let Some(horizon) = stepped.horizon {
             self.narrow(horizon);
@@ -313,7 +319,7 @@ impl Running {
                 "query state of {bytes} bytes is over its limit of {}; the answer is over what was read until then",
                 self.max_state_bytes
             ));
-            return self.stop(ScanEnd::MemoryBudget);
+            return self.stop_at(ScanEnd::MemoryBudget, own, work);
         }
         if self.stream {
             let mut cursor = self.cursor.lock();

@@ -225,6 +225,7 @@ impl Work {
         stepped.newest_left = open.newest_left(scan);
         if let Some(apart) = &mut self.apart {
             apart.matched += stepped.stats.events_matched;
+            stepped.bytes += sums.lock().bytes();
         }
         if stepped.outcome.is_some() {
             self.finish(scan, sums, &mut stepped);
