@@ -67,18 +67,7 @@ impl Rows for Block {
         matcher: &TextMatcher,
         within: &Selection,
     ) -> Result<Option<Selection>, RowsError> {
-        let own = name.starts_with('#') || !META_FIELDS.contains(&name);
-        if !own {
-            return Ok(None);
-        }
-        let column = self.column_of(name, within).map_err(damaged)?;
-        Ok(match column {
-            Column::Dictionary { .. } | Column::Missing { .. } => {
-                let mut scratch = String::new();
-                Some(column.filter(within, |value| matcher.is_match_value(value, &mut scratch)))
-            }
-            _ => None,
-        })
+        self.matching_of(name, matcher, within).map_err(damaged)
     }
 }
 
@@ -151,7 +140,7 @@ impl Block {
         Ok(Column::Dictionary { codes: row_codes, dictionary: Arc::clone(&tag.dictionary) })
     }
 
-    fn field_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
+    pub(super) fn field_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
         // What the attributes say goes before what the text says.
         let parts = [self.attributes.as_ref(), Some(&self.raw)];
         let sources: Vec<FieldSource<'_>> =

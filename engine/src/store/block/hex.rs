@@ -112,6 +112,21 @@ impl Pattern {
         self.literal.len()
     }
 
+    /// A value with digits at the places of digits, which stand for any.
+    pub(super) fn literal(&self) -> &[u8] {
+        &self.literal
+    }
+
+    /// The places of digits, ascending.
+    pub(super) fn holes(&self) -> &[u16] {
+        &self.holes
+    }
+
+    /// The digits that may stand there.
+    pub(super) fn letters(&self) -> &'static [u8; 16] {
+        if self.upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" }
+    }
+
     /// Appends the digits of `text`, which is one of those the pattern was made of.
     pub(crate) fn pack(&self, text: &[u8], out: &mut Vec<u8>) {
         let digit = |place: &u16| {
@@ -178,7 +193,7 @@ impl Pattern {
 
     /// The digits of a value that has a part of the needle at `start`; `None` when none can have it.
     fn digits_at(&self, needle: &Needle, part: Range<usize>, start: usize) -> Option<Vec<u8>> {
-        let letters = if self.upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let letters = self.letters();
         let first = self.holes.partition_point(|hole| usize::from(*hole) < start);
         let mut holes = self.holes.get(first..)?.iter().peekable();
         let mut values = Vec::with_capacity(part.len());

@@ -21,6 +21,16 @@ impl Block {
         matcher: &TextMatcher,
         within: &Selection,
     ) -> Result<Selection, Corrupt> {
+        if matcher.as_contains().is_none()
+            && let Some(automaton) = matcher.automaton()
+        {
+            let mut found = self.matching_raw(matcher, automaton, within)?;
+            self.matching_values(&self.raw, matcher, automaton, (within, false), &mut found)?;
+            if let Some(part) = &self.attributes {
+                self.matching_values(part, matcher, automaton, (within, true), &mut found)?;
+            }
+            return Ok(found);
+        }
         // The rows whose raw text may match; so do all rows of which a value matches that stands there as it is.
         let may = match needle_of(matcher).filter(|_| !self.has_bytes()) {
             Some(needle) => Some(self.search_needle(&needle, within)?),
@@ -52,7 +62,11 @@ impl Block {
     }
 
     /// The rows whose raw text matches, by putting every text together.
-    fn search_texts(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, Corrupt> {
+    pub(super) fn search_texts(
+        &self,
+        matcher: &TextMatcher,
+        within: &Selection,
+    ) -> Result<Selection, Corrupt> {
         let mut found = Selection::none(self.rows());
         let mut texts = Vec::new();
         let mut starts: Vec<(usize, usize)> = Vec::new();
@@ -97,7 +111,7 @@ impl Block {
 
     /// Adds the rows one of whose values matches where the raw text need not: values with escapes, and all values
     /// of attributes (`every`). Values without escapes are looked at for the rows of `plain` only.
-    fn search_values(
+    pub(super) fn search_values(
         &self,
         part: &Part,
         matcher: &TextMatcher,

@@ -1,0 +1,202 @@
+//! Which rows of a block a test passes, by its automaton on what is stored; see [`Walk`].
+
+use weir_query::compile::{Automaton, TextMatcher};
+use weir_query::record::{Column, Selection};
+
+use super::leaf::Cells;
+use super::node::{Kind, Node, Ranks, Skeletons};
+use super::part::{Part, TextKind};
+use super::read::Block;
+use super::walk::Walk;
+use super::wire::Corrupt;
+use crate::event::META_FIELDS;
+
+/// Rows that pass, and rows of which a walk cannot tell.
+struct Decided {
+    found: Selection,
+    open: Selection,
+}
+
+impl Block {
+    /// The rows of `within` that have field `name` and whose value passes; `None` when the values must be looked at.
+    pub(super) fn matching_of(
+        &self,
+        name: &str,
+        matcher: &TextMatcher,
+        within: &Selection,
+    ) -> Result<Option<Selection>, Corrupt> {
+        let is_field = !name.starts_with('#') && !META_FIELDS.contains(&name);
+        if is_field && !self.is_coded(name) {
+            let Some(automaton) = matcher.automaton() else { return Ok(None) };
+            let (mut found, open) = self.matching_field(name, matcher, automaton, within)?;
+            if !open.is_empty() {
+                let column = self.field_column(name, &open)?;
+                let mut buffer = String::new();
+                found.union(&column.filter(&open, |value| matcher.is_match_value(value, &mut buffer)));
+            }
+            return Ok(Some(found));
+        }
+        if name == "@rawstring" {
+            let Some(automaton) = matcher.automaton() else { return Ok(None) };
+            return self.matching_raw(matcher, automaton, within).map(Some);
+        }
+        if META_FIELDS.contains(&name) {
+            return Ok(None);
+        }
+        Ok(match self.column_of(name, within)? {
+            column @ (Column::Dictionary { .. } | Column::Missing { .. }) => {
+                let mut scratch = String::new();
+                Some(column.filter(within, |value| matcher.is_match_value(value, &mut scratch)))
+            }
+            _ => None,
+        })
+    }
+
+    /// All values of field `name` are kept as codes.
+    fn is_coded(&self, name: &str) -> bool {
+        self.attributes.iter().chain([&self.raw]).all(|part| {
+            let columns = part.columns_of(name).unwrap_or_default();
+            let nodes = part.skeletons().map_or(&[][..], |skeletons| &skeletons.columns);
+            let mut used = columns.iter().flatten().filter_map(|column| nodes.get(*column as usize));
+            used.all(|node| matches!(node.kind, Kind::Constant(_) | Kind::Dictionary { .. }))
+        })
+    }
+
+    /// The rows of `within` whose raw text passes.
+    pub(super) fn matching_raw(
+        &self,
+        matcher: &TextMatcher,
+        automaton: &Automaton,
+        within: &Selection,
+    ) -> Result<Selection, Corrupt> {
+        let rows: Vec<u32> = within.iter().map(|row| row as u32).collect();
+        let cells = Cells { values: rows.clone(), rows };
+        // What is no text is tested as the text it is shown as.
+        let opaque = self.raw.kinds.iter().map(|kind| *kind == TextKind::Bytes).collect();
+        let mut decided = Decided { found: Selection::none(self.rows()), open: Selection::none(self.rows()) };
+        decided.take(&mut Walk::new(self, automaton), &self.raw.node, opaque, &cells)?;
+        if !decided.open.is_empty() {
+            decided.found.union(&self.search_texts(matcher, &decided.open)?);
+        }
+        Ok(decided.found)
+    }
+
+    /// Adds the rows of `within` one of whose values passes though the raw text need not: values with escapes, values
+    /// under a test for the ends of a text, and all values of attributes (`every`).
+    pub(super) fn matching_values(
+        &self,
+        part: &Part,
+        matcher: &TextMatcher,
+        automaton: &Automaton,
+        (within, every): (&Selection, bool),
+        found: &mut Selection,
+    ) -> Result<(), Corrupt> {
+        let wanted = |escaped: bool| every || escaped || automaton.is_anchored();
+        if !part.escaped.iter().any(|escaped| wanted(*escaped)) {
+            return Ok(());
+        }
+        let skeletons = part.skeletons()?;
+        let ranks = skeletons.ranks(self.body())?;
+        let open = Selection::none(self.rows());
+        let mut decided = Decided { found: std::mem::replace(found, open.clone()), open };
+        let mut plain = Walk::new(self, automaton);
+        let mut escapes = matcher.escaped_automaton().map(|automaton| Walk::new(self, automaton));
+        for (index, node) in skeletons.columns.iter().enumerate() {
+            let escaped = part.escaped.get(index) == Some(&true);
+            // Whole texts are no values.
+            let is_value = part.places.get(index).is_some_and(|place| place.repeat < u32::MAX - 1);
+            if !is_value || !wanted(escaped) {
+                continue;
+            }
+            let holds = skeletons.skeletons.iter().map(|skeleton| skeleton.columns.contains(&(index as u32)));
+            let mut rows = within.clone();
+            rows.subtract(&decided.found);
+            rows.subtract(&decided.open);
+            let cells = cells(skeletons, &ranks, index as u32, node, &holds.collect::<Vec<_>>(), &rows);
+            match if escaped { escapes.as_mut() } else { Some(&mut plain) } {
+                Some(walk) => decided.take(walk, node, Vec::new(), &cells)?,
+                None => cells.rows.iter().for_each(|row| decided.open.insert(*row as usize)),
+            }
+        }
+        *found = decided.found;
+        if !decided.open.is_empty() {
+            self.search_values(part, matcher, (&decided.open, &decided.open), found, every)?;
+        }
+        Ok(())
+    }
+
+    /// The rows of `within` that have field `name` and whose value passes, and those of which that is open.
+    fn matching_field(
+        &self,
+        name: &str,
+        matcher: &TextMatcher,
+        automaton: &Automaton,
+        within: &Selection,
+    ) -> Result<(Selection, Selection), Corrupt> {
+        let none = Selection::none(self.rows());
+        let mut decided = Decided { found: none.clone(), open: none };
+        let mut left = within.clone();
+        for part in self.attributes.iter().chain([&self.raw]) {
+            let Some(columns) = part.columns_of(name) else { continue };
+            let skeletons = part.skeletons()?;
+            let ranks = skeletons.ranks(self.body())?;
+            let mut used: Vec<u32> = columns.iter().flatten().copied().collect();
+            used.sort_unstable();
+            used.dedup();
+            let mut plain = Walk::new(self, automaton);
+            let mut escapes = matcher.escaped_automaton().map(|automaton| Walk::new(self, automaton));
+            for index in used {
+                let node = skeletons.columns.get(index as usize).ok_or(Corrupt("unknown column"))?;
+                let holds: Vec<bool> = columns.iter().map(|own| *own == Some(index)).collect();
+                let cells = cells(skeletons, &ranks, index, node, &holds, &left);
+                let escaped = part.escaped.get(index as usize) == Some(&true);
+                match if escaped { escapes.as_mut() } else { Some(&mut plain) } {
+                    Some(walk) => decided.take(walk, node, Vec::new(), &cells)?,
+                    None => cells.rows.iter().for_each(|row| decided.open.insert(*row as usize)),
+                }
+            }
+            let has = |code: &u32| columns.get(*code as usize).is_some_and(Option::is_some);
+            left.retain(|row| !ranks.codes.get(row).is_some_and(has));
+        }
+        Ok((decided.found, decided.open))
+    }
+}
+
+/// The values of column `index` that belong to those of `rows` whose skeletons `holds` says to have it.
+fn cells(
+    skeletons: &Skeletons,
+    ranks: &Ranks,
+    index: u32,
+    node: &Node,
+    holds: &[bool],
+    rows: &Selection,
+) -> Cells {
+    let has = |row: &usize| {
+        let code = ranks.codes.get(*row).copied();
+        code.is_some_and(|code| holds.get(code as usize) == Some(&true))
+    };
+    let rows: Vec<u32> = rows.iter().filter(has).map(|row| row as u32).collect();
+    let everywhere = node.count == ranks.codes.len();
+    let values = if everywhere { rows.clone() } else { skeletons.values_of(ranks, index, &rows) };
+    Cells { values, rows }
+}
+
+impl Decided {
+    /// Walks `cells` of `node`.
+    fn take<'a>(
+        &mut self,
+        walk: &mut Walk<'a>,
+        node: &'a Node,
+        opaque: Vec<bool>,
+        cells: &Cells,
+    ) -> Result<(), Corrupt> {
+        for (row, end) in cells.rows.iter().zip(walk.ends(node, opaque, cells)?) {
+            match end {
+                Automaton::NEVER => {}
+                Automaton::MATCH => self.found.insert(*row as usize),
+                _ => self.open.insert(*row as usize),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! What the texts of a column look like without looking at them: runs of bytes of known sets and lengths.
+
+use super::hex::Pattern;
+use super::moment::{Date, Layout};
+use super::number::Form;
+
+/// The digits of the widest integer.
+const DIGITS_MAX: usize = 20;
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    /// The decimal digits.
+    pub(super) const DIGITS: ByteSet = ByteSet([0x03ff_0000_0000_0000, 0, 0, 0]);
+
+    /// The bytes of `bytes`.
+    pub(super) fn of(bytes: &[u8]) -> ByteSet {
+        let mut set = ByteSet::default();
+        bytes.iter().for_each(|byte| set.insert(*byte));
+        set
+    }
+
+    pub(super) fn insert(&mut self, byte: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(byte / 64)) {
+            *word |= 1 << (byte % 64);
+        }
+    }
+
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte / 64)).is_some_and(|word| word >> (byte % 64) & 1 == 1)
+    }
+
+    /// Its bytes, ascending.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).filter(|byte| self.has(*byte))
+    }
+}
+
+/// At least `least` and at most `most` bytes of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    /// The set.
+    pub(super) bytes: ByteSet,
+    /// Fewest.
+    pub(super) least: usize,
+    /// Most.
+    pub(super) most: usize,
+}
+
+impl Span {
+    /// `count` bytes of `bytes`.
+    fn exactly(bytes: ByteSet, count: usize) -> Span {
+        Span { bytes, least: count, most: count }
+    }
+
+    /// `byte`, unless `least` is 0, in which case it may be missing.
+    fn one(byte: u8, least: usize) -> Span {
+        Span { bytes: ByteSet::of(&[byte]), least, most: 1 }
+    }
+}
+
+/// What `text` looks like.
+fn literal(text: &[u8]) -> impl Iterator<Item = Span> + '_ {
+    text.iter().map(|byte| Span::one(*byte, 1))
+}
+
+fn digits(least: usize, most: usize) -> Span {
+    Span { bytes: ByteSet::DIGITS, least, most }
+}
+
+impl Form {
+    /// What its numbers look like.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        match self {
+            Form::Plain => vec![Span::one(b'-', 0), digits(1, DIGITS_MAX)],
+            Form::Padded(width) => vec![digits(usize::from(*width), DIGITS_MAX)],
+            Form::Decimal { scale, least } => {
+                let mut spans = vec![Span::one(b'-', 0), digits(1, DIGITS_MAX)];
+                spans.extend(fraction(b'.', *scale, *least));
+                spans
+            }
+            Form::Moment(layout) => layout.spans(),
+        }
+    }
+}
+
+impl Layout {
+    /// What its moments look like.
+    fn spans(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        let two = || digits(2, 2);
+        match self.date {
+            Date::None => {}
+            Date::Iso(between) => {
+                spans.extend([digits(4, DIGITS_MAX), Span::one(b'-', 1), two(), Span::one(b'-', 1), two()]);
+                spans.push(Span::one(between, 1));
+            }
+            Date::Clf => {
+                let months = ByteSet::of(b"JanFebMarAprMayJunJulAugSepOctNovDec?");
+                spans.extend([two(), Span::one(b'/', 1), Span::exactly(months, 3), Span::one(b'/', 1)]);
+                spans.extend([digits(4, DIGITS_MAX), Span::one(b':', 1)]);
+            }
+        }
+        spans.extend([two(), Span::one(b':', 1), two(), Span::one(b':', 1), two()]);
+        spans.extend(fraction(self.point, self.scale, self.least));
+        spans.extend(literal(&self.suffix));
+        spans
+    }
+}
+
+fn fraction(point: u8, scale: u8, least: u8) -> [Span; 2] {
+    [Span::one(point, usize::from(least > 0)), digits(usize::from(least), usize::from(scale))]
+}
+
+impl Pattern {
+    /// What its values look like.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        let digits = ByteSet::of(self.letters());
+        let is_hole = |place: usize| self.holes().binary_search(&(place as u16)).is_ok();
+        let spans = self.literal().iter().enumerate();
+        spans
+            .map(|(place, byte)| if is_hole(place) { Span::exactly(digits, 1) } else { Span::one(*byte, 1) })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::block::moment;
+
+    /// Whether `text` can be cut into `spans`.
+    fn fits(text: &[u8], spans: &[Span]) -> bool {
+        let Some((span, rest)) = spans.split_first() else { return text.is_empty() };
+        let run = text.iter().take_while(|byte| span.bytes.has(**byte)).count().min(span.most);
+        (span.least..=run).any(|len| fits(&text[len..], rest))
+    }
+
+    #[test]
+    fn texts_look_as_their_columns_say() {
+        let decimal = Form::Decimal { scale: 3, least: 0 };
+        for (form, texts) in [
+            (Form::Plain, &["0", "-17", "9223372036854775807"][..]),
+            (Form::Padded(3), &["007", "123"]),
+            (decimal, &["1.5", "-0.125", "20"]),
+            (Form::Decimal { scale: 2, least: 1 }, &["1.0", "1.25"]),
+        ] {
+            for text in texts {
+                assert!(fits(text.as_bytes(), &form.spans()), "{text}");
+            }
+            assert!(!fits(b"1x", &form.spans()) && !fits(b"", &form.spans()));
+        }
+        for text in ["2026-11-20T13:05:07.123Z", "17/Aug/2017:13:23:49 +0000", "13:23:49"] {
+            let moment = moment::parse(text.as_bytes(), &mut moment::LastDay::default()).unwrap();
+            let scale = moment.fraction.len() as u8;
+            let suffix = moment.suffix.to_vec();
+            let layout = Layout { date: moment.date, point: moment.point, scale, least: 0, suffix };
+            let spans = Form::Moment(layout).spans();
+            assert!(fits(text.as_bytes(), &spans), "{text}");
+            assert!(!fits(text.replace(':', "0").as_bytes(), &spans));
+        }
+        let values: [&[u8]; 2] = [b"id-3f5a-0b", b"id-90ce-77"];
+        let pattern = Pattern::of(&values).unwrap();
+        for value in values {
+            assert!(fits(value, &pattern.spans()));
+        }
+        assert!(!fits(b"id-3f5a_0b", &pattern.spans()) && !fits(b"id-3f5A-0b", &pattern.spans()));
+    }
+}

@@ -1,0 +1,563 @@
+//! Whether a regex matches the texts of a column, on what is stored.
+//!
+//! The automaton of the regex walks every skeleton once, piece by piece and hole by hole, with all states it may be
+//! in: a piece leads from one state to one, a hole from one to those its column allows. Where all ways end alike,
+//! the texts of that skeleton are decided by their code. Of what is left the states are followed a column at a time,
+//! a state a row: over a hole only if the column matters for the state, and no further than to where the rest of the
+//! skeleton is decided again. Texts are never put together. (Running automata over grammars and compressed strings
+//! goes back to Amir, Benson and Farach 1996; deciding by templates is what CLP, OSDI '21, does for wildcards.)
+//!
+//! Skeletons lie in holes of skeletons, so what a state means there depends on where it goes on behind: a [`Frame`] is
+//! a column of skeletons at one such place.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use weir_query::compile::Automaton;
+use weir_query::compile::automaton::State;
+
+use super::leaf::{Cells, EXITS_MAX, Exits, Leaf, UNSEEN, kept};
+use super::node::{Kind, Node, Ranks, Skeletons};
+use super::read::Block;
+use super::wire::Corrupt;
+
+/// Stands for a skeleton whose texts do not all end alike.
+const DEPENDS: State = UNSEEN - 1;
+
+type Known<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// A walk over columns of a block, with what it found out so far.
+pub(super) struct Walk<'a> {
+    automaton: &'a Automaton,
+    block: &'a Block,
+    leaves: Known<usize, Leaf<'a>>,
+    frames: Vec<Frame<'a>>,
+    holders: Known<usize, Rc<Holders>>,
+    /// Where a skeleton may lead from a state before one of its pieces.
+    through: Known<(usize, Point, State), Exits>,
+    /// Where a column of skeletons may lead from a state.
+    exits: Known<(usize, State), Exits>,
+    /// From a state before a hole: the next hole before which all texts are in one state, and the state.
+    meets: Known<(usize, Point, State), Option<(u32, State)>>,
+}
+
+/// A skeleton, and a place in it: before that piece.
+type Point = (u32, u32);
+
+/// A column of skeletons at a place where its texts stand.
+struct Frame<'a> {
+    node: &'a Skeletons,
+    /// The frame and the point where it goes on behind these texts; `None` when nothing follows.
+    after: Option<(usize, Point)>,
+    /// Skeletons that are left open without a look.
+    opaque: Vec<bool>,
+    /// How it ends from a state at a point: a final state, or it depends.
+    verdicts: Known<(Point, State), Option<State>>,
+    /// The same from before the first piece, a state and then a skeleton.
+    entries: Vec<(State, Vec<State>)>,
+    inner: Known<Point, usize>,
+}
+
+/// Which skeleton has a column.
+struct Holders {
+    /// For every column its only skeleton, if it has one.
+    only: Vec<Option<u32>>,
+    /// Skeletons that have a column twice.
+    twice: Vec<bool>,
+}
+
+impl Holders {
+    fn of(node: &Skeletons) -> Holders {
+        let mut only = vec![None; node.columns.len()];
+        let mut uses = vec![0u32; node.columns.len()];
+        let mut twice = vec![false; node.skeletons.len()];
+        for (code, (skeleton, twice)) in node.skeletons.iter().zip(&mut twice).enumerate() {
+            for column in &skeleton.columns {
+                let column = *column as usize;
+                let (Some(only), Some(uses)) = (only.get_mut(column), uses.get_mut(column)) else { continue };
+                *twice |= *only == Some(code as u32);
+                *only = Some(code as u32);
+                *uses += 1;
+            }
+        }
+        for (only, uses) in only.iter_mut().zip(&uses) {
+            only.take_if(|_| *uses > 1);
+        }
+        Holders { only, twice }
+    }
+}
+
+/// Rows of one skeleton whose states are followed.
+struct Group {
+    /// Their places among the cells of the frame.
+    places: Vec<u32>,
+    /// Of each, how many values of the frame's column before it have the same skeleton.
+    ordinals: Vec<u32>,
+    states: Vec<State>,
+}
+
+impl Group {
+    /// The state of all, if it is the same.
+    fn state(&self) -> Option<State> {
+        let first = *self.states.first()?;
+        self.states.iter().all(|state| *state == first).then_some(first)
+    }
+
+    /// Hands out those for which `decided` knows the end, and keeps the others.
+    fn settle(
+        &mut self,
+        states: &mut [State],
+        mut decided: impl FnMut(State) -> Result<Option<State>, Corrupt>,
+    ) -> Result<(), Corrupt> {
+        let mut left = 0;
+        let mut last: Option<(State, Option<State>)> = None;
+        for at in 0..self.states.len() {
+            let Some(state) = self.states.get(at).copied() else { break };
+            let end = match last {
+                Some((own, end)) if own == state => end,
+                _ => last.insert((state, decided(state)?)).1,
+            };
+            let (place, ordinal) = (self.places.get(at).copied(), self.ordinals.get(at).copied());
+            let (Some(place), Some(ordinal)) = (place, ordinal) else { break };
+            if let Some(end) = end {
+                put(states, place as usize, end);
+            } else {
+                put(&mut self.states, left, state);
+                put(&mut self.places, left, place);
+                put(&mut self.ordinals, left, ordinal);
+                left += 1;
+            }
+        }
+        self.states.truncate(left);
+        self.places.truncate(left);
+        self.ordinals.truncate(left);
+        Ok(())
+    }
+}
+
+fn put<T>(list: &mut [T], at: usize, value: T) {
+    if let Some(slot) = list.get_mut(at) {
+        *slot = value;
+    }
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(block: &'a Block, automaton: &'a Automaton) -> Walk<'a> {
+        Walk {
+            automaton,
+            block,
+            leaves: HashMap::default(),
+            frames: Vec::new(),
+            holders: HashMap::default(),
+            through: HashMap::default(),
+            exits: HashMap::default(),
+            meets: HashMap::default(),
+        }
+    }
+
+    /// How each of `cells` of `node` ends: one of the three final states of the automaton. What has one of the
+    /// skeletons that are `opaque` is left open.
+    pub(super) fn ends(
+        &mut self,
+        node: &'a Node,
+        opaque: Vec<bool>,
+        cells: &Cells,
+    ) -> Result<Vec<State>, Corrupt> {
+        let mut states = vec![self.automaton.start(); cells.values.len()];
+        match &node.kind {
+            Kind::Skeletons(skeletons) => {
+                let frame = self.frame(skeletons, None, opaque);
+                self.pass(frame, cells, &mut states)?;
+            }
+            _ => self.step(node, cells, &mut states)?,
+        }
+        for state in states.iter_mut().filter(|state| !Automaton::is_final(**state)) {
+            *state = self.automaton.end(*state);
+        }
+        Ok(states)
+    }
+
+    fn frame(&mut self, node: &'a Skeletons, after: Option<(usize, Point)>, opaque: Vec<bool>) -> usize {
+        self.frames.push(Frame {
+            node,
+            after,
+            opaque,
+            verdicts: HashMap::default(),
+            entries: Vec::new(),
+            inner: HashMap::default(),
+        });
+        self.frames.len() - 1
+    }
+
+    fn holders(&mut self, node: &Skeletons) -> Rc<Holders> {
+        let known = self.holders.entry(std::ptr::from_ref(node).addr());
+        Rc::clone(known.or_insert_with(|| Rc::new(Holders::of(node))))
+    }
+
+    fn leaf(&mut self, node: &'a Node) -> &mut Leaf<'a> {
+        let source = self.block.body();
+        self.leaves.entry(std::ptr::from_ref(node).addr()).or_insert_with(|| Leaf::new(node, source))
+    }
+
+    /// Where the values of `node` may lead from `state`.
+    fn exits(&mut self, node: &'a Node, state: State) -> Result<Exits, Corrupt> {
+        let Kind::Skeletons(skeletons) = &node.kind else {
+            let automaton = self.automaton;
+            return self.leaf(node).exits(automaton, state);
+        };
+        let key = (std::ptr::from_ref(node).addr(), state);
+        if let Some(exits) = self.exits.get(&key) {
+            return Ok(exits.clone());
+        }
+        let mut states = Vec::new();
+        let mut codes = 0..skeletons.skeletons.len() as u32;
+        let known = loop {
+            let Some(code) = codes.next() else { break true };
+            match self.through(skeletons, (code, 0), state)? {
+                Some(own) => states.extend_from_slice(&own),
+                None => break false,
+            }
+        };
+        let exits = if known { kept(states) } else { None };
+        self.exits.insert(key, exits.clone());
+        Ok(exits)
+    }
+
+    /// Where a skeleton of `node` may lead from `state` at `point`.
+    fn through(&mut self, node: &'a Skeletons, point: Point, state: State) -> Result<Exits, Corrupt> {
+        let key = (std::ptr::from_ref(node).addr(), point, state);
+        if let Some(exits) = self.through.get(&key) {
+            return Ok(exits.clone());
+        }
+        let exits = self.find_through(node, point, state)?;
+        self.through.insert(key, exits.clone());
+        Ok(exits)
+    }
+
+    fn find_through(
+        &mut self,
+        node: &'a Skeletons,
+        (code, first): Point,
+        state: State,
+    ) -> Result<Exits, Corrupt> {
+        let skeleton = node.skeletons.get(code as usize).ok_or(Corrupt("unknown skeleton"))?;
+        if self.holders(node).twice.get(code as usize) == Some(&true) {
+            return Ok(kept(vec![Automaton::OPEN]));
+        }
+        let mut states = vec![state];
+        for (hole, piece) in skeleton.pieces().enumerate().skip(first as usize) {
+            states.iter_mut().for_each(|state| *state = self.run(*state, piece));
+            states.sort_unstable();
+            states.dedup();
+            if states.iter().all(|state| Automaton::is_final(*state)) {
+                break;
+            }
+            let Some(column) = skeleton.columns.get(hole) else { break };
+            let column = node.columns.get(*column as usize).ok_or(Corrupt("unknown column"))?;
+            let Some(next) = self.over(column, &states)? else { return Ok(None) };
+            states = next;
+        }
+        Ok(kept(states))
+    }
+
+    /// The states behind a value of `column` from one of `states`, ascending; `None` when they are too many.
+    fn over(&mut self, column: &'a Node, states: &[State]) -> Result<Option<Vec<State>>, Corrupt> {
+        let mut next = Vec::new();
+        for state in states {
+            match Automaton::is_final(*state) {
+                true => next.push(*state),
+                false => match self.exits(column, *state)? {
+                    Some(exits) => next.extend_from_slice(&exits),
+                    None => return Ok(None),
+                },
+            }
+        }
+        next.sort_unstable();
+        next.dedup();
+        Ok((next.len() <= EXITS_MAX).then_some(next))
+    }
+
+    /// The next hole behind the one at `point` before which all texts that were in `state` are in one state again.
+    fn meet(
+        &mut self,
+        node: &'a Skeletons,
+        point: Point,
+        state: State,
+    ) -> Result<Option<(u32, State)>, Corrupt> {
+        let key = (std::ptr::from_ref(node).addr(), point, state);
+        if let Some(meets) = self.meets.get(&key) {
+            return Ok(*meets);
+        }
+        let meets = self.find_meet(node, point, state)?;
+        self.meets.insert(key, meets);
+        Ok(meets)
+    }
+
+    fn find_meet(
+        &mut self,
+        node: &'a Skeletons,
+        (code, first): Point,
+        state: State,
+    ) -> Result<Option<(u32, State)>, Corrupt> {
+        let skeleton = node.skeletons.get(code as usize).ok_or(Corrupt("unknown skeleton"))?;
+        let mut states = vec![state];
+        let pieces = skeleton.pieces().enumerate().skip(first as usize + 1);
+        for ((hole, piece), column) in pieces.zip(skeleton.columns.iter().skip(first as usize)) {
+            let column = node.columns.get(*column as usize).ok_or(Corrupt("unknown column"))?;
+            let Some(next) = self.over(column, &states)? else { return Ok(None) };
+            // A match and a text that goes on never meet.
+            if next.len() > 1 && next.contains(&Automaton::MATCH) {
+                return Ok(None);
+            }
+            states = next;
+            states.iter_mut().for_each(|state| *state = self.run(*state, piece));
+            states.sort_unstable();
+            states.dedup();
+            if let [state] = *states {
+                return Ok(Some((hole as u32, state)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn run(&self, state: State, text: &[u8]) -> State {
+        if Automaton::is_final(state) { state } else { self.automaton.run(state, text) }
+    }
+
+    /// How all texts end that are in `state` at `point` of `frame`; `None` when that depends on them.
+    fn verdict(&mut self, frame: usize, point: Point, state: State) -> Result<Option<State>, Corrupt> {
+        if Automaton::is_final(state) {
+            return Ok(Some(state));
+        }
+        let Some(own) = self.frames.get(frame) else { return Ok(None) };
+        if let Some(verdict) = own.verdicts.get(&(point, state)) {
+            return Ok(*verdict);
+        }
+        let after = own.after;
+        let verdict = match own.opaque.get(point.0 as usize) {
+            Some(true) => Some(Automaton::OPEN),
+            _ => match self.through(own.node, point, state)? {
+                Some(exits) => self.agreed(after, &exits)?,
+                None => None,
+            },
+        };
+        if let Some(own) = self.frames.get_mut(frame) {
+            own.verdicts.insert((point, state), verdict);
+        }
+        Ok(verdict)
+    }
+
+    /// How all texts end that are in one of `states` where it goes on `after`.
+    fn agreed(&mut self, after: Option<(usize, Point)>, states: &[State]) -> Result<Option<State>, Corrupt> {
+        let mut common = None;
+        for state in states {
+            let end = match after {
+                Some((frame, point)) => self.verdict(frame, point, *state)?,
+                None if Automaton::is_final(*state) => Some(*state),
+                None => Some(self.automaton.end(*state)),
+            };
+            if end.is_none() || common.is_some_and(|common| Some(common) != end) {
+                return Ok(None);
+            }
+            common = end;
+        }
+        Ok(common)
+    }
+
+    /// Takes `states` through the texts of `cells`: to the end where that is known, else to behind these texts.
+    fn pass(&mut self, frame: usize, cells: &Cells, states: &mut [State]) -> Result<(), Corrupt> {
+        let Some(node) = self.frames.get(frame).map(|frame| frame.node) else { return Ok(()) };
+        let ranks = node.ranks(self.block.body())?;
+        let undecided = self.enter(frame, &ranks, cells, states)?;
+        for (code, mut group) in groups(node, &ranks, cells, &undecided, states).into_iter().enumerate() {
+            if !group.places.is_empty() {
+                self.follow(frame, code as u32, &mut group, (cells, states))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides what the skeletons of `cells` decide; the places of the others.
+    fn enter(
+        &mut self,
+        frame: usize,
+        ranks: &Ranks,
+        cells: &Cells,
+        states: &mut [State],
+    ) -> Result<Vec<u32>, Corrupt> {
+        let mut undecided = Vec::new();
+        let mut entry: (State, Vec<State>) = (Automaton::NEVER, Vec::new());
+        for (place, (value, state)) in cells.values.iter().zip(states).enumerate() {
+            if Automaton::is_final(*state) {
+                continue;
+            }
+            if entry.0 != *state {
+                self.change_entry(frame, &mut entry, *state);
+            }
+            let code = *ranks.codes.get(*value as usize).ok_or(Corrupt("column ends early"))?;
+            let slot = entry.1.get_mut(code as usize).ok_or(Corrupt("unknown skeleton"))?;
+            if *slot == UNSEEN {
+                *slot = self.verdict(frame, (code, 0), *state)?.unwrap_or(DEPENDS);
+            }
+            match *slot {
+                DEPENDS => undecided.push(place as u32),
+                end => *state = end,
+            }
+        }
+        self.change_entry(frame, &mut entry, Automaton::NEVER);
+        Ok(undecided)
+    }
+
+    /// Puts `entry` back, and takes the one of `state`.
+    fn change_entry(&mut self, frame: usize, entry: &mut (State, Vec<State>), state: State) {
+        let Some(frame) = self.frames.get_mut(frame) else { return };
+        let old = std::mem::replace(entry, (state, Vec::new()));
+        if !Automaton::is_final(old.0) {
+            frame.entries.push(old);
+        }
+        if !Automaton::is_final(state) {
+            *entry = match frame.entries.iter().position(|(own, _)| *own == state) {
+                Some(at) => frame.entries.swap_remove(at),
+                None => (state, vec![UNSEEN; frame.node.skeletons.len()]),
+            };
+        }
+    }
+
+    /// Takes the rows of `group`, which have skeleton `code`, through it.
+    fn follow(
+        &mut self,
+        frame: usize,
+        code: u32,
+        group: &mut Group,
+        (cells, states): (&Cells, &mut [State]),
+    ) -> Result<(), Corrupt> {
+        let Some(node) = self.frames.get(frame).map(|frame| frame.node) else { return Ok(()) };
+        let skeleton = node.skeletons.get(code as usize).ok_or(Corrupt("unknown skeleton"))?;
+        // The piece up to which all is known, and holes that need no look.
+        let mut known = 0;
+        for (hole, piece) in skeleton.pieces().enumerate() {
+            if hole >= known {
+                let mut last = (Automaton::NEVER, Automaton::NEVER);
+                for state in &mut group.states {
+                    if *state != last.0 {
+                        last = (*state, self.run(*state, piece));
+                    }
+                    *state = last.1;
+                }
+            }
+            if hole + 1 < known {
+                continue;
+            }
+            let Some(index) = skeleton.columns.get(hole).copied() else { break };
+            let column = node.columns.get(index as usize).ok_or(Corrupt("unknown column"))?;
+            if let Some(state) = group.state()
+                && let Some((next, state)) = self.meet(node, (code, hole as u32), state)?
+            {
+                group.states.fill(state);
+                known = next as usize + 1;
+                continue;
+            }
+            let own = self.cells_of(node, (code, index), column, group, cells)?;
+            let after = (code, hole as u32 + 1);
+            match &column.kind {
+                Kind::Skeletons(inner) => {
+                    let known = self.frames.get(frame).and_then(|frame| frame.inner.get(&after).copied());
+                    let inner = match known {
+                        Some(inner) => inner,
+                        None => self.frame(inner, Some((frame, after)), Vec::new()),
+                    };
+                    if let Some(frame) = self.frames.get_mut(frame) {
+                        frame.inner.insert(after, inner);
+                    }
+                    self.pass(inner, &own, &mut group.states)?;
+                }
+                _ => self.step(column, &own, &mut group.states)?,
+            }
+            group.settle(states, |state| self.verdict(frame, after, state))?;
+            if group.states.is_empty() {
+                return Ok(());
+            }
+        }
+        for (place, state) in group.places.iter().zip(&group.states) {
+            put(states, *place as usize, *state);
+        }
+        Ok(())
+    }
+
+    /// The values that the rows of `group`, of skeleton `code`, have in column `index`.
+    fn cells_of(
+        &mut self,
+        node: &'a Skeletons,
+        (code, index): (u32, u32),
+        column: &Node,
+        group: &Group,
+        cells: &Cells,
+    ) -> Result<Cells, Corrupt> {
+        let of = |list: &[u32]| -> Vec<u32> {
+            group.places.iter().map(|place| list.get(*place as usize).copied().unwrap_or(0)).collect()
+        };
+        let rows = of(&cells.rows);
+        let ranks = node.ranks(self.block.body())?;
+        let values = if self.holders(node).only.get(index as usize) == Some(&Some(code)) {
+            group.ordinals.clone()
+        } else if column.count == ranks.codes.len() {
+            of(&cells.values)
+        } else {
+            node.values_of(&ranks, index, &of(&cells.values))
+        };
+        Ok(Cells { values, rows })
+    }
+
+    fn step(&mut self, node: &'a Node, cells: &Cells, states: &mut [State]) -> Result<(), Corrupt> {
+        let times = if node.is_relative() { Some(self.block.times()?) } else { None };
+        let automaton = self.automaton;
+        self.leaf(node).step(automaton, cells, times.as_ref().map(|times| times.as_slice()), states)
+    }
+}
+
+/// The rows at `undecided` by their skeletons.
+fn groups(node: &Skeletons, ranks: &Ranks, cells: &Cells, undecided: &[u32], states: &[State]) -> Vec<Group> {
+    let empty = || Group { places: Vec::new(), ordinals: Vec::new(), states: Vec::new() };
+    let value = |place: u32| cells.values.get(place as usize).map_or(0, |value| *value as usize);
+    let Some(first) = undecided.first() else { return Vec::new() };
+    let mut groups: Vec<Group> = (0..node.skeletons.len()).map(|_| empty()).collect();
+    let mut at = value(*first);
+    let mut counts = ranks.before(at);
+    for place in undecided {
+        for code in ranks.codes(at..value(*place)) {
+            if let Some(count) = counts.get_mut(*code as usize) {
+                *count += 1;
+            }
+        }
+        at = value(*place);
+        let Some(code) = ranks.codes.get(at).map(|code| *code as usize) else { continue };
+        if let (Some(group), Some(count)) = (groups.get_mut(code), counts.get(code)) {
+            group.places.push(*place);
+            group.ordinals.push(*count);
+            group.states.push(states.get(*place as usize).copied().unwrap_or(Automaton::OPEN));
+        }
+    }
+    groups
+}
+
+impl Skeletons {
+    /// Which values of column `column` belong to the texts `values`, which ascend and whose skeletons have it.
+    pub(super) fn values_of(&self, ranks: &Ranks, column: u32, values: &[u32]) -> Vec<u32> {
+        let holds = |code: u32| {
+            let skeleton = self.skeletons.get(code as usize);
+            skeleton.map_or(0, |skeleton| skeleton.columns.iter().filter(|own| **own == column).count())
+        };
+        let uses: Vec<usize> = (0..self.skeletons.len() as u32).map(holds).collect();
+        let Some(mut at) = values.first().map(|first| *first as usize) else { return Vec::new() };
+        let before = ranks.before(at);
+        let mut count: usize = before.iter().zip(&uses).map(|(before, uses)| *before as usize * uses).sum();
+        let mut own = Vec::with_capacity(values.len());
+        for value in values {
+            let codes = ranks.codes(at..*value as usize);
+            count += codes.iter().filter_map(|code| uses.get(*code as usize)).sum::<usize>();
+            at = *value as usize;
+            own.push(count as u32);
+        }
+        own
+    }
+}
