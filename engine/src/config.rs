@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::AppendError;
+use crate::store::segment::BLOCK_CACHE_BYTES;
 
 /// How safe a batch is when its append is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +113,9 @@ pub struct EngineConfig {
     pub feed_batches: usize,
     /// Most repositories in one data directory.
     pub max_repositories: usize,
+    /// Blocks kept open between queries, in bytes of memory; 0 keeps none. One cache serves the whole process: the
+    /// engine opened last says how large it is.
+    pub block_cache_bytes: usize,
     /// What queries learnt of sealed blocks, kept for those who ask the same again, in bytes of memory; 0 keeps
     /// nothing. One cache serves the whole process: the engine opened last says how large it is.
     pub state_cache_bytes: usize,
@@ -147,6 +151,7 @@ impl EngineConfig {
             retention: Retention::default(),
             feed_batches: 1_024,
             max_repositories: 1_024,
+            block_cache_bytes: BLOCK_CACHE_BYTES,
             state_cache_bytes: 64 * MIB,
         }
     }

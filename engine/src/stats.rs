@@ -53,6 +53,12 @@ pub struct EngineStats {
     pub segment_bytes: u64,
     /// Batches a follower missed in its queue and must reread.
     pub feed_missed_batches: u64,
+    /// Gauge: bytes of the gram indexes of all segments.
+    pub index_bytes: u64,
+    /// Gauge: blocks kept open between queries.
+    pub block_cache_blocks: u64,
+    /// Gauge: bytes of memory they take.
+    pub block_cache_bytes: u64,
     /// Blocks answered from states that earlier queries left.
     pub state_cache_hits: u64,
     /// Blocks looked for among those states and not found.

@@ -16,6 +16,7 @@ use crate::scan::StateCache;
 use crate::stats::EngineStats;
 use crate::store::Store;
 use crate::store::files::{Files, Lock};
+use crate::store::segment::block_cache;
 
 /// An open data directory and the threads that serve it. Dropping it shuts it down.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl Engine {
     pub fn open_in(files: Files, config: EngineConfig) -> Result<Engine, EngineError> {
         let Some(lock) = files.lock()? else { return Err(EngineError::InUse(config.data_dir)) };
         StateCache::shared().set_limit(config.state_cache_bytes);
+        block_cache().set_limit(config.block_cache_bytes);
         let (store, writer) = Store::open(files, config)?;
         let store = Arc::new(store);
         let (seal, wake) = bounded(1);
@@ -136,6 +138,8 @@ impl Engine {
         let mut stats = self.store.stats();
         let (batches, bytes) = self.intake.waiting();
         (stats.queue_batches, stats.queue_bytes) = (batches as u64, bytes as u64);
+        let (blocks, bytes) = block_cache().load();
+        (stats.block_cache_blocks, stats.block_cache_bytes) = (blocks as u64, bytes as u64);
         let states = StateCache::shared().stats();
         (stats.state_cache_hits, stats.state_cache_misses) = (states.hits, states.misses);
         (stats.state_cache_entries, stats.state_cache_bytes) = (states.entries, states.bytes);

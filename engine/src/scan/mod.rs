@@ -9,6 +9,7 @@
 
 mod answer;
 mod error;
+mod explain;
 mod fold;
 mod handle;
 #[cfg(test)]
@@ -30,6 +31,7 @@ mod tests;
 mod unit;
 
 pub use error::ScanError;
+pub use explain::Explanation;
 pub use fold::{Fold, Folded};
 pub use handle::{Matches, NextRows, Scan, ScanEnd, ScanHandle, ScanResult};
 pub use options::{DEFAULT_HELD_BYTES, DEFAULT_OUTPUT_ROWS, DEFAULT_STATE_BYTES, ScanOptions};

@@ -40,6 +40,7 @@ impl Store {
             for open in repository.segments() {
                 stats.segments += 1;
                 stats.segment_bytes += open.entry.file_bytes;
+                stats.index_bytes += open.segment.facts().index_bytes;
             }
             stats.feed_missed_batches += repository.held().missed_batches;
         }

@@ -9,6 +9,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use weir_engine::{Engine, EngineStats};
 
+use super::memory::Memory;
+
 /// Shows an engine's counters.
 pub(crate) struct EngineMetrics {
     engine: Arc<Engine>,
@@ -27,7 +29,7 @@ impl fmt::Debug for EngineMetrics {
 }
 
 /// Name, help and value of what only grows.
-fn counters(stats: &EngineStats) -> [(&'static str, &'static str, u64); 18] {
+fn counters(stats: &EngineStats) -> [(&'static str, &'static str, u64); 20] {
     [
         ("engine_events_appended", "Events acknowledged", stats.events_appended),
         ("engine_raw_bytes_appended", "Raw bytes acknowledged", stats.raw_bytes_appended),
@@ -47,11 +49,13 @@ fn counters(stats: &EngineStats) -> [(&'static str, &'static str, u64); 18] {
         ("engine_segments_merged", "Segments merged away", stats.segments_merged),
         ("engine_segments_expired", "Segments removed by retention", stats.segments_expired),
         ("engine_feed_missed_batches", "Batches a follower must reread", stats.feed_missed_batches),
+        ("engine_state_cache_hits", "Blocks answered from kept states", stats.state_cache_hits),
+        ("engine_state_cache_misses", "Blocks without a kept state", stats.state_cache_misses),
     ]
 }
 
 /// Name, help and value of what is now.
-fn gauges(stats: &EngineStats) -> [(&'static str, &'static str, u64); 9] {
+fn gauges(stats: &EngineStats, memory: &Memory) -> [(&'static str, &'static str, u64); 16] {
     [
         ("engine_damaged", "Damage found at start", stats.damaged),
         ("engine_log_files", "Log files in use", stats.log_files),
@@ -60,6 +64,13 @@ fn gauges(stats: &EngineStats) -> [(&'static str, &'static str, u64); 9] {
         ("engine_head_bytes", "Raw bytes not yet in segments", stats.head_bytes),
         ("engine_segments", "Segments", stats.segments),
         ("engine_segment_bytes", "Bytes of all segments", stats.segment_bytes),
+        ("engine_index_bytes", "Bytes of their gram indexes", stats.index_bytes),
+        ("engine_block_cache_blocks", "Blocks kept open", stats.block_cache_blocks),
+        ("engine_block_cache_bytes", "Memory of blocks kept open", stats.block_cache_bytes),
+        ("engine_state_cache_entries", "States kept", stats.state_cache_entries),
+        ("engine_state_cache_bytes", "Memory of states kept", stats.state_cache_bytes),
+        ("process_resident_bytes", "Memory in use, mapped files included", memory.resident),
+        ("process_anonymous_bytes", "Memory in use that is no mapped file", memory.anonymous),
         ("engine_free_bytes", "Bytes free on the file system", stats.free_bytes),
         ("engine_log_failed", "1: the log takes nothing more", u64::from(stats.poisoned.is_some())),
     ]
@@ -73,7 +84,7 @@ impl Collector for EngineMetrics {
             let place = encoder.encode_descriptor(name, help, None, metric.metric_type())?;
             metric.encode(place)?;
         }
-        for (name, help, value) in gauges(&stats) {
+        for (name, help, value) in gauges(&stats, &Memory::now()) {
             let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             let place = encoder.encode_descriptor(name, help, None, metric.metric_type())?;
             metric.encode(place)?;

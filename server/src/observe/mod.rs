@@ -2,6 +2,7 @@
 
 mod counters;
 mod engine;
+mod memory;
 mod request;
 mod tracing_setup;
 

@@ -8,6 +8,7 @@
 
 mod body;
 mod event_stream;
+mod explain;
 mod extract;
 mod fields;
 mod guard;
@@ -66,6 +67,7 @@ fn reading_routes() -> Router<App> {
     let router = both(router, "", get(repositories::list));
     let router = both(router, "/{repo}", get(repositories::show));
     let router = both(router, "/{repo}/fields", get(fields::list));
+    let router = both(router, "/{repo}/explain", post(explain::explain));
     let router = both(router, "/{repo}/metrics", get(metrics::list));
     let router = both(router, "/{repo}/metrics/{name}/events", get(metrics::push));
     router.merge(query_routes().layer(from_fn(plain_errors)))

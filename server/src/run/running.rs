@@ -93,8 +93,14 @@ async fn forget_jobs(app: App) {
 
 /// The engine's limits out of the server's settings.
 fn engine_config(settings: &Settings) -> EngineConfig {
-    let Storage { retention_seconds, retention_bytes, min_free_bytes, max_repositories, .. } =
-        settings.storage;
+    let Storage {
+        retention_seconds,
+        retention_bytes,
+        min_free_bytes,
+        block_cache_bytes,
+        max_repositories,
+        ..
+    } = settings.storage;
     let some = |value: u64| (value > 0).then_some(value);
     let defaults = EngineConfig::new(&settings.data);
     // One body is one batch: what may be decoded must fit, with what the log adds, and fit the queue.
@@ -104,6 +110,8 @@ fn engine_config(settings: &Settings) -> EngineConfig {
         queue_bytes: max_batch_bytes.saturating_mul(2).max(defaults.queue_bytes),
         retention: Retention { age_secs: some(retention_seconds), bytes: some(retention_bytes) },
         min_free_bytes,
+        block_cache_bytes,
+        state_cache_bytes: settings.query.state_cache_bytes,
         max_repositories,
         ..defaults
     }

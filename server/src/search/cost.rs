@@ -23,6 +23,10 @@ pub struct Cost {
     pub blocks_pruned_by_facts: u64,
     /// Blocks never opened: the index rules them out.
     pub blocks_pruned_by_index: u64,
+    /// Blocks never opened: their facts say all that was asked.
+    pub blocks_answered_by_facts: u64,
+    /// Blocks never opened: what the query learns from them was kept.
+    pub blocks_answered_by_states: u64,
     /// Blocks that could not change the result any more.
     pub blocks_skipped_early: u64,
     /// Blocks that could not be read.
@@ -59,6 +63,8 @@ impl Cost {
             blocks_pruned_by_time: stats.blocks_pruned_by_time,
             blocks_pruned_by_facts: stats.blocks_pruned_by_facts,
             blocks_pruned_by_index: stats.blocks_pruned_by_index,
+            blocks_answered_by_facts: stats.blocks_answered_by_facts,
+            blocks_answered_by_states: stats.blocks_answered_by_states,
             blocks_skipped_early: stats.blocks_skipped_early,
             blocks_damaged: stats.blocks_damaged,
             granules: stats.granules,

@@ -94,6 +94,8 @@ pub struct Query {
     pub stream_timeout_millis: u64,
     /// Memory one query's state may hold.
     pub max_state_bytes: usize,
+    /// Memory for what queries learnt of sealed blocks, kept for those who ask the same again; 0: nothing is kept.
+    pub state_cache_bytes: usize,
     /// Threads of one scan; 0: one a core.
     pub scan_threads: usize,
     /// Query jobs kept.
@@ -118,6 +120,7 @@ impl Default for Query {
             timeout_millis: 180_000,
             stream_timeout_millis: 3_600_000,
             max_state_bytes: 256 << 20,
+            state_cache_bytes: 64 << 20,
             scan_threads: 0,
             max_jobs: 1_000,
             job_lifetime_millis: 90_000,
@@ -159,6 +162,8 @@ pub struct Storage {
     pub retention_bytes: u64,
     /// Events are refused while the file system has less room than this.
     pub min_free_bytes: u64,
+    /// Memory for sealed blocks that are kept open between queries; 0: none are.
+    pub block_cache_bytes: usize,
     /// Repositories that may exist.
     pub max_repositories: usize,
 }
@@ -170,6 +175,7 @@ impl Default for Storage {
             retention_seconds: 0,
             retention_bytes: 0,
             min_free_bytes: 256 << 20,
+            block_cache_bytes: 256 << 20,
             max_repositories: 1_000,
         }
     }

@@ -1,5 +1,6 @@
 //! What goes over the wire: types that serde reads and writes, and nothing else.
 
+mod explain;
 mod field;
 mod ingest;
 mod job;
@@ -8,6 +9,7 @@ mod operation;
 mod query;
 mod repository;
 
+pub use explain::Explained;
 pub use field::FieldFacts;
 pub use ingest::{IngestAnswer, IngestParameters, RejectedEvent};
 pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};

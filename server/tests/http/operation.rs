@@ -29,6 +29,9 @@ async fn operation_routes_answer() {
         "weir_engine_events_appended_total 1",
         "weir_ingest_held_bytes 0",
         "weir_panics_total 0",
+        "weir_engine_index_bytes 0",
+        "weir_engine_state_cache_bytes",
+        "weir_process_anonymous_bytes",
         "# EOF",
     ] {
         assert!(text.contains(line), "{line} in {text}");

@@ -68,6 +68,34 @@ async fn the_cost_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_spared_is_told_before_and_after() {
+    let world = World::new();
+    world.ingest(&events(10)).await;
+    let explain = async |query: &str| {
+        let body = json!({"queryString": query, "start": 0}).to_string();
+        let headers = [("content-type", "application/json")];
+        world.post("/api/v1/repositories/default/explain", &headers, body).await
+    };
+    let unsealed = explain("level=ERROR | count()").await.json();
+    assert_eq!((&unsealed["headEvents"], &unsealed["granules"]), (&json!(10), &json!(0)), "{unsealed}");
+    world.app.engine().repository("default").unwrap().flush().unwrap();
+    let left = |found: &Value| {
+        ["granules", "granulesLeft", "granulesPrunedByFacts", "granulesPrunedByIndex"]
+            .map(|name| found[name].as_u64().unwrap())
+    };
+    assert_eq!(left(&explain("level=ERROR | count()").await.json()), [1, 1, 0, 0]);
+    assert_eq!(left(&explain("level=FATAL | count()").await.json()), [1, 0, 1, 0]);
+    assert_eq!(left(&explain("zzqqxxyy | count()").await.json()), [1, 0, 0, 1]);
+    let sealed = explain("zzqqxxyy | count()").await.json();
+    assert!(sealed["plan"].as_array().is_some_and(|lines| lines.len() > 3), "{sealed}");
+    assert!(sealed["indexBytes"].as_u64().unwrap() > 0 && sealed["storedBytes"].as_u64().unwrap() > 0);
+    assert_eq!(explain("level=").await.status, 400);
+    let answer = ask(&world, "application/json", json!({"queryString": "count()", "start": 0})).await;
+    let cost: Value = serde_json::from_str(answer.header("weir-cost")).unwrap();
+    assert_eq!((answer.json(), &cost["blocksAnsweredByFacts"]), (json!([{"_count": "10"}]), &json!(1)));
+}
+
+#[tokio::test]
 async fn time_ranges_are_half_open() {
     let world = World::new();
     world.ingest(&events(10)).await;

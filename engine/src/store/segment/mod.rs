@@ -35,6 +35,8 @@ use parking_lot::Mutex;
 use weir_query::compile::Required;
 use weir_query::record::RowsError;
 
+pub use cache::BLOCK_CACHE_BYTES;
+pub(crate) use cache::shared as block_cache;
 pub use candidates::{Candidates, PruneCounters};
 pub use facts::{FieldSummaryFacts, SegmentFacts};
 pub use verify::Report;

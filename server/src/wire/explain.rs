@@ -1,0 +1,61 @@
+//! What a query would read, as its sender is told.
+
+use serde::Serialize;
+use weir_engine::scan::Explanation;
+
+/// Answer to `POST …/explain`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explained {
+    /// The steps of the query, the fields it reads, what every event must have: lines for people.
+    pub plan: Vec<String>,
+    /// Sealed segments.
+    pub segments: u64,
+    /// Blocks in them, and those of which something is left.
+    pub blocks: u64,
+    /// Blocks of which something is left.
+    pub blocks_left: u64,
+    /// Granules of 1,024 events in them.
+    pub granules: u64,
+    /// Granules outside the time range.
+    pub granules_pruned_by_time: u64,
+    /// Granules that facts rule out.
+    pub granules_pruned_by_facts: u64,
+    /// Granules that the gram index rules out.
+    pub granules_pruned_by_index: u64,
+    /// Granules that would be read.
+    pub granules_left: u64,
+    /// Events not sealed yet, which are read always.
+    pub head_events: u64,
+    /// Raw bytes of the sealed events.
+    pub raw_bytes: u64,
+    /// Bytes of the segment files.
+    pub stored_bytes: u64,
+    /// Bytes of the gram indexes in them.
+    pub index_bytes: u64,
+    /// Working this out took so long, microseconds.
+    pub took_micros: u64,
+}
+
+impl Explained {
+    /// Of a query with this plan.
+    #[must_use]
+    pub fn new(plan: &str, found: &Explanation, took_micros: u64) -> Explained {
+        Explained {
+            plan: plan.lines().map(str::to_owned).collect(),
+            segments: found.segments,
+            blocks: found.blocks,
+            blocks_left: found.blocks_left,
+            granules: found.granules,
+            granules_pruned_by_time: found.granules_by_time,
+            granules_pruned_by_facts: found.granules_by_facts,
+            granules_pruned_by_index: found.granules_by_index,
+            granules_left: found.granules_left,
+            head_events: found.head_events,
+            raw_bytes: found.raw_bytes,
+            stored_bytes: found.stored_bytes,
+            index_bytes: found.index_bytes,
+            took_micros,
+        }
+    }
+}
