@@ -103,6 +103,13 @@ impl KeyTable {
         })
     }
 
+    /// The text of group `group`, where keys have one.
+    #[inline]
+    fn only_text(&self, group: usize) -> Option<&str> {
+        let start = self.groups.get(group)?.start as usize;
+        self.arena.get(start..*self.ends.get(group)? as usize)
+    }
+
     /// The keys of two groups in the order results list them: numbers first, then text.
     pub(super) fn compare(&self, a: usize, b: usize) -> std::cmp::Ordering {
         self.texts(a)
@@ -294,7 +301,10 @@ impl KeyTable {
                 .groups
                 .get(*group as usize)
                 .is_some_and(|have| have.parent == parent && have.hash == hash);
-            same && self.texts(*group as usize).eq(texts.iter().map(AsRef::as_ref))
+            same && match texts {
+                [only] => self.only_text(*group as usize) == Some(only.as_ref()),
+                _ => self.texts(*group as usize).eq(texts.iter().map(AsRef::as_ref)),
+            }
         });
         if let Some(group) = found {
             return *group;

@@ -68,6 +68,8 @@ struct Steps {
     bits: u32,
     scale: Scale,
     cells: Vec<Cell>,
+    /// How many places there are.
+    places: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +86,10 @@ const STEPPED_BELOW: i64 = 1 << 40;
 const STEP_BITS_MAX: u32 = 8;
 /// Most different accuracies for which steps are kept.
 const SHARED_STEPS_MAX: usize = 16;
-/// Most counts of one step: 1 MiB of them.
-const COUNTS_MAX: usize = 1 << 18;
+/// Most counts of one step, 2 MiB of them, and most of a step over few rows: so many, and so many a row.
+const COUNTS_MAX: usize = 1 << 19;
+const COUNTS_LEAST: usize = 4_096;
+const COUNTS_PER_ROW: usize = 8;
 
 impl Steps {
     /// The steps of `scale`, made once a process; `None` when it is too fine, or there are too many.
@@ -106,7 +110,8 @@ impl Steps {
 
     fn new(scale: Scale, bits: u32) -> Steps {
         let place = |value: i64| if value == 0 { 0 } else { scale.bucket(value as f64) as u32 + 1 };
-        let mut steps = Steps { bits, scale, cells: Vec::new() };
+        let places = place(STEPPED_BELOW - 1) as usize + 1;
+        let mut steps = Steps { bits, scale, cells: Vec::new(), places };
         let mut first = 0;
         while first < STEPPED_BELOW {
             let width = 1_i64 << steps.shift(first);
@@ -324,15 +329,22 @@ impl Percentiles {
             self.steps = Steps::shared(self.scale);
         }
         let Some(steps) = &self.steps else { return false };
-        let places = steps.place(integers.greatest().clamp(0, STEPPED_BELOW - 1)) as usize + 1;
-        if slots.count.saturating_mul(places) > COUNTS_MAX {
+        let most = COUNTS_MAX.min(COUNTS_LEAST + COUNTS_PER_ROW * within.count());
+        let mut places = steps.places;
+        if slots.count.saturating_mul(places) > most {
+            let mut greatest = 0;
+            integers.each(within, slots, |_, value| greatest = value.max(greatest));
+            places = steps.place(greatest.min(STEPPED_BELOW - 1)) as usize + 1;
+        }
+        if slots.count.saturating_mul(places) > most {
             return false;
         }
         let mut counts = vec![0_u32; slots.count * places];
         let mut ranges = vec![(i64::MAX, i64::MIN); slots.count];
         let (sketches, scale) = (&mut self.sketches, self.scale);
         integers.each(within, slots, |slot, value| {
-            if !(0..STEPPED_BELOW).contains(&value) {
+            // One comparison for negative numbers and for large ones.
+            if value as u64 >= STEPPED_BELOW as u64 {
                 if let Some(sketch) = sketches.get_mut(slot as usize) {
                     sketch.add(Number::Int(value), scale);
                 }
@@ -348,7 +360,8 @@ impl Percentiles {
         });
         let counted = sketches.iter_mut().zip(ranges).zip(counts.chunks(places));
         for ((sketch, (least, greatest)), counts) in counted.filter(|((_, range), _)| range.0 <= range.1) {
-            sketch.add_counts(counts);
+            let seen = steps.place(greatest) as usize + 1;
+            sketch.add_counts(counts.get(..seen).unwrap_or_default());
             sketch.widen_range(Number::Int(least), Number::Int(greatest));
         }
         true

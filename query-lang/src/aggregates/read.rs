@@ -220,11 +220,6 @@ impl<'a> Integers<'a> {
     pub(super) fn each(&self, within: &Selection, slots: &Slots<'_>, f: impl FnMut(u32, i64)) {
         fold(&self.values, 0, self.present.as_deref(), within, slots, f);
     }
-
-    /// The greatest of all values, of those of rows not in play too; 0 of none.
-    pub(super) fn greatest(&self) -> i64 {
-        self.values.iter().copied().fold(0, i64::max)
-    }
 }
 
 /// Something computed from the texts of a dictionary, once for each that occurs.

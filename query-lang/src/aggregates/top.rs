@@ -98,10 +98,9 @@ impl Top {
             })
             .filter(|(parent, _, _)| (*parent as usize) < count)
             .collect();
-        ranked.sort_unstable_by(|a, b| {
-            let by_key = || self.keys.compare(a.1 as usize, b.1 as usize);
-            a.0.cmp(&b.0).then_with(|| b.2.cmp(&a.2)).then_with(by_key)
-        });
+        if count > 1 {
+            ranked.sort_unstable_by_key(|(parent, _, _)| *parent);
+        }
         if self.keys.overflowed() {
             run.warnings.push(format!(
                 "top of {}: more than {GROUP_LIMIT_MAX} keys; values shown are exact, but other keys may be greater",
@@ -109,10 +108,24 @@ impl Top {
             ));
         }
         let mut table = Lines::new(&self.spec);
-        for of_slot in ranked.chunk_by(|a, b| a.0 == b.0) {
+        for of_slot in ranked.chunk_by_mut(|a, b| a.0 == b.0) {
+            self.rank(of_slot);
             self.write_slot(of_slot, &mut table);
         }
         table.finish(&self.spec)
+    }
+
+    /// Puts the greatest of a slot in front, in order, and then the greatest of the others.
+    fn rank(&self, of_slot: &mut [(u32, u32, Number)]) {
+        let order = |a: &(u32, u32, Number), b: &(u32, u32, Number)| {
+            b.2.cmp(&a.2).then_with(|| self.keys.compare(a.1 as usize, b.1 as usize))
+        };
+        let limit = self.spec.limit;
+        let shown = match of_slot.len() > limit {
+            true => of_slot.select_nth_unstable_by(limit, order).0,
+            false => of_slot,
+        };
+        shown.sort_unstable_by(order);
     }
 
     fn write_slot(&self, ranked: &[(u32, u32, Number)], table: &mut Lines) {

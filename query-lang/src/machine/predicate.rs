@@ -7,7 +7,7 @@ use crate::functions::filters::{self, Network};
 use crate::functions::{RowFunction, Scratch, Touches};
 use crate::machine::expression::Expression;
 use crate::machine::{StepError, View};
-use crate::record::Selection;
+use crate::record::{Column, Selection};
 use crate::value::compare::Relation;
 use crate::value::{Number, ValueRef};
 
@@ -99,6 +99,22 @@ impl ValueTest {
     }
 }
 
+impl ValueTest {
+    /// The rows of `within` whose value passes.
+    #[must_use]
+    pub fn select(&self, column: &Column, within: &Selection) -> Selection {
+        match (self, column) {
+            (ValueTest::Compare(relation, Number::Int(bound)), Column::Ints { values, .. }) => {
+                let passing = relation.integers(*bound);
+                let mut rows = column.present(within);
+                rows.retain(|row| values.get(row).is_some_and(|value| passing.contains(value)));
+                rows
+            }
+            _ => column.filter(within, |value| self.is_match(value)),
+        }
+    }
+}
+
 impl Predicate {
     /// Keeps the rows in play that pass.
     ///
@@ -157,10 +173,7 @@ impl Predicate {
                 Ok(column.filter(within, |value| matcher.is_match_value(value, &mut scratch.text)))
             }
             Predicate::Search(matcher) => Ok(view.search(matcher, within)?),
-            Predicate::Value { field, test } => {
-                let column = view.column_within(field, within)?;
-                Ok(column.filter(within, |value| test.is_match(value)))
-            }
+            Predicate::Value { field, test } => Ok(test.select(&view.column_within(field, within)?, within)),
             Predicate::True(expression) => expression.is_true(view, within, scratch),
             Predicate::Relates { relates, sides } => {
                 let text = sides.0.evaluate(view, within, scratch)?;

@@ -356,16 +356,13 @@ impl Column {
                 let mut verdicts = vec![Verdict::Unknown; dictionary.len()];
                 chosen.retain(|row| {
                     let code = codes.get(row).map_or(usize::MAX, |code| *code as usize);
-                    match verdicts.get(code) {
-                        None | Some(Verdict::Fails) => false,
-                        Some(Verdict::Passes) => true,
-                        Some(Verdict::Unknown) => {
-                            let text = dictionary.text(code as u32);
-                            let passes = text.is_some_and(|text| test(ValueRef::Text(text)));
-                            verdicts[code] = if passes { Verdict::Passes } else { Verdict::Fails };
-                            passes
-                        }
+                    let Some(verdict) = verdicts.get_mut(code) else { return false };
+                    if *verdict == Verdict::Unknown {
+                        let text = dictionary.text(code as u32);
+                        let passes = text.is_some_and(|text| test(ValueRef::Text(text)));
+                        *verdict = if passes { Verdict::Passes } else { Verdict::Fails };
                     }
+                    *verdict == Verdict::Passes
                 });
                 chosen
             }

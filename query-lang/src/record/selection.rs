@@ -74,7 +74,9 @@ impl Selection {
     /// Every row is chosen.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.count() == self.rows
+        let (whole, tail) = (self.rows / 64, self.rows % 64);
+        let ones = self.words.iter().take(whole).all(|word| *word == u64::MAX);
+        ones && self.words.get(whole).is_none_or(|word| *word == u64::MAX >> (64 - tail.max(1)))
     }
 
     /// Whether `row` is chosen; a row out of range is not.
@@ -109,8 +111,14 @@ impl Selection {
     }
 
     /// Keeps the rows `keep` holds for; rows not chosen are not asked about.
+    #[inline]
     pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         for (word, bits) in self.words.iter_mut().enumerate() {
+            if *bits == u64::MAX {
+                // No branch hangs on what is kept.
+                *bits = (0..64).fold(0, |kept, bit| kept | u64::from(keep(word * 64 + bit)) << bit);
+                continue;
+            }
             let mut left = *bits;
             while left != 0 {
                 let bit = left.trailing_zeros() as usize;
@@ -213,6 +221,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn all_rows_are_all_rows() {
+        for rows in [0, 1, 63, 64, 65, 128, 130] {
+            assert!(Selection::all(rows).is_all(), "{rows}");
+            for row in 0..rows {
+                assert!(!Selection::from_fn(rows, |other| other != row).is_all(), "{rows} but {row}");
+            }
+        }
+    }
+
+    #[test]
     fn ranges_meet_word_borders() {
         for (start, end) in [(0, 0), (0, 64), (63, 65), (1, 130), (64, 128), (100, 500)] {
             let mut chosen = Selection::none(130);
@@ -259,6 +277,9 @@ mod tests {
         odd.union(&third);
         odd.subtract(&Selection::from_fn(200, |row| row < 50));
         odd.retain(|row| row != 51);
+        let mut all = Selection::all(200);
+        all.retain(|row| row % 5 != 2);
+        assert_eq!(all, Selection::from_fn(200, |row| row % 5 != 2));
         let slow: Vec<usize> = (50..200).filter(|row| (row % 2 == 1 || row % 3 == 0) && *row != 51).collect();
         assert_eq!(odd.iter().collect::<Vec<_>>(), slow);
     }

@@ -61,6 +61,21 @@ impl Relation {
         }
     }
 
+    /// The integers of 64 bits that stand in this relation to `bound`.
+    #[must_use]
+    pub fn integers(self, bound: i64) -> std::ops::RangeInclusive<i64> {
+        let (least, greatest) = match self {
+            Relation::Less => (Some(i64::MIN), bound.checked_sub(1)),
+            Relation::LessEqual => (Some(i64::MIN), Some(bound)),
+            Relation::Greater => (bound.checked_add(1), Some(i64::MAX)),
+            Relation::GreaterEqual => (Some(bound), Some(i64::MAX)),
+        };
+        match (least, greatest) {
+            (Some(least), Some(greatest)) => least..=greatest,
+            _ => i64::MAX..=i64::MIN,
+        }
+    }
+
     /// `field < bound` of filters: missing and non-numeric values fail.
     #[inline]
     #[must_use]
@@ -141,6 +156,17 @@ mod tests {
 
     fn text(text: &str) -> Option<ValueRef<'_>> {
         Some(ValueRef::Text(text))
+    }
+
+    #[test]
+    fn integers_in_a_relation_are_those_that_pass() {
+        let edges = [i64::MIN, i64::MIN + 1, -1, 0, 1, 500, i64::MAX - 1, i64::MAX];
+        for relation in [Relation::Less, Relation::LessEqual, Relation::Greater, Relation::GreaterEqual] {
+            for (bound, value) in edges.iter().flat_map(|bound| edges.map(|value| (*bound, value))) {
+                let passes = relation.test(Some(ValueRef::Int(value)), Number::Int(bound));
+                assert_eq!(relation.integers(bound).contains(&value), passes, "{value} {relation:?} {bound}");
+            }
+        }
     }
 
     #[test]

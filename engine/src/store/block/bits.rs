@@ -149,9 +149,8 @@ fn wide<T: Lane>(packed: &[u8], width: usize, base: T, out: &mut [T]) {
 
 #[inline(always)]
 fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0u8; 8];
-    word.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(word)
+    // The callers have the bytes; zero stands for what cannot be.
+    bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 #[cfg(test)]
