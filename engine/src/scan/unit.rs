@@ -313,17 +313,22 @@ impl Open {
                 self.granules.clear();
                 break;
             }
-            let before = within.count();
-            match &self.counting {
-                Counting::All => within.insert_range(start..end),
-                Counting::Rows(rows) => within.insert_range(start.max(rows.start)..end.min(rows.end)),
+            let read = match &self.counting {
+                Counting::All => {
+                    within.insert_range(start..end);
+                    start < end
+                }
+                Counting::Rows(rows) => {
+                    let (start, end) = (start.max(rows.start), end.min(rows.end));
+                    within.insert_range(start..end);
+                    start < end
+                }
                 Counting::Places => {
                     let counts =
                         |row: &usize| order.get(*row).is_some_and(|key| scan.plan.bounds().contain(*key));
-                    (start..end).filter(counts).for_each(|row| within.insert(row));
+                    (start..end).filter(counts).map(|row| within.insert(row)).count() > 0
                 }
-            }
-            let read = within.count() > before;
+            };
             stats.granules_scanned += u64::from(read);
             stats.granules_pruned_by_time += u64::from(!read);
             taken += usize::from(read);

@@ -10,13 +10,16 @@ const ROWS_PER_RUN: usize = 256;
 /// But so many may always be tried.
 const RUNS_LEAST: usize = 4;
 
+/// Rows, and a time that stands for all of theirs, milliseconds.
+pub(super) type Run = (Range<usize>, i64);
+
 /// The rows of `within` cut into runs between whose rows time makes no difference to `aggregate`, each with a time
 /// that stands for all of it, milliseconds. `None`: there is no such cut, or it has too many runs.
 pub(super) fn of(
     timeline: &dyn Timeline,
     within: &Selection,
     aggregate: &mut AggregateState,
-) -> Result<Option<Vec<(Range<usize>, i64)>>, RowsError> {
+) -> Result<Option<Vec<Run>>, RowsError> {
     let most = RUNS_LEAST + within.count() / ROWS_PER_RUN;
     let mut runs = Vec::new();
     let mut next = within.first_from(0);
