@@ -17,6 +17,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::gram::{GRAMS, GramMap};
+use crate::store::block::bytes::Bytes;
 use crate::store::block::section::{expand, squeeze};
 use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_varint};
 
@@ -437,7 +438,8 @@ pub struct GramTable {
     granules: usize,
     kinds: Vec<u8>,
     starts: Vec<u32>,
-    rows: Vec<u8>,
+    /// Where they lie: in the mapped file. Of a table only its kinds and the places of some rows are held in memory.
+    rows: Bytes,
 }
 
 impl GramTable {
@@ -445,7 +447,7 @@ impl GramTable {
     ///
     /// # Errors
     /// When the bytes are not those of a table.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<GramTable, Corrupt> {
+    pub(crate) fn parse(bytes: &Bytes) -> Result<GramTable, Corrupt> {
         let mut reader = Reader::new(bytes);
         let granules = reader.u32()? as usize;
         if granules > GRANULES_MAX {
@@ -455,7 +457,8 @@ impl GramTable {
         if kinds.len() != GRAMS || kinds.iter().any(|kind| *kind > RUNS) {
             return Err(Corrupt("index without its kinds"));
         }
-        let rows = reader.take(reader.left())?.to_vec();
+        let rows = bytes.part(bytes.len() - reader.left()..bytes.len());
+        let rows = rows.ok_or(Corrupt("index without rows"))?;
         let mut table = GramTable { granules, kinds, starts: Vec::with_capacity(GRAMS / STRIDE), rows };
         table.find_starts()?;
         Ok(table)
@@ -641,7 +644,7 @@ mod tests {
         for granules in [0, 1, 2, 63, 64, 65, 200] {
             let maps = maps(granules, some_texts);
             let bytes = encode(&maps, usize::MAX);
-            let table = GramTable::parse(&bytes).unwrap();
+            let table = GramTable::parse(&Bytes::new(bytes)).unwrap();
             table.check().unwrap();
             assert_eq!(table.granules(), granules);
             for gram in 0..GRAMS {
@@ -670,7 +673,8 @@ mod tests {
         let whole = encode(&maps, usize::MAX);
         let small = encode(&maps, whole.len() / 2);
         assert!(small.len() < whole.len());
-        let (whole, small) = (GramTable::parse(&whole).unwrap(), GramTable::parse(&small).unwrap());
+        let (whole, small) =
+            (GramTable::parse(&Bytes::new(whole)).unwrap(), GramTable::parse(&Bytes::new(small)).unwrap());
         for literal in ["only00005x", "every third", "run of thirty", "nearly all"] {
             let (exact, loose) =
                 (whole.candidates(literal.as_bytes(), false), small.candidates(literal.as_bytes(), false));
@@ -686,7 +690,7 @@ mod tests {
         let mut tables = Vec::new();
         let mut first = 0;
         for size in sizes {
-            let table = GramTable::parse(&encode(&all[first..first + size], usize::MAX)).unwrap();
+            let table = GramTable::parse(&Bytes::new(encode(&all[first..first + size], usize::MAX))).unwrap();
             tables.push(Arc::new(table));
             first += size;
         }
@@ -717,7 +721,7 @@ mod tests {
             ordinals.iter().for_each(|ordinal| bits[ordinal / 64] |= 1 << (ordinal % 64));
             let mut bytes = Vec::new();
             let kind = Packer::default().pack(&bits, ordinals.len(), granules, &mut bytes);
-            let table = GramTable { granules, kinds: vec![], starts: vec![], rows: vec![] };
+            let table = GramTable { granules, kinds: vec![], starts: vec![], rows: Bytes::new(Vec::new()) };
             let (mut reader, mut back) = (Reader::new(&bytes), vec![7; 9]);
             table.read_row(kind, &mut reader, &mut back).unwrap();
             prop_assert_eq!(reader.left(), 0);
@@ -726,7 +730,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), kind in 0u8..8, granules in 0usize..500) {
-            let table = GramTable { granules, kinds: vec![], starts: vec![], rows: vec![] };
+            let table = GramTable { granules, kinds: vec![], starts: vec![], rows: Bytes::new(Vec::new()) };
             let _ = table.read_row(kind, &mut Reader::new(&bytes), &mut Vec::new());
         }
     }

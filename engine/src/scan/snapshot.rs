@@ -68,6 +68,9 @@ impl Part for Sealed {
 
     fn prune(&self, required: &Required, range: Range<i64>) -> Result<Candidates, RowsError> {
         let left = self.0.prune(required, range.start, range.end.saturating_sub(1));
+        if let Some(fault) = left.index_fault {
+            return Err(RowsError::Damaged(fault));
+        }
         Ok(Candidates {
             granules: Some(left.granules),
             by_time: left.counters.granules_by_time,

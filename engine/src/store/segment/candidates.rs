@@ -14,6 +14,8 @@ pub struct Candidates {
     pub granules: RoaringBitmap,
     /// What was pruned, and by what.
     pub counters: PruneCounters,
+    /// Why the gram index could not be used, where it was wanted: nothing was ruled out by it then.
+    pub index_fault: Option<String>,
     /// For every block its granules: first ordinal, and its rows.
     pub(crate) blocks: Vec<(u32, u32)>,
 }

@@ -89,7 +89,8 @@ fn copy<W: Write>(piece: &Piece<'_>, writer: &mut SegmentWriter<W>) -> Result<()
     let facts = piece.segment.facts.blocks.get(piece.index).cloned().unwrap_or_default();
     let granules = |block: &BlockFacts| block.granules();
     let first: usize = piece.segment.facts.blocks.iter().take(piece.index).map(granules).sum();
-    writer.push_copy(&bytes, facts, &piece.segment.index, first).map_err(failed)
+    let index = piece.segment.index().map_err(|corrupt| damaged(piece, corrupt.0.to_owned()))?;
+    writer.push_copy(&bytes, facts, index, first).map_err(failed)
 }
 
 /// Writes the rows of small blocks together, in order.

@@ -2,8 +2,8 @@
 //!
 //! Hard constraints:
 //! * A segment file is written once, front to back, and never changed.
-//! * Header, footer, facts and index are verified when the file is opened; a block when it is first used. A damaged
-//!   block costs that block.
+//! * Header, footer and facts are verified when the file is opened; the index and a block when they are first used. A
+//!   damaged block costs that block, a damaged index the pruning.
 //! * A checksum covers the bytes of its part, the segment's id and the part's number, so that parts cannot stand in
 //!   for one another.
 //! * Whatever the bytes are, reading them ends in an error or in what was written; never in a panic or in memory
@@ -61,7 +61,8 @@ pub struct Segment {
     bytes: Bytes,
     footer: Footer,
     facts: SegmentFacts,
-    index: Arc<GramTable>,
+    /// The gram index, taken apart when a query first needs it.
+    index: OnceLock<Result<Arc<GramTable>, Corrupt>>,
     blocks: Vec<Slot>,
     companions: Companions,
 }
@@ -89,7 +90,7 @@ impl Segment {
     /// Opens the segment `id` at `path`, mapped.
     ///
     /// # Errors
-    /// When the file cannot be read, is of a newer version, or its header, footer, facts or index are damaged.
+    /// When the file cannot be read, is of a newer version, or its header, footer or facts are damaged.
     pub fn open(path: &Path, id: u64) -> Result<Segment, StoreError> {
         let name = path.display().to_string();
         let failed = |source| StoreError::Io { action: "map", path: name.clone(), source };
@@ -135,17 +136,15 @@ impl Segment {
         };
         let mut facts =
             SegmentFacts::read(part(&footer.facts)?).map_err(|c| damaged((footer.facts.offset, c)))?;
-        let index = GramTable::parse(part(&footer.index)?).map_err(|c| damaged((footer.index.offset, c)))?;
         facts.file_bytes = bytes.len() as u64;
         facts.index_bytes = footer.index.len;
-        let granules: usize = facts.blocks.iter().map(|block| block.granules()).sum();
-        if facts.blocks.len() != footer.blocks.len() || granules != index.granules() {
+        if facts.blocks.len() != footer.blocks.len() {
             return Err(damaged((footer.facts.offset, Corrupt("facts of other blocks"))));
         }
         let blocks = footer.blocks.iter().map(|_| Slot::default()).collect();
         static OPENED: AtomicU64 = AtomicU64::new(0);
         let serial = OPENED.fetch_add(1, Ordering::Relaxed);
-        let (index, companions) = (Arc::new(index), Companions::default());
+        let (index, companions) = (OnceLock::new(), Companions::default());
         Ok(Segment { id, serial, bytes, footer, facts, index, blocks, companions })
     }
 
@@ -181,7 +180,23 @@ impl Segment {
     /// The granules that may hold an event that meets `required` with a timestamp in `from..=to` (ns).
     #[must_use]
     pub fn prune(&self, required: &Required, from: i64, to: i64) -> Candidates {
-        prune::prune(&self.facts, &self.index, required, from, to)
+        prune::prune(self, required, from, to)
+    }
+
+    /// The gram index, verified and taken apart on its first use.
+    pub(super) fn index(&self) -> Result<&Arc<GramTable>, Corrupt> {
+        let open = || {
+            let place = &self.footer.index;
+            let sound = place.verified(&self.bytes, self.id).is_some();
+            let bytes = place.range().filter(|_| sound).and_then(|range| self.bytes.part(range));
+            let table = GramTable::parse(&bytes.ok_or(Corrupt("checksum of the gram index does not fit"))?)?;
+            let granules: usize = self.facts.blocks.iter().map(|block| block.granules()).sum();
+            if table.granules() != granules {
+                return Err(Corrupt("gram index of other blocks"));
+            }
+            Ok(Arc::new(table))
+        };
+        self.index.get_or_init(open).as_ref().map_err(|corrupt| *corrupt)
     }
 
     /// Block `index`, verified on its first use, shared while somebody holds it, and kept a while after that.

@@ -6,6 +6,7 @@ use hashbrown::HashSet;
 use roaring::RoaringBitmap;
 use weir_query::compile::Required;
 
+use super::Segment;
 use super::candidates::{Candidates, PruneCounters};
 use super::facts::SegmentFacts;
 use crate::event::META_FIELDS;
@@ -16,13 +17,8 @@ use crate::store::block::{BlockFacts, FieldFacts, GRANULE_ROWS};
 const VALUES_MAX: usize = 256;
 
 /// The granules that may hold an event that meets `required` in `from..=to`.
-pub(super) fn prune(
-    facts: &SegmentFacts,
-    index: &GramTable,
-    required: &Required,
-    from: i64,
-    to: i64,
-) -> Candidates {
+pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) -> Candidates {
+    let facts = &segment.facts;
     let mut blocks = Vec::with_capacity(facts.blocks.len());
     let mut in_time = RoaringBitmap::new();
     let mut first = 0u32;
@@ -38,11 +34,16 @@ pub(super) fn prune(
     let granules = u64::from(first);
     let by_facts =
         Pruner { facts, index: None, first: &blocks, granules: first }.candidates(required) & &in_time;
-    let left = if by_facts.is_empty() {
-        by_facts.clone()
-    } else {
-        Pruner { facts, index: Some(index), first: &blocks, granules: first }.candidates(required) & &by_facts
-    };
+    let (mut left, mut index_fault) = (by_facts.clone(), None);
+    if !by_facts.is_empty() && wants_index(required) {
+        match segment.index() {
+            Ok(index) => {
+                let index: Option<&GramTable> = Some(index);
+                left &= Pruner { facts, index, first: &blocks, granules: first }.candidates(required);
+            }
+            Err(corrupt) => index_fault = Some(format!("segment {:016x}: {corrupt}", segment.id)),
+        }
+    }
     let mut candidates = Candidates {
         counters: PruneCounters {
             blocks: blocks.len() as u64,
@@ -53,10 +54,20 @@ pub(super) fn prune(
             blocks_pruned: 0,
         },
         granules: left,
+        index_fault,
         blocks,
     };
     candidates.counters.blocks_pruned = candidates.counters.blocks - candidates.blocks().count() as u64;
     candidates
+}
+
+/// Whether the index can say anything about it.
+fn wants_index(required: &Required) -> bool {
+    match required {
+        Required::Text { .. } | Required::OneOf { .. } => true,
+        Required::And(parts) | Required::Or(parts) => parts.iter().any(wants_index),
+        _ => false,
+    }
 }
 
 struct Pruner<'s> {

@@ -134,7 +134,6 @@ fn every_bit_may_be_flipped() {
     let (facts, index) = (segment.footer.facts, segment.footer.index);
     let covered: Vec<usize> = (0..24)
         .chain(facts.range().unwrap())
-        .chain(index.range().unwrap().step_by(97))
         .chain((index.offset + index.len) as usize..bytes.len())
         .collect();
     for at in covered {
@@ -143,6 +142,17 @@ fn every_bit_may_be_flipped() {
             assert!(open(9, &bytes).is_err(), "bit {bit} of byte {at}");
             bytes[at] ^= 1 << bit;
         }
+    }
+    for at in index.range().unwrap().step_by(97) {
+        bytes[at] ^= 1 << (at % 8);
+        // A damaged index costs the pruning, and is told.
+        let damaged = open(9, &bytes).unwrap();
+        let absent = Required::Text { literal: b"never said".to_vec(), ignore_case: false };
+        let left = damaged.prune(&absent, i64::MIN, i64::MAX);
+        assert!(left.index_fault.is_some() && !left.is_empty(), "byte {at}");
+        assert!(damaged.prune(&Required::Present("nope".into()), i64::MIN, i64::MAX).is_empty());
+        assert_eq!((raws(&damaged).unwrap(), damaged.verify().faults.len()), (truth.clone(), 1));
+        bytes[at] ^= 1 << (at % 8);
     }
     for at in segment.footer.blocks[0].range().unwrap() {
         bytes[at] ^= 1 << (at % 8);

@@ -4,6 +4,7 @@ use weir_query::record::{Rows, Selection};
 
 use super::Segment;
 use crate::store::block::Block;
+use crate::store::block::wire::Corrupt;
 
 /// What [`Segment::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +23,9 @@ impl Segment {
     #[must_use]
     pub fn verify(&self) -> Report {
         let mut report = Report::default();
-        if let Err(corrupt) = self.index.check() {
+        let sound = self.footer.index.verified(&self.bytes, self.id);
+        let checked = sound.ok_or(Corrupt("checksum does not fit")).and_then(|_| self.index()?.check());
+        if let Err(corrupt) = checked {
             report.faults.push(format!("gram index: {corrupt}"));
         }
         for (index, place) in self.footer.blocks.iter().enumerate() {
