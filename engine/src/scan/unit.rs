@@ -159,7 +159,7 @@ impl Work {
             }
             let counting = counting(scan, &unit, &*rows)?;
             let mut open = Open { unit, rows, order: None, granules, counting };
-            if matches!(open.counting, Counting::Places) || scan.stream {
+            if matches!(open.counting, Counting::Places) {
                 open.order()?;
             }
             Ok(open)
@@ -222,7 +222,7 @@ impl Work {
                 None
             }
         };
-        stepped.newest_left = open.newest_left(scan);
+        stepped.newest_left = if scan.stream { open.newest_left(scan) } else { None };
         if let Some(apart) = &mut self.apart {
             apart.matched += stepped.stats.events_matched;
             stepped.bytes += sums.lock().bytes();
@@ -356,7 +356,11 @@ impl Open {
     fn newest_left(&self, scan: &Running) -> Option<OrderKey> {
         let next = *self.granules.last()? as usize;
         match self.unit.facts.ordered && scan.order != ScanOrder::OldestFirst {
-            true => self.place((self.rows.len().min((next + 1) * GRANULE_ROWS)).saturating_sub(1)),
+            true => {
+                let row = self.rows.len().min((next + 1) * GRANULE_ROWS).saturating_sub(1);
+                let place = self.place(row).or_else(|| self.rows.places(&[row as u32]).ok()?.pop());
+                Some(place.unwrap_or(self.unit.newest()))
+            }
             false => Some(self.unit.newest()),
         }
     }

@@ -66,16 +66,27 @@ pub(super) fn columns(
     names.iter().map(column).filter(|one| !matches!(one, Ok((_, Column::Missing { .. })))).collect()
 }
 
-/// The rows of `within` of `view` with all their fields, newest first; rows of one place in the order they stand in.
+/// The rows in play of `view` with all their fields, newest first; rows of one place in the order they stand in. With
+/// a `limit` only so many, none of them older than `floor`.
 pub(super) fn whole_rows(
     view: &View<'_>,
-    order: &[OrderKey],
-    within: &Selection,
+    limit: Option<usize>,
+    floor: Option<OrderKey>,
 ) -> Result<ResultTable, RowsError> {
-    let picks = newest_first(order, within.iter());
-    let columns = view.pick(&view.names(), &picks)?;
-    let order = picks.iter().map(|row| order.get(*row as usize).copied().unwrap_or_default()).collect();
-    Ok(ResultTable { rows: picks.len(), columns, order, ..ResultTable::default() })
+    let (rows, places) = view.places()?;
+    let mut picks: Vec<(OrderKey, u32)> = places.into_iter().zip(rows).collect();
+    if let Some(floor) = floor {
+        picks.retain(|(place, _)| *place >= floor);
+    }
+    let newest = |(a, row): &(OrderKey, u32), (b, other): &(OrderKey, u32)| b.cmp(a).then(row.cmp(other));
+    if let Some(limit) = limit.filter(|limit| *limit < picks.len()) {
+        picks.select_nth_unstable_by(limit, newest);
+        picks.truncate(limit);
+    }
+    picks.sort_unstable_by(newest);
+    let (order, rows): (Vec<OrderKey>, Vec<u32>) = picks.into_iter().unzip();
+    let columns = view.pick(&view.names(), &rows)?;
+    Ok(ResultTable { rows: rows.len(), columns, order, ..ResultTable::default() })
 }
 
 fn newest_first(order: &[OrderKey], rows: impl Iterator<Item = usize>) -> Vec<u32> {

@@ -143,15 +143,10 @@ impl Machine {
         match &mut state.learnt {
             Learnt::Aggregate(aggregate) => self.learn(&program, &view, aggregate)?,
             Learnt::Tail(tail) => {
-                let order = view.order()?;
                 // Only what can be among the newest is read at all.
-                let newest = frame::newest(&order, view.selection(), IMPLICIT_TAIL_ROWS, tail.floor());
-                tail.push(frame::whole_rows(&view, &order, &newest)?);
+                tail.push(frame::whole_rows(&view, Some(IMPLICIT_TAIL_ROWS), tail.floor())?);
             }
-            Learnt::Stream(tables) => {
-                let order = view.order()?;
-                tables.push(frame::whole_rows(&view, &order, view.selection())?);
-            }
+            Learnt::Stream(tables) => tables.push(frame::whole_rows(&view, None, None)?),
             Learnt::Nothing => {}
         }
         state.check()

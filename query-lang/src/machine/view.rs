@@ -298,6 +298,19 @@ impl<'r> View<'r> {
         if self.is_aligned() { self.source.timeline() } else { None }
     }
 
+    /// The places of the rows in play, ascending, and which rows they are.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn places(&self) -> Result<(Vec<u32>, Vec<OrderKey>), RowsError> {
+        let rows: Vec<u32> = self.selection.iter().filter_map(|row| u32::try_from(row).ok()).collect();
+        let places = match &self.origin {
+            None => self.source.places(&rows)?,
+            Some(origin) => self.source.places(&through(Some(origin), &rows))?,
+        };
+        Ok((rows, places))
+    }
+
     /// A view of the same rows with `within` in play, to try steps on.
     #[must_use]
     pub fn fork(&self, within: Selection) -> View<'r> {

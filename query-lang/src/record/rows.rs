@@ -50,6 +50,15 @@ pub trait Rows {
     /// When the bytes behind the rows are damaged or unreadable.
     fn order(&self) -> Result<Arc<[OrderKey]>, RowsError>;
 
+    /// The places of the rows `rows`, for those who ask for few.
+    ///
+    /// # Errors
+    /// When the bytes behind the rows are damaged or unreadable.
+    fn places(&self, rows: &[u32]) -> Result<Vec<OrderKey>, RowsError> {
+        let order = self.order()?;
+        Ok(rows.iter().map(|row| order.get(*row as usize).copied().unwrap_or_default()).collect())
+    }
+
     /// Every field that some row may have, in a stable order, meta fields and tags included.
     fn names(&self) -> Vec<Arc<str>>;
 

@@ -3,6 +3,8 @@
 //! ```text
 //! body (gate, time limits) -> decode (its turn, its thread) -> Repository::append -> log thread -> answer
 //! ```
+//!
+//! A brief body, an event or a few, is decoded where it was read: to wake a thread for it would take longer.
 
 use std::sync::Arc;
 
@@ -29,6 +31,9 @@ use crate::wire::{IngestAnswer, IngestParameters};
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// HEC's channel, where it is not in the query string.
 const CHANNEL: &str = "x-splunk-request-channel";
+
+/// Bodies up to this size are decoded where they were read, if they are not compressed: tens of microseconds.
+const BRIEF_BODY_BYTES: usize = 8 << 10;
 
 /// How an answer looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +135,7 @@ async fn ingest(
     app.counters().ingest_wire_bytes.inc_by(held.bytes.len() as u64);
     let decode = decode_options(app, parameters, route, text(CHANNEL));
     let Held { bytes, ticket } = held;
+    let brief = is_brief(bytes.len(), encoding);
     let work = move || {
         let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
         drop(bytes);
@@ -138,7 +144,7 @@ async fn ingest(
         let receipt = append(&repository, &mut decoded, options)?;
         Ok::<_, ApiError>((account, receipt, raw_bytes))
     };
-    let (account, receipt, raw_bytes) = app.decoding().run(work).await??;
+    let (account, receipt, raw_bytes) = if brief { work()? } else { app.decoding().run(work).await?? };
     let answer = match receipt {
         None => account,
         // The log thread answers every batch it took, so a lost answer means that the engine is gone.
@@ -148,6 +154,11 @@ async fn ingest(
     drop(ticket);
     count(app, &answer, raw_bytes);
     Ok(respond(&answer, style))
+}
+
+/// Whether to decode a body takes less than to hand it to another thread.
+fn is_brief(wire_bytes: usize, encoding: Encoding) -> bool {
+    encoding == Encoding::Identity && wire_bytes <= BRIEF_BODY_BYTES
 }
 
 type Waiting = oneshot::Receiver<Result<Receipt, AppendError>>;
@@ -244,4 +255,21 @@ fn respond(answer: &IngestAnswer, style: Style) -> Response {
         Style::Account | Style::Humio | Style::Hec => account(),
     };
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brief_bodies() {
+        for (wire_bytes, encoding, brief) in [
+            (0, Encoding::Identity, true),
+            (BRIEF_BODY_BYTES, Encoding::Identity, true),
+            (BRIEF_BODY_BYTES + 1, Encoding::Identity, false),
+            (10, Encoding::Gzip, false),
+        ] {
+            assert_eq!(is_brief(wire_bytes, encoding), brief, "{wire_bytes} {encoding:?}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::extract::Path;
 use super::query_live;
-use super::query_stream::{First, Pump};
+use super::query_stream::{First, Pump, Search};
 use crate::app::App;
 use crate::clock::now_nanos;
 use crate::encode::Form;
@@ -30,6 +30,14 @@ const QUERY_ID: HeaderName = HeaderName::from_static("humio-query-id");
 /// The client's wish for a file name.
 const DESIRED_FILENAME: &str = "x-desired-filename";
 
+/// What a query turned out to be.
+enum Begun {
+    /// What matches from now on.
+    Live(Response),
+    /// A search.
+    History(Search),
+}
+
 /// `POST …/query`.
 pub(super) async fn stream(
     State(app): State<App>,
@@ -40,13 +48,20 @@ pub(super) async fn stream(
     let (parts, body) = request.into_parts();
     let asked = read_request(&app, &parts.headers, body).await?;
     let form = Form::of_accept(parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
-    let prepared = prepare(&app, asked, Purpose::Stream).await?;
-    app.counters().queries.inc();
-    let mut response = if prepared.is_live {
-        query_live::follow(&app, &repository, &prepared, form)?
-    } else {
-        let pump = Pump::start(&app, &repository, &prepared, form)?;
-        answer(pump.first(&app).await?)
+    let shared = app.clone();
+    // One turn for all of it: most searches are done before a second one could be had.
+    let begin = move || {
+        let prepared = Prepared::new(&asked, Purpose::Stream, now_nanos(), &shared.settings().query)?;
+        shared.counters().queries.inc();
+        let prepared = Arc::new(prepared);
+        if prepared.is_live {
+            return query_live::follow(&shared, &repository, &prepared, form).map(Begun::Live);
+        }
+        Ok(Begun::History(Pump::begin(&shared, &repository, &prepared, form)?))
+    };
+    let mut response = match app.answering().run(begin).await?? {
+        Begun::Live(response) => response,
+        Begun::History(begun) => answer(begun.first(&app).await?),
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));

@@ -23,6 +23,8 @@ use crate::search::{Cost, Prepared};
 
 /// Pieces that wait for the client.
 const MAX_WAITING_PIECES: usize = 2;
+/// An answering thread that has started a scan waits so long for its first rows: less than it takes to come back.
+const FIRST_WAIT: Duration = Duration::from_millis(2);
 /// Encoded bytes gathered before a piece goes out, while more rows are there at once.
 const PIECE_BYTES: usize = 256 << 10;
 
@@ -49,6 +51,12 @@ pub(super) enum First {
     Stream(Body),
 }
 
+/// A search that was begun, and what it had at once.
+pub(super) struct Search {
+    pump: Pump,
+    step: Step,
+}
+
 /// What one step of the pump gave.
 enum Step {
     Rows(Vec<u8>),
@@ -56,13 +64,36 @@ enum Step {
     Done { bytes: Vec<u8>, cost: Box<Cost>, end: ScanEnd },
 }
 
+impl Search {
+    /// Runs until the first rows, or the end.
+    pub(super) async fn first(self, app: &App) -> Result<First, ApiError> {
+        let (pump, step) = self.pump.after(self.step, app).await?;
+        match step {
+            Step::Done { bytes, cost, .. } => Ok(First::Whole { bytes, cost }),
+            Step::Rows(bytes) => {
+                let (sender, receiver) = mpsc::channel::<Piece>(MAX_WAITING_PIECES);
+                tokio::spawn(pump.run(app.clone(), bytes, sender));
+                Ok(First::Stream(Body::new(StreamBody::new(ReceiverStream::new(receiver)))))
+            }
+            Step::Waiting => Err(ApiError::internal()),
+        }
+    }
+}
+
 impl Pump {
-    pub(super) fn start(
+    /// Starts a scan and gives it a moment. Runs on an answering thread.
+    pub(super) fn begin(
         app: &App,
         repository: &Repository,
         prepared: &Prepared,
         form: Form,
-    ) -> Result<Pump, ApiError> {
+    ) -> Result<Search, ApiError> {
+        let mut pump = Pump::start(app, repository, prepared, form)?;
+        let step = pump.step(FIRST_WAIT)?;
+        Ok(Search { pump, step })
+    }
+
+    fn start(app: &App, repository: &Repository, prepared: &Prepared, form: Form) -> Result<Pump, ApiError> {
         let limits = &app.settings().query;
         // Rows wait for their client; a computed result only takes as long as the scan.
         let budget =
@@ -77,20 +108,6 @@ impl Pump {
         let waker = Arc::clone(&changed);
         scan.set_waker(move || waker.notify_one());
         Ok(Pump { scan, encoder: RowEncoder::new(form), changed })
-    }
-
-    /// Runs until the first rows, or the end.
-    pub(super) async fn first(self, app: &App) -> Result<First, ApiError> {
-        let (pump, step) = self.next(app).await?;
-        match step {
-            Step::Done { bytes, cost, .. } => Ok(First::Whole { bytes, cost }),
-            Step::Rows(bytes) => {
-                let (sender, receiver) = mpsc::channel::<Piece>(MAX_WAITING_PIECES);
-                tokio::spawn(pump.run(app.clone(), bytes, sender));
-                Ok(First::Stream(Body::new(StreamBody::new(ReceiverStream::new(receiver)))))
-            }
-            Step::Waiting => Err(ApiError::internal()),
-        }
     }
 
     /// Sends piece after piece until the end, or until the client leaves.
@@ -135,31 +152,40 @@ impl Pump {
 
     /// The next rows or the end, however long it takes.
     async fn next(self, app: &App) -> Result<(Pump, Step), ApiError> {
-        let mut pump = self;
-        loop {
-            let stepped = app.answering().run(move || {
-                let step = pump.step();
-                (pump, step)
-            });
-            let (rest, step) = stepped.await?;
-            pump = rest;
-            match step? {
-                Step::Waiting => pump.changed.notified().await,
-                step => {
-                    if let Step::Done { cost, .. } = &step {
-                        count(app, cost);
-                    }
-                    return Ok((pump, step));
-                }
-            }
-        }
+        let (pump, step) = self.turn(app).await?;
+        pump.after(step, app).await
     }
 
-    /// Takes what is there. Runs on an answering thread.
-    fn step(&mut self) -> Result<Step, ApiError> {
+    /// What comes after `step`, if that was nothing yet, however long it takes.
+    async fn after(self, step: Step, app: &App) -> Result<(Pump, Step), ApiError> {
+        let (mut pump, mut step) = (self, step);
+        while matches!(step, Step::Waiting) {
+            pump.changed.notified().await;
+            (pump, step) = pump.turn(app).await?;
+        }
+        if let Step::Done { cost, .. } = &step {
+            count(app, cost);
+        }
+        Ok((pump, step))
+    }
+
+    /// Takes what is there, on an answering thread.
+    async fn turn(self, app: &App) -> Result<(Pump, Step), ApiError> {
+        let mut pump = self;
+        let stepped = app.answering().run(move || {
+            let step = pump.step(Duration::ZERO);
+            (pump, step)
+        });
+        let (pump, step) = stepped.await?;
+        Ok((pump, step?))
+    }
+
+    /// Takes what is there; waits no longer than `patience` for the first of it. Runs on an answering thread.
+    fn step(&mut self, patience: Duration) -> Result<Step, ApiError> {
         let mut bytes = Vec::new();
         while bytes.len() < PIECE_BYTES {
-            match self.scan.next_rows(Duration::ZERO)? {
+            let patience = if bytes.is_empty() { patience } else { Duration::ZERO };
+            match self.scan.next_rows(patience)? {
                 NextRows::Rows(matches) => self.encoder.rows(&matches.table, &matches.rows, &mut bytes),
                 NextRows::Waiting if bytes.is_empty() => return Ok(Step::Waiting),
                 NextRows::Waiting => break,

@@ -53,6 +53,10 @@ impl Rows for Block {
         self.column_of(name, within).map_err(damaged)
     }
 
+    fn places(&self, rows: &[u32]) -> Result<Vec<OrderKey>, RowsError> {
+        self.keys_at(rows).map_err(damaged)
+    }
+
     fn pick(&self, names: &[Arc<str>], rows: &[u32]) -> Result<Vec<(Arc<str>, Column)>, RowsError> {
         self.pick_rows(names, rows).map_err(damaged)
     }

@@ -20,10 +20,13 @@ const END: Corrupt = Corrupt("column ends early");
 /// Bitmaps kept of one node; ranks of further sets of skeletons are counted when asked for.
 const BITMAPS_MAX: usize = 64;
 
+/// With fewer values chosen than one in so many of a dictionary, the others are not decoded.
+const SPARSE: usize = 4;
+
 /// Where the values of each column of a skeleton node lie.
 #[derive(Debug)]
 pub(crate) struct Places {
-    /// How many values before it in its granule have the same skeleton, a value.
+    /// How many values before it in its granule have the same skeleton, a value; empty where no column needs it.
     nth: Vec<u16>,
     /// Which values have a column, a column.
     holders: Vec<Holders>,
@@ -76,19 +79,24 @@ impl Bits {
     }
 }
 
+/// How many codes before it in its granule are the same, a code.
+fn nth_of_codes(codes: &[u32], known: usize) -> Result<Vec<u16>, Corrupt> {
+    let mut counts = vec![0u16; known];
+    let mut nth = Vec::with_capacity(codes.len());
+    for granule in codes.chunks(GRANULE_ROWS) {
+        counts.fill(0);
+        for code in granule {
+            let count = counts.get_mut(*code as usize).ok_or(Corrupt("unknown skeleton"))?;
+            nth.push(*count);
+            *count += 1;
+        }
+    }
+    Ok(nth)
+}
+
 impl Places {
     fn of(node: &Skeletons, ranks: &Ranks) -> Result<Places, Corrupt> {
         let known = node.skeletons.len();
-        let mut counts = vec![0u32; known];
-        let mut nth = Vec::with_capacity(ranks.codes.len());
-        for granule in ranks.codes.chunks(GRANULE_ROWS) {
-            counts.fill(0);
-            for code in granule {
-                let count = counts.get_mut(*code as usize).ok_or(Corrupt("unknown skeleton"))?;
-                nth.push(*count as u16);
-                *count += 1;
-            }
-        }
         let total = ranks.before(ranks.codes.len());
         let mut users: Vec<Vec<u32>> = vec![Vec::new(); node.columns.len()];
         for (code, skeleton) in (0u32..).zip(&node.skeletons) {
@@ -117,7 +125,11 @@ impl Places {
                 sets.len() as u32 - 1
             }))
         });
-        let holders = holders.collect();
+        let holders: Vec<Holders> = holders.collect();
+        let nth = match holders.iter().any(|holders| matches!(holders, Holders::One)) {
+            true => nth_of_codes(&ranks.codes, known)?,
+            false => Vec::new(),
+        };
         Ok(Places { nth, holders, sets })
     }
 
@@ -261,9 +273,13 @@ impl Node {
                     out.push(value);
                 }
             }
-            Kind::Dictionary { codes, .. } => {
+            Kind::Dictionary { values, codes, texts, .. } => {
+                let codes = codes.pick(body, places)?;
+                if texts.get().is_none() && codes.len() < values.count / SPARSE {
+                    return pick_distinct(values, body, &codes, out);
+                }
                 let texts = self.dictionary(body)?;
-                for code in codes.pick(body, places)? {
+                for code in codes {
                     out.push(texts.get(code as usize).ok_or(Corrupt("unknown code"))?);
                 }
             }
@@ -306,6 +322,25 @@ impl Node {
         }
         if out.bytes.len() > u32::MAX as usize { Err(Corrupt("values larger than a block")) } else { Ok(()) }
     }
+}
+
+/// Appends the values of a dictionary that `codes` name, without decoding the others.
+fn pick_distinct(values: &Node, body: Source<'_>, codes: &[i64], out: &mut Texts) -> Result<(), Corrupt> {
+    const UNKNOWN: Corrupt = Corrupt("unknown code");
+    let mut distinct: Vec<u32> =
+        codes.iter().map(|code| u32::try_from(*code).map_err(|_| UNKNOWN)).collect::<Result<_, _>>()?;
+    distinct.sort_unstable();
+    distinct.dedup();
+    if distinct.last().is_some_and(|last| *last as usize >= values.count) {
+        return Err(UNKNOWN);
+    }
+    let mut texts = Texts::default();
+    values.pick(body, &distinct, None, &mut texts)?;
+    for code in codes {
+        let at = distinct.binary_search(&(*code as u32)).map_err(|_| UNKNOWN)?;
+        out.push(texts.get(at).ok_or(UNKNOWN)?);
+    }
+    Ok(())
 }
 
 /// Bytes before each frame of lengths, and before each chunk, of a column of text.

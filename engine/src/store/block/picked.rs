@@ -56,7 +56,12 @@ impl Block {
             names.iter().map(|name| own(name).then(|| self.raw.columns_of(name)).flatten()).collect();
         let wanted: Vec<&FieldColumns> = fields.iter().flatten().collect();
         let whole = names.iter().any(|name| &**name == "@rawstring");
-        let texts = self.texts_of(&wanted, whole, rows)?;
+        let times = if self.needs_times(names, whole || !wanted.is_empty())? {
+            self.times_at(rows)?
+        } else {
+            Vec::new()
+        };
+        let texts = self.texts_of(&wanted, whole, rows, &times)?;
         let arena = Arc::new(String::from_utf8(texts.arena).map_err(|_| Corrupt("text is not utf-8"))?);
         let text = |spans: Vec<TextSpan>| {
             Column::Text(TextColumn { arena: Arc::clone(&arena), spans: spans.into() })
@@ -70,7 +75,7 @@ impl Block {
             } else if &**name == "@rawstring" {
                 raws.take().map(text)
             } else if self.is_apart(name) {
-                self.pick_apart(name, rows)?
+                self.pick_apart(name, rows, &times)?
             } else if in_attributes(name) {
                 self.pick_column(name, rows)?
             } else {
@@ -82,10 +87,18 @@ impl Block {
     }
 
     /// The texts of `rows`, if they are wanted `whole`, and the fields `wanted`.
-    fn texts_of(&self, wanted: &[&FieldColumns], whole: bool, rows: &[u32]) -> Result<Texts, Corrupt> {
+    fn texts_of(
+        &self,
+        wanted: &[&FieldColumns],
+        whole: bool,
+        rows: &[u32],
+        times: &[i64],
+    ) -> Result<Texts, Corrupt> {
         let missing = || vec![TextSpan::MISSING; rows.len()];
+        // As long as rows of this block are, and a tenth; a few long ones more make it grow.
+        let bytes_a_row = self.raw_bytes() as usize / self.rows().max(1) * 11 / 10;
         let mut texts = Texts {
-            arena: Vec::new(),
+            arena: Vec::with_capacity(if whole { bytes_a_row * rows.len() } else { 0 }),
             rows: if whole { missing() } else { Vec::new() },
             fields: wanted.iter().map(|_| missing()).collect(),
         };
@@ -94,14 +107,12 @@ impl Block {
         }
         let node = self.raw.skeletons()?;
         let ranks = node.ranks(self.body())?;
-        let relative = node.columns.iter().any(|column| column.is_relative());
-        let times = if relative { Some(self.times_at(rows)?) } else { None };
         let mut used = vec![whole; node.columns.len()];
         wanted.iter().flat_map(|columns| columns.iter().flatten()).for_each(|column| {
             used.iter_mut().skip(*column as usize).take(1).for_each(|used| *used = true);
         });
         let is_used = |column: u32| used.get(column as usize) == Some(&true);
-        let mut values = node.pick_holes(self.body(), rows, times.as_deref(), is_used)?;
+        let mut values = node.pick_holes(self.body(), rows, Some(times), is_used)?;
         let mut holes: Vec<Option<Vec<Hole>>> = vec![None; node.skeletons.len()];
         let mut escapes: Vec<(u32, usize, usize)> = Vec::new();
         for (at, row) in rows.iter().enumerate() {
@@ -168,6 +179,12 @@ impl Block {
         columns.iter().map(hole).collect()
     }
 
+    /// Whether the times of rows are needed: as fields, or for texts with times in them.
+    fn needs_times(&self, names: &[Arc<str>], texts: bool) -> Result<bool, Corrupt> {
+        let asked = names.iter().any(|name| matches!(&**name, "@timestamp" | "@timestamp.nanos"));
+        Ok(asked || texts && self.raw.skeletons()?.columns.iter().any(|column| column.is_relative()))
+    }
+
     /// A field that is neither in the texts nor in the attributes.
     fn is_apart(&self, name: &str) -> bool {
         matches!(name, "@timestamp" | "@timestamp.nanos" | "@ingesttimestamp" | "@id")
@@ -175,14 +192,14 @@ impl Block {
     }
 
     /// A meta field that is not in the texts, or a tag.
-    fn pick_apart(&self, name: &str, rows: &[u32]) -> Result<Option<Column>, Corrupt> {
+    fn pick_apart(&self, name: &str, rows: &[u32], times: &[i64]) -> Result<Option<Column>, Corrupt> {
         let ints = |values: Vec<i64>| Column::Ints { values: values.into(), present: None };
         let millis = |nanos: i64| nanos.div_euclid(NANOS_PER_MILLI);
         Ok(match name {
-            "@timestamp" => Some(ints(self.times_at(rows)?.into_iter().map(millis).collect())),
-            "@timestamp.nanos" => Some(ints(
-                self.times_at(rows)?.into_iter().map(|time| time.rem_euclid(NANOS_PER_MILLI)).collect(),
-            )),
+            "@timestamp" => Some(ints(times.iter().map(|time| millis(*time)).collect())),
+            "@timestamp.nanos" => {
+                Some(ints(times.iter().map(|time| time.rem_euclid(NANOS_PER_MILLI)).collect()))
+            }
             "@ingesttimestamp" => Some(ints(self.ingest_at(rows)?.into_iter().map(millis).collect())),
             "@id" => {
                 let mut arena = String::with_capacity(rows.len() * 8);

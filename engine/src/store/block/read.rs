@@ -189,6 +189,16 @@ impl Block {
         Ok(times)
     }
 
+    /// The places of `rows` in the order of events.
+    pub(super) fn keys_at(&self, rows: &[u32]) -> Result<Vec<OrderKey>, Corrupt> {
+        if self.keys.get().is_some() || rows.len() > self.rows / 4 {
+            let keys = self.keys()?;
+            return Ok(rows.iter().filter_map(|row| keys.get(*row as usize).copied()).collect());
+        }
+        let key = |(nanos, sequence)| OrderKey { nanos, sequence: sequence as u64 };
+        Ok(self.times_at(rows)?.into_iter().zip(self.sequences_at(rows)?).map(key).collect())
+    }
+
     /// When each of `rows` came in, ns.
     pub(super) fn ingest_at(&self, rows: &[u32]) -> Result<Vec<i64>, Corrupt> {
         self.ingest.pick(self.body(), rows)

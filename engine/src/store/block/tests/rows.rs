@@ -105,6 +105,7 @@ fn check(events: &[Event], literals: &[&str]) {
             within.iter().for_each(|row| chosen.insert(rows[row]));
             chosen
         };
+        check_picked(block, &batch.names(), &some);
         for within in [&all, &some] {
             for name in batch.names() {
                 let ours = block.column(&name, within).unwrap();
@@ -122,7 +123,6 @@ fn check(events: &[Event], literals: &[&str]) {
                 block.column("no such", within).unwrap(),
                 weir_query::record::Column::Missing { .. }
             ));
-            check_picked(block, &batch.names(), within);
             let matchers = literals.iter().map(|literal| TextMatcher::contains(literal));
             let matchers = matchers.chain(literals.iter().map(|literal| TextMatcher::equals(literal)));
             for matcher in matchers.chain(literals.iter().flat_map(|literal| regexes(literal))) {
