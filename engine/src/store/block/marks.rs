@@ -222,11 +222,7 @@ impl Marking<'_> {
                 left = marks(column, plan, self.needle, self.source, &left, times.as_deref())?;
                 continue;
             }
-            let has = |code: &u32| {
-                let skeleton = self.skeletons.skeletons.get(*code as usize);
-                skeleton.is_some_and(|skeleton| skeleton.columns.contains(&index))
-            };
-            let mask = self.lists.select((0..self.skeletons.skeletons.len() as u32).filter(has));
+            let mask = self.skeletons.holders(index, self.source)?;
             let values = compress(&left, &mask, column.count);
             let hits = marks(column, plan, self.needle, self.source, &values, times.as_deref())?;
             left.intersect(&expand(&hits, &mask));

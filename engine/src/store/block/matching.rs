@@ -3,6 +3,7 @@
 use weir_query::compile::{Automaton, TextMatcher};
 use weir_query::record::{Column, Selection};
 
+use super::escapes::Wanted;
 use super::leaf::Cells;
 use super::node::{Kind, Node, Ranks, Skeletons};
 use super::part::{Part, TextKind};
@@ -120,7 +121,9 @@ impl Block {
         }
         *found = decided.found;
         if !decided.open.is_empty() {
-            self.search_values(part, matcher, (&decided.open, &decided.open), found, every)?;
+            let (within, plain) = (&decided.open, &decided.open);
+            let wanted = Wanted { matcher, needle: None, within, plain, apart: every };
+            self.search_values(part, &wanted, found)?;
         }
         Ok(())
     }

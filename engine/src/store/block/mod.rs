@@ -24,6 +24,7 @@ pub(crate) mod cursor;
 pub(crate) mod digits;
 mod distinct;
 pub(crate) mod encode;
+mod escapes;
 mod expand;
 pub mod facts;
 mod field;

@@ -34,6 +34,14 @@ impl Needle {
         Some(Needle { literal: literal.to_vec(), form: Form::EitherCase(rarest) })
     }
 
+    /// A needle of another literal, looked for in the same way; `None` when it is empty.
+    pub(crate) fn alike(&self, literal: &[u8]) -> Option<Needle> {
+        match self.form {
+            Form::Exact(_) => Needle::exact(literal),
+            Form::EitherCase(_) => Needle::either_case(literal),
+        }
+    }
+
     /// Bytes of the literal.
     pub(crate) fn len(&self) -> usize {
         self.literal.len()

@@ -16,6 +16,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use weir_query::record::Selection;
+
 use super::bits::Lane;
 use super::column::Coded;
 use super::hex::Pattern;
@@ -279,6 +281,12 @@ impl Skeletons {
             body.count_held(lists.memory_bytes());
             lists
         }))
+    }
+
+    /// The values that have `column`.
+    pub(super) fn holders(&self, column: u32, body: Source<'_>) -> Result<Selection, Corrupt> {
+        let codes = (0..).zip(&self.skeletons).filter(|(_, skeleton)| skeleton.columns.contains(&column));
+        Ok(self.lists(body)?.select(codes.map(|(code, _)| code)))
     }
 
     /// Which skeleton each value has.

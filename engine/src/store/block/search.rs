@@ -4,13 +4,12 @@ use weir_query::compile::TextMatcher;
 use weir_query::record::Selection;
 
 use super::ask::Ask;
-use super::column::unescaped;
+use super::escapes::Wanted;
 use super::literal::Plan;
 use super::look::each_hit;
 use super::marks::marks;
 use super::needle::Needle;
-use super::node::{Kind, Node};
-use super::part::{Part, TextKind};
+use super::part::TextKind;
 use super::read::Block;
 use super::wire::Corrupt;
 
@@ -21,30 +20,32 @@ impl Block {
         matcher: &TextMatcher,
         within: &Selection,
     ) -> Result<Selection, Corrupt> {
+        let needle = needle_of(matcher);
+        // The rows whose raw text may match; so do all rows of which a value matches that stands there as it is.
+        let may = match needle.as_ref().filter(|_| !self.has_bytes()) {
+            Some(needle) => Some(self.search_needle(needle, within)?),
+            None => None,
+        };
+        let texts = may.as_ref().unwrap_or(within);
         if matcher.as_contains().is_none()
             && let Some(automaton) = matcher.automaton()
         {
-            let mut found = self.matching_raw(matcher, automaton, within)?;
+            let mut found = self.matching_raw(matcher, automaton, texts)?;
             self.matching_values(&self.raw, matcher, automaton, (within, false), &mut found)?;
             if let Some(part) = &self.attributes {
                 self.matching_values(part, matcher, automaton, (within, true), &mut found)?;
             }
             return Ok(found);
         }
-        // The rows whose raw text may match; so do all rows of which a value matches that stands there as it is.
-        let may = match needle_of(matcher).filter(|_| !self.has_bytes()) {
-            Some(needle) => Some(self.search_needle(&needle, within)?),
-            None => None,
-        };
-        let texts = may.as_ref().unwrap_or(within);
         let is_contains = matcher.as_contains().is_some_and(|literal| !literal.is_empty());
         let mut found = match &may {
             Some(may) if is_contains => may.clone(),
             _ => self.search_texts(matcher, texts)?,
         };
-        self.search_values(&self.raw, matcher, (within, texts), &mut found, false)?;
+        let wanted = Wanted { matcher, needle: needle.as_ref(), within, plain: texts, apart: false };
+        self.search_values(&self.raw, &wanted, &mut found)?;
         if let Some(part) = &self.attributes {
-            self.search_values(part, matcher, (within, within), &mut found, true)?;
+            self.search_values(part, &Wanted { plain: within, apart: true, ..wanted }, &mut found)?;
         }
         Ok(found)
     }
@@ -107,111 +108,6 @@ impl Block {
             }
         }
         Ok(found)
-    }
-
-    /// Adds the rows one of whose values matches where the raw text need not: values with escapes, and all values
-    /// of attributes (`every`). Values without escapes are looked at for the rows of `plain` only.
-    pub(super) fn search_values(
-        &self,
-        part: &Part,
-        matcher: &TextMatcher,
-        (within, plain): (&Selection, &Selection),
-        found: &mut Selection,
-        every: bool,
-    ) -> Result<(), Corrupt> {
-        // What matches a part of a text that contains it need not be looked for twice.
-        let contains = matcher.as_contains().is_some();
-        let wanted = |escaped: bool| every || escaped || !contains;
-        if !part.escaped.iter().any(|escaped| wanted(*escaped)) {
-            return Ok(());
-        }
-        let skeletons = part.skeletons()?;
-        let mut value = Vec::new();
-        let any_escaped = every || part.escaped.contains(&true);
-        for range in self.granules(if any_escaped { within } else { plain }) {
-            let ranks = skeletons.ranks(self.body())?;
-            let before = ranks.before(range.start);
-            let codes = ranks.codes(range.clone());
-            for (index, node) in skeletons.columns.iter().enumerate() {
-                let escaped = part.escaped.get(index) == Some(&true);
-                if !wanted(escaped) || part.places.get(index).is_none_or(|place| place.repeat >= u32::MAX - 1)
-                {
-                    continue;
-                }
-                let within = if escaped { within } else { plain };
-                if !range.clone().any(|row| within.contains(row) && !found.contains(row)) {
-                    continue;
-                }
-                let column = index as u32;
-                let holds: Vec<bool> =
-                    skeletons.skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect();
-                let has = |code: &u32| holds.get(*code as usize) == Some(&true);
-                let count = codes.iter().filter(|code| has(code)).count();
-                if count == 0 {
-                    continue;
-                }
-                let start: usize = before
-                    .iter()
-                    .zip(&holds)
-                    .filter(|(_, holds)| **holds)
-                    .map(|(count, _)| *count as usize)
-                    .sum();
-                let mut rows = range.clone().zip(codes).filter(|(_, code)| has(code)).map(|(row, _)| row);
-                if matches!(node.kind, Kind::Dictionary { .. }) {
-                    let rows: Vec<usize> = rows.collect();
-                    let values = start..start + count;
-                    self.search_dictionary(node, escaped, matcher, values, &rows, (within, found))?;
-                    continue;
-                }
-                let times = if node.is_relative() { Some(self.times()?) } else { None };
-                let times = times.as_ref().and_then(|times| times.get(range.clone()));
-                let own = times.map(|times| skeletons.times_of(column, codes, times));
-                let mut cursor =
-                    super::cursor::Cursor::open(node, self.body(), start..start + count, own.as_deref())?;
-                for row in &mut rows {
-                    if !within.contains(row) || found.contains(row) {
-                        cursor.skip()?;
-                        continue;
-                    }
-                    value.clear();
-                    cursor.next(&mut value)?;
-                    if matcher.is_match(&unescaped(&value, escaped)?) {
-                        found.insert(row);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds those of `rows` whose value, one of `values` each, matches; every distinct value is tested once.
-    fn search_dictionary(
-        &self,
-        node: &Node,
-        escaped: bool,
-        matcher: &TextMatcher,
-        values: std::ops::Range<usize>,
-        rows: &[usize],
-        (within, found): (&Selection, &mut Selection),
-    ) -> Result<(), Corrupt> {
-        let Kind::Dictionary { codes, .. } = &node.kind else { return Ok(()) };
-        let texts = node.dictionary(self.body())?;
-        let mut hits: Vec<Option<bool>> = vec![None; texts.len()];
-        for (row, code) in rows.iter().zip(codes.values(self.body(), values)?) {
-            if !within.contains(*row) || found.contains(*row) {
-                continue;
-            }
-            let Some(hit) = hits.get_mut(code as usize) else { continue };
-            let text = texts.get(code as usize).unwrap_or_default();
-            let hit = match hit {
-                Some(hit) => *hit,
-                None => *hit.insert(matcher.is_match(&unescaped(text, escaped)?)),
-            };
-            if hit {
-                found.insert(*row);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -156,7 +156,7 @@ fn lines_of_real_files_come_back() {
     for folder in folders.flatten() {
         for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
             let bytes = std::fs::read(file.path()).unwrap();
-            let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').take(3000).collect();
+            let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').take(1000).collect();
             check(&lines, None);
         }
     }
@@ -171,5 +171,75 @@ proptest! {
         let values: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
         let many: Vec<&[u8]> = values.iter().copied().cycle().take(values.len() * repeat).collect();
         check(&many, None);
+    }
+}
+
+/// Texts with what columns know: templates, addresses, digits, ids, words of few and of many kinds.
+fn template() -> impl Strategy<Value = Vec<String>> {
+    let part = prop_oneof![
+        Just("NUM".to_owned()),
+        Just("BYTE.BYTE.BYTE".to_owned()),
+        Just("HEX".to_owned()),
+        Just("WORD".to_owned()),
+        Just("\"WORD NUM\"".to_owned()),
+        Just("12:0PAD:07".to_owned()),
+        "[a-z =:\\[,-]{0,5}",
+        "user",
+    ];
+    let templates = prop::collection::vec(prop::collection::vec(part, 1..7), 1..4);
+    (templates, 20u64..300, any::<u64>()).prop_map(|(templates, count, seed)| {
+        let mut state = seed;
+        let mut next = move |limit: u64| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (state >> 33) % limit
+        };
+        let mut fill = |part: &str| {
+            let mut text = part.to_owned();
+            while text.contains("BYTE") {
+                text = text.replacen("BYTE", &next(40).to_string(), 1);
+            }
+            let word = ["ok", "failed", "é", "", "Timeout", "9"][next(6) as usize];
+            let digits = next(20) + 1;
+            text.replace("NUM", &next(1 << digits).to_string())
+                .replace("HEX", &format!("{:08x}", next(1 << 31)))
+                .replace("PAD", &next(10).to_string())
+                .replace("WORD", word)
+        };
+        (0..count)
+            .map(|row| templates[row as usize % templates.len()].iter().map(|part| fill(part)).collect())
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_part_of_a_text_is_found(
+        texts in template(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..30, 1usize..24, 0usize..40), 8),
+    ) {
+        let values: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+        let mut body = Body::new();
+        encode::column(&mut body, &values, None);
+        body.put_pool();
+        let mut directory = Directory::new(&body.directory, body.bytes.len());
+        let node = Node::read(&mut directory).unwrap();
+        let pool = Pool::new(directory.section().unwrap());
+        let source = Source { body: &body.bytes, pool: &pool };
+        let all = Selection::all(values.len());
+        let some = Selection::from_fn(values.len(), |value| value % 3 != 1);
+        for (row, start, len, change) in cuts {
+            let mut literal: Vec<u8> = row.get(&values).iter().skip(start).take(len).copied().collect();
+            if let Some(byte) = literal.get_mut(change) {
+                *byte = b"0a. 9F"[change % 6];
+            }
+            for needle in [Needle::exact(&literal), Needle::either_case(&literal)].into_iter().flatten() {
+                for fit in [Fit::Inside, Fit::Prefix, Fit::Suffix, Fit::Whole] {
+                    let ask = Ask { fit, ..Ask::inside(&needle) };
+                    let wanted = if change % 2 == 0 { &all } else { &some };
+                    compare(&node, source, &values, None, (&needle, ask, &literal), wanted);
+                }
+            }
+        }
     }
 }

@@ -275,6 +275,21 @@ fn push_row<'a>(batch: &'a EventBatch, row: usize, gather: &mut Gather<'a>) {
 }
 
 #[test]
+fn literals_are_found_however_values_spell_them() {
+    let spelled =
+        [r"a\/b", "a/b", r"\u0061/b", r#"say \"hi\" 1"#, r"tab\there", "plain", r"\n", r"C:\\x", "/b", "x"];
+    let event = |i: usize| {
+        let (log, other) = (spelled[i % 10], spelled[i / 10 % 10]);
+        json(format!(r#"{{"n":{i},"log":"{log} {i}","other":"{other}","{i}x":"{other}"}}"#))
+    };
+    let events: Vec<Event> = (0..130).map(event).collect();
+    check(
+        &events,
+        &["a/b", "/b", "\"hi\"", "\t", "there", "\n", "C:\\x", "\\", "a/b 1", "hi\" 1 3", "u0061"],
+    );
+}
+
+#[test]
 fn odd_events() {
     let mut events: Vec<Event> = Vec::new();
     for i in 0..40 {
