@@ -34,7 +34,7 @@ pub(super) fn alignments(skeleton: &Skeleton, needle: &Needle, ask: Ask, reaches
     let pieces: Vec<&[u8]> = skeleton.pieces().collect();
     let mut walk =
         Walk { skeleton, pieces, needle, ask, reaches, asked: Vec::new(), found: Vec::new(), steps: 0 };
-    let end = if ask.starts_anywhere() { walk.from_anywhere() } else { walk.piece(0, ask.from) };
+    let end = if ask.starts_anywhere() { walk.start_anywhere() } else { walk.piece(0, ask.from) };
     match end {
         Err(stop) => stop,
         Ok(()) => Alignments::OneOf(walk.found),
@@ -58,7 +58,7 @@ type Walked = Result<(), Alignments>;
 
 impl<'a> Walk<'a> {
     /// Begins in every piece and every hole.
-    fn from_anywhere(&mut self) -> Walked {
+    fn start_anywhere(&mut self) -> Walked {
         let (from, len) = (self.ask.from, self.ask.len());
         for index in 0..self.pieces.len() {
             let piece = self.pieces.get(index).copied().unwrap_or_default();
@@ -73,13 +73,13 @@ impl<'a> Walk<'a> {
                     self.hole(index, from + cut)?;
                 }
             }
-            self.from_hole(index)?;
+            self.start_in_hole(index)?;
         }
         Ok(())
     }
 
     /// Begins in hole `index`.
-    fn from_hole(&mut self, index: usize) -> Walked {
+    fn start_in_hole(&mut self, index: usize) -> Walked {
         let Some((column, reach)) = self.column(index) else { return Ok(()) };
         let (from, to) = (self.ask.from, self.ask.to);
         if self.ask.fit == Fit::Inside && reach.admits(self.needle, self.ask) {

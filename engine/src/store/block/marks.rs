@@ -66,7 +66,7 @@ pub(crate) fn marks(
             Ok(found)
         }
         (Plan::Skeletons(plan), Kind::Skeletons(skeletons)) => {
-            Marking { node, skeletons, needle, source, times, lists: &*skeletons.lists(source)? }
+            Marking { node, skeletons, needle, source, times, lists: skeletons.lists(source)? }
                 .all(plan, wanted)
         }
         (Plan::Look(ask), _) => look(node, *ask, needle, source, wanted, times),

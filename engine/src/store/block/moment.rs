@@ -159,15 +159,24 @@ impl Layout {
         Some(moment.seconds * self.units() + fraction * 10i64.pow(u32::from(self.scale) - digits as u32))
     }
 
-    /// Whether a text may contain `byte`.
-    pub(crate) fn may_have(&self, byte: u8) -> bool {
-        let in_date = match self.date {
-            Date::None => false,
-            Date::Iso(between) => byte == b'-' || byte == between,
-            Date::Clf => byte == b'/' || byte == b'?' || MONTHS.iter().any(|month| month.contains(&byte)),
-        };
-        let in_clock = byte.is_ascii_digit() || byte == b':' || self.scale > 0 && byte == self.point;
-        in_clock || in_date || self.suffix.contains(&byte)
+    /// The bytes that texts may have.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = b"0123456789:".to_vec();
+        match self.date {
+            Date::None => {}
+            Date::Iso(between) => bytes.extend_from_slice(&[b'-', between]),
+            Date::Clf => {
+                bytes.extend_from_slice(b"/?");
+                for month in MONTHS {
+                    bytes.extend_from_slice(month);
+                }
+            }
+        }
+        if self.scale > 0 {
+            bytes.push(self.point);
+        }
+        bytes.extend_from_slice(&self.suffix);
+        bytes
     }
 
     /// Appends the text of `value`.

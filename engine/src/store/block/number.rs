@@ -126,13 +126,13 @@ impl Form {
         }
     }
 
-    /// Whether no text of this form contains `byte`.
-    pub(crate) fn never_has(&self, byte: u8) -> bool {
+    /// The bytes that texts of this form may have.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
-            Form::Plain => !byte.is_ascii_digit() && byte != b'-',
-            Form::Padded(_) => !byte.is_ascii_digit(),
-            Form::Decimal { .. } => !byte.is_ascii_digit() && byte != b'-' && byte != b'.',
-            Form::Moment(layout) => !layout.may_have(byte),
+            Form::Plain => b"0123456789-".to_vec(),
+            Form::Padded(_) => b"0123456789".to_vec(),
+            Form::Decimal { .. } => b"0123456789-.".to_vec(),
+            Form::Moment(layout) => layout.bytes(),
         }
     }
 

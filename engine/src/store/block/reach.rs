@@ -3,7 +3,6 @@
 use super::ask::Ask;
 use super::needle::Needle;
 use super::node::{Kind, Node, Skeletons};
-use super::number::Form;
 use super::section::Source;
 use super::wire::Corrupt;
 
@@ -96,14 +95,7 @@ impl Reach {
         Ok(match &node.kind {
             Kind::Constant(value) => Reach::of_text(value, value.len(), value.len()),
             Kind::Dictionary { .. } => Reach::ANY,
-            Kind::Number { form, .. } => {
-                let bytes: Vec<u8> = match form {
-                    Form::Plain => b"0123456789-".to_vec(),
-                    Form::Padded(_) => b"0123456789".to_vec(),
-                    form => (0..=u8::MAX).filter(|byte| !form.never_has(*byte)).collect(),
-                };
-                Reach::of_text(&bytes, 1, form.longest())
-            }
+            Kind::Number { form, .. } => Reach::of_text(&form.bytes(), 1, form.longest()),
             Kind::Hex { pattern, .. } => {
                 let mut reach = Reach::of_text(&[], pattern.text_len(), pattern.text_len());
                 pattern.bytes().for_each(|byte| reach.add(byte));
