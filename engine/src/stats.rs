@@ -41,6 +41,12 @@ pub struct EngineStats {
     pub raw_bytes_sealed: u64,
     /// Seals that failed and will be tried again.
     pub seal_failures: u64,
+    /// CPU time taken by sealing, in nanoseconds, indexes included.
+    pub seal_cpu_nanos: u64,
+    /// CPU time taken by merging, in nanoseconds, indexes included.
+    pub merge_cpu_nanos: u64,
+    /// CPU time taken by the facts and indexes of segments sealed and merged, in nanoseconds.
+    pub index_cpu_nanos: u64,
     /// Merges finished.
     pub merges: u64,
     /// Segments merged away.

@@ -1,7 +1,7 @@
 //! The bit-sliced gram table of a segment: for each of 65,536 grams the granules that have it.
 //!
 //! ```text
-//! | granules u32 | kinds: packed, a byte a row | row bytes |
+//! | granules u32, high bit: row bytes are packed | kinds: packed, a byte a row | row bytes |
 //!
 //! kind 0 empty   1 all   2 one ordinal (u16)   3 gaps   4 gaps of the rows' complement   5 bitmap   6 runs
 //! kinds 3, 4, 6: length varint, then count varint, then Rice codes (runs: start and length in turn)
@@ -25,6 +25,11 @@ use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_varint};
 const STRIDE: usize = 64;
 /// Most granules of a segment: ordinals fit in 16 bits.
 pub const GRANULES_MAX: usize = 1 << 16;
+
+/// Rows of tables with no more granules than this are short enough that many are the same, and are compressed.
+const PACKED_GRANULES_MAX: usize = 64;
+/// Beside the number of granules: the row bytes are compressed.
+const PACKED: u32 = 1 << 31;
 
 const EMPTY: u8 = 0;
 const ALL: u8 = 1;
@@ -195,9 +200,12 @@ pub(crate) fn encode(source: &GramSource, budget_bytes: usize) -> Result<Vec<u8>
         start = end;
     }
     let mut table = Vec::with_capacity(bytes.len() + GRAMS / 4);
-    table.extend_from_slice(&(granules as u32).to_le_bytes());
+    let packed = if granules <= PACKED_GRANULES_MAX { squeeze(&bytes) } else { Vec::new() };
+    let is_packed = !packed.is_empty() && packed.len() < bytes.len();
+    let flag = if is_packed { PACKED } else { 0 };
+    table.extend_from_slice(&(granules as u32 | flag).to_le_bytes());
     put_bytes(&mut table, &squeeze(&kinds));
-    table.extend_from_slice(&bytes);
+    table.extend_from_slice(if is_packed { &packed } else { &bytes });
     Ok(table)
 }
 
@@ -234,12 +242,13 @@ impl Packer {
         if count == granules {
             return ALL;
         }
-        if count == 1 {
+        let bitmap = granules.div_ceil(8);
+        if count == 1 && bitmap > 1 {
             let one = ordinals(bits, granules, true).next().unwrap_or(0);
             out.extend_from_slice(&(one as u16).to_le_bytes());
             return ONE;
         }
-        let mut best = (BITMAP, granules.div_ceil(8));
+        let mut best = (BITMAP, bitmap);
         if count * 3 <= granules {
             self.offer(&mut best, GAPS, count, granules, count, ordinals(bits, granules, true).map(gap()));
         } else if (granules - count) * 3 <= granules {
@@ -449,7 +458,8 @@ impl GramTable {
     /// When the bytes are not those of a table.
     pub(crate) fn parse(bytes: &Bytes) -> Result<GramTable, Corrupt> {
         let mut reader = Reader::new(bytes);
-        let granules = reader.u32()? as usize;
+        let head = reader.u32()?;
+        let granules = (head & !PACKED) as usize;
         if granules > GRANULES_MAX {
             return Err(Corrupt("index of too many granules"));
         }
@@ -459,6 +469,7 @@ impl GramTable {
         }
         let rows = bytes.part(bytes.len() - reader.left()..bytes.len());
         let rows = rows.ok_or(Corrupt("index without rows"))?;
+        let rows = if head & PACKED == 0 { rows } else { Bytes::new(expand(&rows)?) };
         let mut table = GramTable { granules, kinds, starts: Vec::with_capacity(GRAMS / STRIDE), rows };
         table.find_starts()?;
         Ok(table)
@@ -641,9 +652,15 @@ mod tests {
 
     #[test]
     fn rows_come_back() {
-        for granules in [0, 1, 2, 63, 64, 65, 200] {
+        for granules in [0, 1, 2, 8, 9, 63, 64, 65, 200] {
             let maps = maps(granules, some_texts);
             let bytes = encode(&maps, usize::MAX);
+            let packed = u32::from_le_bytes(*bytes.first_chunk().unwrap()) & PACKED != 0;
+            match granules {
+                63 | PACKED_GRANULES_MAX => assert!(packed, "{granules}"),
+                more if more > PACKED_GRANULES_MAX => assert!(!packed, "{granules}"),
+                _ => {}
+            }
             let table = GramTable::parse(&Bytes::new(bytes)).unwrap();
             table.check().unwrap();
             assert_eq!(table.granules(), granules);

@@ -265,6 +265,8 @@ fn snapshots_miss_and_double_nothing_while_heads_are_sealed_and_merged() {
     assert!(sequences(&snapshot).into_iter().eq(1..=appends as u64 * 10));
     let stats = engine.stats();
     assert!(stats.blocks_sealed >= 10 && stats.merges > 0, "{stats:?}");
+    assert!(stats.seal_cpu_nanos > 0 && stats.merge_cpu_nanos > 0 && stats.index_bytes > 0, "{stats:?}");
+    assert!(stats.index_cpu_nanos < stats.seal_cpu_nanos + stats.merge_cpu_nanos, "{stats:?}");
     assert_eq!((repository.stats().events, repository.stats().head_events), (600, 0));
 }
 

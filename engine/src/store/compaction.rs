@@ -72,7 +72,8 @@ impl Store {
         self.health.check_store()?;
         let inputs: Vec<OpenSegment> =
             segments.into_iter().filter(|open| run.contains(&open.entry.id)).collect();
-        self.merge(repository, &inputs).inspect_err(|error| {
+        let merged = self.counters.merge_cpu_nanos.time(|| self.merge(repository, &inputs));
+        merged.inspect_err(|error| {
             // What is damaged stays so: merging it again every second helps nobody.
             if matches!(error, StoreError::Damaged { .. }) {
                 self.unmergeable.lock().extend(inputs.iter().map(|open| open.entry.id));
@@ -86,8 +87,7 @@ impl Store {
     fn merge(&self, repository: &StoredRepository, inputs: &[OpenSegment]) -> Result<(), StoreError> {
         let id = self.catalog.lock().take_segment_id();
         let sources: Vec<Arc<Segment>> = inputs.iter().map(|open| Arc::clone(&open.segment)).collect();
-        let merged =
-            segment_file::write(&self.files, &self.health, id, |writer| Segment::merge(&sources, writer))?;
+        let merged = segment_file::write(self, id, |writer| Segment::merge(&sources, writer))?;
         let rows: u64 = inputs.iter().map(|open| open.entry.rows).sum();
         if merged.entry.rows != rows {
             let reason = format!("{} rows merged of {rows}", merged.entry.rows);

@@ -65,6 +65,22 @@ impl Counter {
     }
 }
 
+impl Counter {
+    /// Does `work` and counts the CPU time that this thread takes for it, in nanoseconds.
+    pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> T {
+        let begun = thread_cpu_nanos();
+        let done = work();
+        self.add(thread_cpu_nanos().saturating_sub(begun));
+        done
+    }
+}
+
+/// CPU time that this thread has taken, in nanoseconds.
+fn thread_cpu_nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
 /// What the store counts; see [`crate::stats::EngineStats`] for what each means.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -83,6 +99,9 @@ pub(crate) struct Counters {
     pub(crate) blocks_sealed: Counter,
     pub(crate) raw_bytes_sealed: Counter,
     pub(crate) seal_failures: Counter,
+    pub(crate) seal_cpu_nanos: Counter,
+    pub(crate) merge_cpu_nanos: Counter,
+    pub(crate) index_cpu_nanos: Counter,
     pub(crate) merges: Counter,
     pub(crate) segments_merged: Counter,
     pub(crate) segments_expired: Counter,

@@ -37,7 +37,9 @@ impl Store {
     pub(crate) fn seal_frozen(&self, repository: &StoredRepository) -> Result<(), StoreError> {
         let _alone = repository.sealing.lock();
         while let Some(frozen) = repository.next_frozen() {
-            let sealed = catch_unwind(AssertUnwindSafe(|| self.seal(repository, &frozen)));
+            let sealed = catch_unwind(AssertUnwindSafe(|| {
+                self.counters.seal_cpu_nanos.time(|| self.seal(repository, &frozen))
+            }));
             let sealed = sealed.unwrap_or_else(|_| {
                 let reason = "sealing it panicked".to_owned();
                 Err(StoreError::Damaged { path: format!("head of {}", repository.name()), offset: 0, reason })
@@ -84,7 +86,7 @@ impl Store {
         self.health.check_store()?;
         let id = self.catalog.lock().take_segment_id();
         let mut blocks = 0;
-        let segment = segment_file::write(&self.files, &self.health, id, |writer| {
+        let segment = segment_file::write(self, id, |writer| {
             encode_blocks(&frozen.batches, |block: EncodedBlock| {
                 blocks += 1;
                 writer.push(block)

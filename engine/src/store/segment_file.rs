@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::StoreError;
+use crate::store::Store;
 use crate::store::catalog::SegmentEntry;
 use crate::store::files::{Files, Sequential};
-use crate::store::health::Health;
 use crate::store::repository::OpenSegment;
 use crate::store::segment::{Segment, SegmentWriter};
 
@@ -31,27 +31,27 @@ pub(crate) fn id(entry: &str) -> Option<u64> {
 /// # Errors
 /// When any step fails. Nothing is then left but perhaps a file that the next start removes.
 pub(crate) fn write(
-    files: &Files,
-    health: &Health,
+    store: &Store,
     id: u64,
     fill: impl FnOnce(&mut SegmentWriter<Sequential>) -> Result<(), StoreError>,
 ) -> Result<OpenSegment, StoreError> {
+    let files = &store.files;
     let temporary = format!("{}.tmp", name(id));
-    let written = write_aside(files, &temporary, id, fill);
+    let written = write_aside(store, &temporary, id, fill);
     if written.is_err() {
         // The next start removes it if this cannot.
         let _ = files.remove(&temporary);
     }
     let mut entry = written?;
     files.rename(&temporary, &name(id))?;
-    files.sync_dir(DIRECTORY).inspect_err(|error| drop(health.poison(error)))?;
+    files.sync_dir(DIRECTORY).inspect_err(|error| drop(store.health.poison(error)))?;
     entry.id = id;
     let segment = Arc::new(open(files, &entry)?);
     Ok(OpenSegment { entry, segment })
 }
 
 fn write_aside(
-    files: &Files,
+    store: &Store,
     name: &str,
     id: u64,
     fill: impl FnOnce(&mut SegmentWriter<Sequential>) -> Result<(), StoreError>,
@@ -62,10 +62,10 @@ fn write_aside(
         }
         _ => StoreError::Io { action: "write", path: name.to_owned(), source },
     };
-    let out = Sequential::new(files.create(name)?);
+    let out = Sequential::new(store.files.create(name)?);
     let mut writer = SegmentWriter::new(out, id).map_err(failed)?;
     fill(&mut writer)?;
-    let (out, facts) = writer.finish().map_err(failed)?;
+    let (out, facts) = store.counters.index_cpu_nanos.time(|| writer.finish()).map_err(failed)?;
     let (file, file_bytes) = out.into_file()?;
     file.sync_data()?;
     Ok(SegmentEntry {

@@ -29,7 +29,7 @@ impl fmt::Debug for EngineMetrics {
 }
 
 /// Name, help and value of what only grows.
-fn counters(stats: &EngineStats) -> [(&'static str, &'static str, u64); 20] {
+fn counters(stats: &EngineStats) -> [(&'static str, &'static str, u64); 23] {
     [
         ("engine_events_appended", "Events acknowledged", stats.events_appended),
         ("engine_raw_bytes_appended", "Raw bytes acknowledged", stats.raw_bytes_appended),
@@ -45,6 +45,9 @@ fn counters(stats: &EngineStats) -> [(&'static str, &'static str, u64); 20] {
         ("engine_blocks_sealed", "Blocks sealed", stats.blocks_sealed),
         ("engine_raw_bytes_sealed", "Raw bytes sealed", stats.raw_bytes_sealed),
         ("engine_seal_failures", "Seals that failed", stats.seal_failures),
+        ("engine_seal_cpu_nanos", "CPU nanoseconds of sealing", stats.seal_cpu_nanos),
+        ("engine_merge_cpu_nanos", "CPU nanoseconds of merging", stats.merge_cpu_nanos),
+        ("engine_index_cpu_nanos", "CPU nanoseconds of facts and indexes in both", stats.index_cpu_nanos),
         ("engine_merges", "Merges of segments", stats.merges),
         ("engine_segments_merged", "Segments merged away", stats.segments_merged),
         ("engine_segments_expired", "Segments removed by retention", stats.segments_expired),

@@ -386,10 +386,15 @@ const OTHER: u8 = 4;
 /// A bit for a letter of either case and for what is no digit at all; without branches, to be done for many at once.
 #[inline]
 fn kind(byte: u8) -> u8 {
-    let decimal = byte.wrapping_sub(b'0') < 10;
-    let lower = byte.wrapping_sub(b'a') < 6;
-    let upper = byte.wrapping_sub(b'A') < 6;
-    u8::from(lower) * LOWER | u8::from(upper) * UPPER | u8::from(!(decimal | lower | upper)) * OTHER
+    let letter = |first: u8| byte.wrapping_sub(first) < 6;
+    let other = if byte.wrapping_sub(b'0') < 10 { 0 } else { OTHER };
+    if letter(b'a') {
+        LOWER
+    } else if letter(b'A') {
+        UPPER
+    } else {
+        other
+    }
 }
 
 /// The value of every hexadecimal digit.

@@ -311,7 +311,7 @@ mod tests {
             "17/Aug/2017 13:23:49 +0000",
             "17/Aug/2018:13:23:49 +0000",
             "12:30:05",
-            "\0\0/\0\0\0/\0\0\0\0\012:30:05",
+            "\0\0/\0\0\0/\0\0\0\0\u{0}12:30:05",
         ] {
             let text = text.as_bytes();
             assert_eq!(parse(text, &mut last), parse(text, &mut LastDay::default()), "{text:?}");
