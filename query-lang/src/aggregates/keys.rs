@@ -28,6 +28,10 @@ const DENSE_PER_ROW: u64 = 4;
 /// Combinations up to which rows are counted in four arrays at once.
 const LANES_MAX: usize = 1_024;
 
+/// Keys of one field looked up at once: by hash all of them before the texts of the first are compared, so that
+/// waits for memory overlap.
+const LOOKED_UP: usize = 256;
+
 /// The groups seen, by parent slot and key.
 #[derive(Clone, Debug)]
 pub(super) struct KeyTable {
@@ -174,32 +178,42 @@ impl KeyTable {
     ) {
         let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
         let mut found = packed.count();
-        for (combination, number) in (0_u32..).zip(&mut found) {
-            let rows = u64::from(*number);
-            *number = NO_SLOT;
-            if rows == 0 {
-                continue;
+        let mut likely = [NO_SLOT; LOOKED_UP];
+        for (first, numbers) in (0_u32..).step_by(LOOKED_UP).zip(found.chunks_mut(LOOKED_UP)) {
+            if let [only] = columns {
+                for ((likely, rows), combination) in likely.iter_mut().zip(&*numbers).zip(first..) {
+                    let parent = slots.single().unwrap_or(combination / only.size());
+                    let hash = only.hash(combination % only.size());
+                    *likely = if *rows == 0 { NO_SLOT } else { self.likely(parent, hash) };
+                }
             }
-            texts.clear();
-            let mut rest = combination;
-            for column in columns.iter().rev() {
-                texts.extend(column.get(rest % column.size()));
-                rest /= column.size();
-            }
-            if texts.len() < columns.len() {
-                // A code may stand for a gap, as those do that a function left.
-                continue;
-            }
-            self.rows += rows;
-            texts.reverse();
-            let parent = slots.single().unwrap_or(rest);
-            let hash = match columns {
-                [only] => only.hash(combination % only.size()),
-                _ => hash_key(&texts),
-            };
-            *number = self.find(parent, hash, &texts);
-            if let Some(group) = self.groups.get_mut(*number as usize) {
-                group.rows += rows;
+            for ((number, likely), combination) in numbers.iter_mut().zip(likely).zip(first..) {
+                let rows = u64::from(*number);
+                *number = NO_SLOT;
+                if rows == 0 {
+                    continue;
+                }
+                texts.clear();
+                let mut rest = combination;
+                for column in columns.iter().rev() {
+                    texts.extend(column.get(rest % column.size()));
+                    rest /= column.size();
+                }
+                if texts.len() < columns.len() {
+                    // A code may stand for a gap, as those do that a function left.
+                    continue;
+                }
+                self.rows += rows;
+                texts.reverse();
+                let parent = slots.single().unwrap_or(rest);
+                *number = match (columns, texts.as_slice()) {
+                    ([_], [text]) if self.only_text(likely as usize) == Some(*text) => likely,
+                    ([only], _) => self.find(parent, only.hash(combination % only.size()), &texts),
+                    _ => self.find(parent, hash_key(&texts), &texts),
+                };
+                if let Some(group) = self.groups.get_mut(*number as usize) {
+                    group.rows += rows;
+                }
             }
         }
         let Some(groups) = groups else { return };
@@ -288,6 +302,20 @@ impl KeyTable {
         if let Some(group) = self.groups.get_mut(group as usize) {
             group.rows += rows;
         }
+    }
+
+    /// The group whose key has this hash, and so most likely is the one that is looked for; [`NO_SLOT`] if there is
+    /// none, or keys of this hash are turned away.
+    #[inline]
+    fn likely(&self, parent: u32, hash: u64) -> u32 {
+        if hash > self.threshold {
+            return NO_SLOT;
+        }
+        let same = |group: &u32| {
+            let have = self.groups.get(*group as usize);
+            have.is_some_and(|have| have.parent == parent && have.hash == hash)
+        };
+        self.index.find(place_hash(parent, hash), same).copied().unwrap_or(NO_SLOT)
     }
 
     /// The group with this key, made if there is none; [`NO_SLOT`] if it is turned away.

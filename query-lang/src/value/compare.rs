@@ -72,7 +72,8 @@ impl Relation {
         };
         match (least, greatest) {
             (Some(least), Some(greatest)) => least..=greatest,
-            _ => i64::MAX..=i64::MIN,
+            // Beyond the last of them: none.
+            _ => std::ops::RangeInclusive::new(i64::MAX, i64::MIN),
         }
     }
 
