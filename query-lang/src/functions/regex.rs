@@ -34,6 +34,8 @@ pub const SIGNATURES: &[Signature] = &[Signature {
 pub struct Extract {
     field: Arc<str>,
     regex: CompiledRegex,
+    /// Whether there is anything to extract.
+    matcher: TextMatcher,
     /// The fields written; [`CompiledRegex::groups`] by index into this.
     outputs: Vec<Arc<str>>,
     /// Group number and index of its output.
@@ -61,6 +63,7 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     }
     Ok(RowFunction::Regex(Extract {
         field: arguments.text_or_empty("field"),
+        matcher: TextMatcher::regex(compiled.regex.clone()),
         regex: compiled,
         outputs,
         groups,
@@ -80,8 +83,7 @@ impl Extract {
         if !self.strict {
             return Some(Predicate::Always);
         }
-        let matcher = TextMatcher::regex(self.regex.regex.clone());
-        Some(Predicate::Text { field: Arc::clone(&self.field), matcher })
+        Some(Predicate::Text { field: Arc::clone(&self.field), matcher: self.matcher.clone() })
     }
 
     /// Runs over the rows in play.
@@ -89,6 +91,12 @@ impl Extract {
     /// # Errors
     /// When the rows cannot be read.
     pub fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
+        // The holder may know without handing texts out; then it hands out only those with something in them.
+        if self.strict
+            && let Some(found) = view.matching(&self.field, &self.matcher, view.selection())?
+        {
+            view.set_selection(found);
+        }
         if self.repeat {
             return self.apply_repeat(view, scratch);
         }

@@ -94,13 +94,38 @@ struct Group {
     /// Of each, how many values of the frame's column before it have the same skeleton.
     ordinals: Vec<u32>,
     states: Vec<State>,
+    /// The state of all, where it is the same; `states` then say nothing until they are [`Group::spread`].
+    common: Option<State>,
 }
 
 impl Group {
-    /// The state of all, if it is the same.
-    fn state(&self) -> Option<State> {
-        let first = *self.states.first()?;
-        self.states.iter().all(|state| *state == first).then_some(first)
+    /// Finds out whether all have the same state.
+    fn gather(&mut self) {
+        let first = self.states.first().copied();
+        self.common = first.filter(|first| self.states.iter().all(|state| state == first));
+    }
+
+    /// Gives each row its own state again.
+    fn spread(&mut self) {
+        if let Some(state) = self.common.take() {
+            self.states.fill(state);
+        }
+    }
+
+    /// Takes the states through `piece`.
+    fn run(&mut self, automaton: &Automaton, piece: &[u8]) {
+        if let Some(state) = &mut self.common {
+            *state = run(automaton, *state, piece);
+            return;
+        }
+        let mut last = (Automaton::NEVER, Automaton::NEVER);
+        for state in &mut self.states {
+            if *state != last.0 {
+                last = (*state, run(automaton, *state, piece));
+            }
+            *state = last.1;
+        }
+        self.gather();
     }
 
     /// Hands out those for which `decided` knows the end, and keeps the others.
@@ -114,6 +139,7 @@ impl Group {
         for at in 0..self.states.len() {
             let Some(state) = self.states.get(at).copied() else { break };
             let end = match last {
+                _ if Automaton::is_final(state) => Some(state),
                 Some((own, end)) if own == state => end,
                 _ => last.insert((state, decided(state)?)).1,
             };
@@ -131,8 +157,14 @@ impl Group {
         self.states.truncate(left);
         self.places.truncate(left);
         self.ordinals.truncate(left);
+        self.gather();
         Ok(())
     }
+}
+
+/// The state behind `text`.
+fn run(automaton: &Automaton, state: State, text: &[u8]) -> State {
+    if Automaton::is_final(state) { state } else { automaton.run(state, text) }
 }
 
 fn put<T>(list: &mut [T], at: usize, value: T) {
@@ -246,7 +278,7 @@ impl<'a> Walk<'a> {
         }
         let mut states = vec![state];
         for (hole, piece) in skeleton.pieces().enumerate().skip(first as usize) {
-            states.iter_mut().for_each(|state| *state = self.run(*state, piece));
+            states.iter_mut().for_each(|state| *state = run(self.automaton, *state, piece));
             states.sort_unstable();
             states.dedup();
             if states.iter().all(|state| Automaton::is_final(*state)) {
@@ -310,7 +342,7 @@ impl<'a> Walk<'a> {
                 return Ok(None);
             }
             states = next;
-            states.iter_mut().for_each(|state| *state = self.run(*state, piece));
+            states.iter_mut().for_each(|state| *state = run(self.automaton, *state, piece));
             states.sort_unstable();
             states.dedup();
             if let [state] = *states {
@@ -318,10 +350,6 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(None)
-    }
-
-    fn run(&self, state: State, text: &[u8]) -> State {
-        if Automaton::is_final(state) { state } else { self.automaton.run(state, text) }
     }
 
     /// How all texts end that are in `state` at `point` of `frame`; `None` when that depends on them.
@@ -371,6 +399,7 @@ impl<'a> Walk<'a> {
         let undecided = self.enter(frame, &ranks, cells, states)?;
         for (code, mut group) in groups(node, &ranks, cells, &undecided, states).into_iter().enumerate() {
             if !group.places.is_empty() {
+                group.gather();
                 self.follow(frame, code as u32, &mut group, (cells, states))?;
             }
         }
@@ -437,26 +466,21 @@ impl<'a> Walk<'a> {
         let mut known = 0;
         for (hole, piece) in skeleton.pieces().enumerate() {
             if hole >= known {
-                let mut last = (Automaton::NEVER, Automaton::NEVER);
-                for state in &mut group.states {
-                    if *state != last.0 {
-                        last = (*state, self.run(*state, piece));
-                    }
-                    *state = last.1;
-                }
+                group.run(self.automaton, piece);
             }
             if hole + 1 < known {
                 continue;
             }
             let Some(index) = skeleton.columns.get(hole).copied() else { break };
             let column = node.columns.get(index as usize).ok_or(Corrupt("unknown column"))?;
-            if let Some(state) = group.state()
+            if let Some(state) = group.common
                 && let Some((next, state)) = self.meet(node, (code, hole as u32), state)?
             {
-                group.states.fill(state);
+                group.common = Some(state);
                 known = next as usize + 1;
                 continue;
             }
+            group.spread();
             let own = self.cells_of(node, (code, index), column, group, cells)?;
             let after = (code, hole as u32 + 1);
             match &column.kind {
@@ -478,6 +502,7 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
         }
+        group.spread();
         for (place, state) in group.places.iter().zip(&group.states) {
             put(states, *place as usize, *state);
         }
@@ -494,6 +519,9 @@ impl<'a> Walk<'a> {
         cells: &Cells,
     ) -> Result<Cells, Corrupt> {
         let of = |list: &[u32]| -> Vec<u32> {
+            if group.places.len() == list.len() {
+                return list.to_vec();
+            }
             group.places.iter().map(|place| list.get(*place as usize).copied().unwrap_or(0)).collect()
         };
         let rows = of(&cells.rows);
@@ -517,7 +545,7 @@ impl<'a> Walk<'a> {
 
 /// The rows at `undecided` by their skeletons.
 fn groups(node: &Skeletons, ranks: &Ranks, cells: &Cells, undecided: &[u32], states: &[State]) -> Vec<Group> {
-    let empty = || Group { places: Vec::new(), ordinals: Vec::new(), states: Vec::new() };
+    let empty = || Group { places: Vec::new(), ordinals: Vec::new(), states: Vec::new(), common: None };
     let value = |place: u32| cells.values.get(place as usize).map_or(0, |value| *value as usize);
     let Some(first) = undecided.first() else { return Vec::new() };
     let mut groups: Vec<Group> = (0..node.skeletons.len()).map(|_| empty()).collect();

@@ -2,6 +2,7 @@
 
 mod columns;
 mod measure;
+mod regexes;
 mod rows;
 
 /// Called where a block did not come back and is written plainly: in tests that is a fault.

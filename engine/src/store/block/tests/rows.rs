@@ -16,9 +16,9 @@ use crate::store::block::stored::Stored;
 use crate::store::block::{Block, EncodedBlock, encode_blocks};
 
 /// One event of a test: raw bytes, whether as JSON, attributes.
-type Event = (Vec<u8>, bool, Option<String>);
+pub(super) type Event = (Vec<u8>, bool, Option<String>);
 
-fn batch(events: &[Event], base: u64) -> Arc<EventBatch> {
+pub(super) fn batch(events: &[Event], base: u64) -> Arc<EventBatch> {
     let mut builder =
         EventBatchBuilder::new(EventLimits::default()).with_reference(1_700_000_000_000_000_000);
     let tags = [
@@ -47,7 +47,7 @@ pub(crate) fn blocks(batches: &[Arc<EventBatch>]) -> Vec<Block> {
     blocks
 }
 
-fn text(value: Option<ValueRef<'_>>) -> Option<String> {
+pub(super) fn text(value: Option<ValueRef<'_>>) -> Option<String> {
     Some(match value? {
         ValueRef::Text(text) => text.to_owned(),
         ValueRef::Int(value) => value.to_string(),
