@@ -227,7 +227,7 @@ impl Automaton {
     #[inline]
     #[must_use]
     pub fn end(&self, state: State) -> State {
-        self.table[(usize::from(state) + 1 << self.shift) - 1]
+        self.table[((usize::from(state) + 1) << self.shift) - 1]
     }
 
     /// Which bytes mean the same everywhere: the same number for the same class.
