@@ -12,10 +12,10 @@ const TIMESTAMP: &str = "@timestamp";
 /// Bytes looked at together.
 const CHUNK: usize = 16;
 /// What stands behind the backslash for a byte: 0 where the byte stands for itself, `u` where it is spelled out.
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
 const ESCAPES: [u8; 256] = {
     let mut escapes = [0; 256];
     let mut byte = 0;
-    #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
     while byte < 0x20 {
         escapes[byte] = b'u';
         byte += 1;
