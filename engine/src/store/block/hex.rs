@@ -443,7 +443,7 @@ mod tests {
         let mut bytes = Vec::new();
         texts.iter().for_each(|text| pattern.pack(text.as_bytes(), &mut bytes));
         let rows = texts.len();
-        for runs in [vec![0..rows], vec![1..rows], vec![0..1, rows - 1..rows]] {
+        for runs in [vec![0..1, 1..rows], vec![0..1, rows - 1..rows], vec![0..0, 1..rows]] {
             let some = Digits::new(pattern, Bytes::new(bytes.clone()), rows, runs.clone()).unwrap();
             let written = some.write();
             for run in runs {
