@@ -20,6 +20,7 @@ mod keys;
 mod last;
 mod linreg;
 mod numbers;
+mod packed;
 pub mod percentile;
 mod product;
 mod read;
