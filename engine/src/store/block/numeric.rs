@@ -59,6 +59,8 @@ impl Test {
                     None => Asked::Never,
                 },
                 (_, []) => Asked::Test(Test::Ranges(vec![i64::MIN..=-1])),
+                // Zero has no sign.
+                (_, [b'0', ..]) => Asked::Never,
                 (_, rest) => Asked::of_ranges(ranges(rest).map(|range| -range.end()..=-range.start())),
             };
         }
@@ -190,7 +192,9 @@ mod tests {
     #[test]
     fn zeros_and_signs() {
         for value in [0, 1, -1, 5, 10, -10, 100, 105, 1005, -105, 999_999_999_999_999_999, -500] {
-            for part in ["0", "00", "05", "5", "-", "-1", "-10", "1", "10", "100", "9", "1-", "--1", "x"] {
+            for part in
+                ["0", "00", "05", "5", "-", "-0", "-05", "-1", "-10", "1", "10", "100", "9", "1-", "--1", "x"]
+            {
                 check(&Form::Plain, value, part);
             }
         }
