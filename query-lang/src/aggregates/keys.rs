@@ -14,10 +14,11 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashTable};
 
 use super::Input;
+use super::direct::Direct;
 use super::packed::{Coded, Packed};
 use super::read::hash_text;
 use super::slots::{NO_SLOT, Slots};
-use crate::record::{Column, Selection};
+use crate::record::{Column, Dictionary, Selection};
 use crate::value::order::natural;
 
 /// Keys of one field looked up at once: by hash all of them before the texts of the first are compared, so that
@@ -30,6 +31,7 @@ pub(super) struct KeyTable {
     names: Vec<Arc<str>>,
     capacity: usize,
     index: HashTable<u32>,
+    direct: Direct,
     groups: Vec<Group>,
     /// The texts of all keys, end to end.
     arena: String,
@@ -59,6 +61,7 @@ impl KeyTable {
             names: names.to_vec(),
             capacity: capacity.max(1),
             index: HashTable::new(),
+            direct: Direct::default(),
             groups: Vec::new(),
             arena: String::new(),
             ends: Vec::new(),
@@ -118,6 +121,7 @@ impl KeyTable {
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.index.allocation_size()
+            + self.direct.bytes()
             + self.groups.capacity() * size_of::<Group>()
             + self.arena.capacity()
             + self.ends.capacity() * size_of::<u32>()
@@ -168,8 +172,56 @@ impl KeyTable {
         slots: &Slots<'_>,
         groups: Option<&mut [u32]>,
     ) {
-        let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
         let mut found = packed.count();
+        let direct = match (columns, slots.single()) {
+            ([Coded::Dictionary(_, dictionary)], Some(parent)) => {
+                self.look_up_numbers(parent, dictionary, &mut found)
+            }
+            _ => false,
+        };
+        if !direct {
+            self.look_up_texts(columns, slots, &mut found);
+        }
+        let Some(groups) = groups else { return };
+        for run in packed.within.runs() {
+            let (Some(codes), Some(groups)) = (packed.codes.get(run.clone()), groups.get_mut(run)) else {
+                continue;
+            };
+            for (group, code) in groups.iter_mut().zip(codes) {
+                *group = found.get(*code as usize).copied().unwrap_or(NO_SLOT);
+            }
+        }
+    }
+
+    /// Counts the rows that `found` has for each code of `dictionary`, and puts the group of the code there instead,
+    /// by the numbers in the texts; false, and nothing done, where that does not serve.
+    fn look_up_numbers(&mut self, parent: u32, dictionary: &Dictionary, found: &mut [u32]) -> bool {
+        let Some(numbered) = dictionary.numbered() else { return false };
+        if !self.direct.admit(parent, numbered) {
+            return false;
+        }
+        // Other groups are not learnt meanwhile, so it can be away.
+        let mut direct = std::mem::take(&mut self.direct);
+        for ((slot, number), code) in found.iter_mut().zip(numbered.numbers()).zip(0_u32..) {
+            let rows = u64::from(std::mem::replace(slot, NO_SLOT));
+            let (1.., Some(group)) = (rows, direct.group(*number)) else { continue };
+            if *group == NO_SLOT {
+                let text = dictionary.text(code).unwrap_or_default();
+                *group = self.find(parent, hash_text(text), &[text]);
+            }
+            self.rows += rows;
+            *slot = *group;
+            if let Some(group) = self.groups.get_mut(*group as usize) {
+                group.rows += rows;
+            }
+        }
+        self.direct = direct;
+        true
+    }
+
+    /// Counts the rows that `found` has for each combination, and puts the group of the combination there instead.
+    fn look_up_texts(&mut self, columns: &[Coded<'_>], slots: &Slots<'_>, found: &mut [u32]) {
+        let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
         let mut likely = [NO_SLOT; LOOKED_UP];
         for (first, numbers) in (0_u32..).step_by(LOOKED_UP).zip(found.chunks_mut(LOOKED_UP)) {
             if let [only] = columns {
@@ -206,15 +258,6 @@ impl KeyTable {
                 if let Some(group) = self.groups.get_mut(*number as usize) {
                     group.rows += rows;
                 }
-            }
-        }
-        let Some(groups) = groups else { return };
-        for run in packed.within.runs() {
-            let (Some(codes), Some(groups)) = (packed.codes.get(run.clone()), groups.get_mut(run)) else {
-                continue;
-            };
-            for (group, code) in groups.iter_mut().zip(codes) {
-                *group = found.get(*code as usize).copied().unwrap_or(NO_SLOT);
             }
         }
     }
@@ -499,6 +542,64 @@ mod tests {
         table.step(&input, &Slots::ONE, &mut groups);
         assert_eq!(kept(&table), [("a".to_owned(), 1)]);
         assert_eq!((groups, table.rows()), (vec![NO_SLOT, 0, NO_SLOT, NO_SLOT], 1));
+    }
+
+    /// A table that has seen `batches` of numbers, each with the texts around them, as codes or as plain text.
+    fn numbered(
+        batches: &[(&str, &str, Vec<u16>)],
+        capacity: usize,
+        coded: bool,
+    ) -> (KeyTable, Vec<Vec<u32>>) {
+        let mut table = KeyTable::new(&[Arc::from("k")], capacity);
+        let mut groups = Vec::new();
+        for (before, behind, numbers) in batches {
+            let texts: Vec<String> = numbers.iter().map(|n| format!("{before}{n}{behind}")).collect();
+            let mut distinct: Vec<&String> = texts.iter().collect();
+            distinct.sort();
+            distinct.dedup();
+            let mut dictionary = Dictionary::default();
+            distinct.iter().for_each(|text| _ = dictionary.push(text));
+            let codes = texts.iter().map(|text| distinct.binary_search(&text).unwrap() as u32).collect();
+            let mut built = ColumnBuilder::default();
+            texts.iter().for_each(|text| built.text(text));
+            let column = match coded {
+                true => Column::Dictionary { codes, dictionary: dictionary.into() },
+                false => built.finish(),
+            };
+            let columns = [(Arc::from("k"), column)];
+            let within = Selection::from_fn(texts.len(), |row| row % 5 != 3);
+            let input =
+                Input { rows: texts.len(), order: &[], columns: &columns, within: &within, weights: None };
+            let mut own = Vec::new();
+            table.step(&input, &Slots::ONE, &mut own);
+            let text = |group: &u32| table.texts(*group as usize).map(str::len).sum::<usize>() as u32;
+            groups.push(own.iter().map(text).collect());
+            table.evict();
+        }
+        (table, groups)
+    }
+
+    #[test]
+    fn numbers_in_keys_are_no_other_keys() {
+        let spread = |count: u16, step: u16| (0..count).map(|i| i.wrapping_mul(step)).collect::<Vec<_>>();
+        let batches = [
+            ("user", "", spread(1_000, 7)),
+            ("user", "", spread(3_000, 11)),
+            ("host", "", spread(3_000, 11)),
+            ("user", ".lan", spread(700, 13)),
+            ("user", "", spread(20, 3)),
+            ("user", "", spread(900, 61_441)),
+        ];
+        for capacity in [100, 1_000, 100_000] {
+            let (fast, fast_groups) = numbered(&batches, capacity, true);
+            let (slow, slow_groups) = numbered(&batches, capacity, false);
+            assert_eq!(kept(&fast), kept(&slow), "{capacity}");
+            assert_eq!(fast.rows(), slow.rows(), "{capacity}");
+            if capacity == 100_000 {
+                assert_eq!(fast_groups, slow_groups);
+                assert!(fast.direct.bytes() > 0);
+            }
+        }
     }
 
     proptest! {

@@ -13,6 +13,7 @@ pub mod buckets;
 mod chain;
 mod collect;
 mod counts;
+mod direct;
 pub mod distinct;
 mod fieldstats;
 mod group;

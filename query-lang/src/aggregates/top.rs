@@ -45,9 +45,12 @@ impl Top {
     }
 
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
-        self.keys.step(input, slots, &mut self.scratch);
-        if let Some(numbers) = &mut self.numbers {
-            numbers.step(input, &Slots::each(&self.scratch, self.keys.groups().len()));
+        match &mut self.numbers {
+            None => self.keys.count(input, slots),
+            Some(numbers) => {
+                self.keys.step(input, slots, &mut self.scratch);
+                numbers.step(input, &Slots::each(&self.scratch, self.keys.groups().len()));
+            }
         }
         self.evict();
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::record::Selection;
+use crate::record::{Numbered, Selection};
 use crate::value::{Value, ValueRef, hash_text};
 
 /// The values of one field, one slot a row. A slot may be missing; values are text or numbers by how they are
@@ -99,6 +99,7 @@ pub struct Dictionary {
     /// A span a code.
     spans: Vec<TextSpan>,
     hashes: OnceLock<Box<[u64]>>,
+    numbered: OnceLock<Option<Numbered>>,
 }
 
 impl Dictionary {
@@ -108,7 +109,7 @@ impl Dictionary {
     /// The dictionary of `spans` in `arena`, a code each.
     #[must_use]
     pub fn new(arena: String, spans: Vec<TextSpan>) -> Dictionary {
-        Dictionary { arena, spans, hashes: OnceLock::new() }
+        Dictionary { arena, spans, hashes: OnceLock::new(), numbered: OnceLock::new() }
     }
 
     /// Adds a text, which must not be in it yet, and tells its code.
@@ -118,6 +119,7 @@ impl Dictionary {
         self.arena.push_str(text);
         self.spans.push(TextSpan { start, len: text.len() as u32 });
         self.hashes = OnceLock::new();
+        self.numbered = OnceLock::new();
         code
     }
 
@@ -136,6 +138,13 @@ impl Dictionary {
         self.hashes.get_or_init(|| self.spans.iter().map(hash).collect())
     }
 
+    /// The numbers that the texts differ in, where they do in nothing else. Computed once, as the hashes are.
+    #[must_use]
+    pub fn numbered(&self) -> Option<&Numbered> {
+        let texts = self.spans.iter().map(|span| span.of(&self.arena));
+        self.numbered.get_or_init(|| Numbered::of(texts)).as_ref()
+    }
+
     /// How many codes there are.
     #[inline]
     #[must_use]
@@ -149,10 +158,11 @@ impl Dictionary {
         self.spans.is_empty()
     }
 
-    /// Bytes of memory held, an upper estimate, the hashes included.
+    /// Bytes of memory held, an upper estimate, hashes and numbers included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.arena.capacity() + self.spans.len() * (size_of::<TextSpan>() + size_of::<u64>())
+        self.arena.capacity()
+            + self.spans.len() * (size_of::<TextSpan>() + size_of::<u64>() + size_of::<u32>())
     }
 }
 

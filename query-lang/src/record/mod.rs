@@ -5,6 +5,7 @@
 
 pub mod builder;
 pub mod column;
+pub mod numbered;
 pub mod rows;
 pub mod selection;
 pub mod summary;
@@ -12,6 +13,7 @@ pub mod timeline;
 
 pub use builder::ColumnBuilder;
 pub use column::{Column, Dictionary, TextColumn, TextSpan, Unwritten, UnwrittenText};
+pub use numbered::Numbered;
 pub use rows::{OrderKey, Rows, RowsError};
 pub use selection::Selection;
 pub use summary::{Known, Summary};
