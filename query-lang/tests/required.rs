@@ -36,7 +36,10 @@ fn conditions_are_as_strong_as_they_can_be() {
         ("@rawstring=*x*", "text \"x\""),
         ("a like \"x\"", "(a present and text \"x\")"),
         ("a=/foo\\d+bar/", "(a present and text \"foo\" and text \"bar\")"),
-        ("/(?<x>\\w+)@host/i", "text \"@host\" in either case or text \"\u{17F}\""),
+        (
+            "/(?<x>\\w+)@host/i",
+            "text \"@ho\" in either case and (text \"@host\" in either case or text \"\u{17F}\")",
+        ),
         ("/error|warn/", "(text \"error\" or text \"warn\")"),
         ("in(a, values=[x, y])", "a in [\"x\", \"y\"]"),
         ("in(a, values=[x, \"y*\"])", "((a present and text \"y\") or a in [\"x\"])"),

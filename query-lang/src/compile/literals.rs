@@ -8,6 +8,9 @@ use crate::plan;
 /// The most parts of one alternation that are followed; a larger one requires nothing.
 const MAX_BRANCHES: usize = 256;
 
+/// The shortest stretch of a run that is required by itself, in bytes: shorter ones are in most texts.
+const STRETCH_MIN: usize = 3;
+
 /// A necessary condition for `regex` with further `flags` to match somewhere in a text.
 #[must_use]
 pub fn of_regex(regex: &plan::Regex, flags: &str) -> Required {
@@ -46,12 +49,26 @@ impl Run {
         if run.bytes.is_empty() {
             return;
         }
+        // What of the run has no letter outside ASCII is in the text whichever letters the others are.
+        if let Some(stretch) = run.stretch() {
+            let literal = stretch.to_vec();
+            parts.push(Required::Text { literal, ignore_case: run.ignore_case });
+        }
         let text = Required::Text { literal: run.bytes, ignore_case: run.ignore_case };
         let others = run
             .instead
             .iter()
             .map(|other| Required::Text { literal: other.to_string().into_bytes(), ignore_case: false });
         parts.push(Required::or(std::iter::once(text).chain(others).collect()));
+    }
+
+    /// The longest stretch of a run, some of whose letters have forms outside ASCII, that has none of them.
+    fn stretch(&self) -> Option<&[u8]> {
+        if self.instead.is_empty() {
+            return None;
+        }
+        let pieces = self.bytes.split(|byte| matches!(byte.to_ascii_lowercase(), b'k' | b's'));
+        pieces.max_by_key(|piece| piece.len()).filter(|piece| piece.len() >= STRETCH_MIN)
     }
 }
 
@@ -134,6 +151,14 @@ mod tests {
                 "disk",
                 "i",
                 Required::Or(vec![text("disk", true), text("\u{17F}", false), text("\u{212A}", false)]),
+            ),
+            (
+                "(?i)circuit BREAKER",
+                "",
+                Required::And(vec![
+                    text("circuit brea", true),
+                    Required::Or(vec![text("circuit breaker", true), text("\u{212A}", false)]),
+                ]),
             ),
         ] {
             let regex =

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::compile::TextMatcher;
 use crate::compile::regex::CompiledRegex;
+use crate::compile::{TextMatcher, literals};
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
 use crate::machine::predicate::Predicate;
@@ -63,7 +63,7 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     }
     Ok(RowFunction::Regex(Extract {
         field: arguments.text_or_empty("field"),
-        matcher: TextMatcher::regex(compiled.regex.clone()),
+        matcher: TextMatcher::regex_requiring(compiled.regex.clone(), literals::of_regex(regex, &flags)),
         regex: compiled,
         outputs,
         groups,

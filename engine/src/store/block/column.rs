@@ -23,6 +23,9 @@ use crate::event::{META_FIELDS, push_event_id};
 
 pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
+/// With fewer rows wanted than one in so many, their texts are picked one by one.
+const SPARSE_ROWS: usize = 4;
+
 impl Rows for Block {
     fn len(&self) -> usize {
         self.rows()
@@ -103,6 +106,9 @@ impl Block {
     }
 
     fn raw_column(&self, within: &Selection) -> Result<Column, Corrupt> {
+        if within.count() < self.rows() / SPARSE_ROWS {
+            return self.pick_raw_column(within);
+        }
         let mut arena = Vec::new();
         let mut spans = vec![TextSpan::MISSING; self.rows()];
         for range in self.granules(within) {

@@ -8,6 +8,7 @@ use super::leaf::Cells;
 use super::node::{Kind, Node, Ranks, Skeletons};
 use super::part::{Part, TextKind};
 use super::read::Block;
+use super::search::needle_of;
 use super::walk::Walk;
 use super::wire::Corrupt;
 use crate::event::META_FIELDS;
@@ -39,7 +40,8 @@ impl Block {
         }
         if name == "@rawstring" {
             let Some(automaton) = matcher.automaton() else { return Ok(None) };
-            return self.matching_raw(matcher, automaton, within).map(Some);
+            let may = self.may_match(needle_of(matcher).as_ref(), within)?;
+            return self.matching_raw(matcher, automaton, may.as_ref().unwrap_or(within)).map(Some);
         }
         if META_FIELDS.contains(&name) {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_query::record::{Column, Dictionary, TextColumn, TextSpan};
+use weir_query::record::{Column, Dictionary, Selection, TextColumn, TextSpan};
 use weir_query::value::Value;
 
 use super::column::{NANOS_PER_MILLI, checked_text_column, unescaped};
@@ -84,6 +84,22 @@ impl Block {
             columns.extend(column.map(|column| (Arc::clone(name), column)));
         }
         Ok(columns)
+    }
+
+    /// The column of raw texts for few rows: what lies between them is not read.
+    pub(super) fn pick_raw_column(&self, within: &Selection) -> Result<Column, Corrupt> {
+        let rows: Vec<u32> = within.iter().map(|row| row as u32).collect();
+        let picked = self.pick_rows(&[Arc::from("@rawstring")], &rows)?;
+        let Some((_, Column::Text(texts))) = picked.into_iter().next() else {
+            return Ok(Column::Missing { rows: self.rows() });
+        };
+        let mut spans = vec![TextSpan::MISSING; self.rows()];
+        for (row, span) in rows.iter().zip(texts.spans.iter()) {
+            if let Some(slot) = spans.get_mut(*row as usize) {
+                *slot = *span;
+            }
+        }
+        Ok(Column::Text(TextColumn { arena: texts.arena, spans: spans.into() }))
     }
 
     /// The texts of `rows`, if they are wanted `whole`, and the fields `wanted`.
@@ -228,7 +244,7 @@ impl Block {
 
     /// A field that may come from several parts.
     fn pick_column(&self, name: &str, rows: &[u32]) -> Result<Option<Column>, Corrupt> {
-        let mut within = weir_query::record::Selection::none(self.rows());
+        let mut within = Selection::none(self.rows());
         rows.iter().for_each(|row| within.insert(*row as usize));
         Ok(self.column_of(name, &within)?.copied(rows))
     }

@@ -21,11 +21,8 @@ impl Block {
         within: &Selection,
     ) -> Result<Selection, Corrupt> {
         let needle = needle_of(matcher);
-        // The rows whose raw text may match; so do all rows of which a value matches that stands there as it is.
-        let may = match needle.as_ref().filter(|_| !self.has_bytes()) {
-            Some(needle) => Some(self.search_needle(needle, within)?),
-            None => None,
-        };
+        // So do all rows of which a value matches that stands in the text as it is.
+        let may = self.may_match(needle.as_ref(), within)?;
         let texts = may.as_ref().unwrap_or(within);
         if matcher.as_contains().is_none()
             && let Some(automaton) = matcher.automaton()
@@ -48,6 +45,17 @@ impl Block {
             self.search_values(part, &Wanted { plain: within, apart: true, ..wanted }, &mut found)?;
         }
         Ok(found)
+    }
+
+    /// The rows whose raw text may match, by the literal that it must contain; `None` when nothing is known.
+    pub(super) fn may_match(
+        &self,
+        needle: Option<&Needle>,
+        within: &Selection,
+    ) -> Result<Option<Selection>, Corrupt> {
+        // What is no text is tested as the text it is shown as.
+        let needle = needle.filter(|_| !self.has_bytes());
+        needle.map(|needle| self.search_needle(needle, within)).transpose()
     }
 
     /// The rows whose raw text, which is UTF-8, contains `needle`, found on what is stored.
@@ -111,11 +119,14 @@ impl Block {
     }
 }
 
+/// The shortest literal of a regex that is looked for before the regex is, in bytes: most texts have shorter ones.
+const REQUIRED_MIN: usize = 3;
+
 /// A literal that every passing text contains, the one that says most; `None` when there is none.
-fn needle_of(matcher: &TextMatcher) -> Option<Needle> {
+pub(super) fn needle_of(matcher: &TextMatcher) -> Option<Needle> {
     match matcher.as_contains() {
         Some(literal) => Needle::exact(literal.as_bytes()),
-        None => match matcher.required_text()? {
+        None => match matcher.required_text().filter(|(literal, _)| literal.len() >= REQUIRED_MIN)? {
             (literal, false) => Needle::exact(literal),
             (literal, true) => Needle::either_case(literal),
         },
