@@ -298,9 +298,6 @@ impl Open {
         group: usize,
         stats: &mut ScanStats,
     ) -> Result<Selection, RowsError> {
-        if scan.has_horizon() && self.unit.facts.ordered {
-            self.order()?;
-        }
         let order = self.order.clone().unwrap_or_default();
         let rows = self.rows.len();
         let mut within = Selection::none(rows);
@@ -309,7 +306,7 @@ impl Open {
             let Some(granule) = self.granules.pop() else { break };
             let start = granule as usize * GRANULE_ROWS;
             let end = rows.min(start + GRANULE_ROWS);
-            if self.unit.facts.ordered && !self.can_matter(scan, start, end) {
+            if scan.has_horizon() && self.unit.facts.ordered && !self.can_matter(scan, start, end)? {
                 self.granules.clear();
                 break;
             }
@@ -343,14 +340,17 @@ impl Open {
         Ok(())
     }
 
-    /// The place of `row`, where places are known.
-    fn place(&self, row: usize) -> Option<OrderKey> {
-        self.order.as_ref()?.get(row).copied()
+    /// The place of `row`.
+    fn place(&self, row: usize) -> Result<Option<OrderKey>, RowsError> {
+        match &self.order {
+            Some(order) => Ok(order.get(row).copied()),
+            None => Ok(self.rows.places(&[u32::try_from(row).unwrap_or(u32::MAX)])?.pop()),
+        }
     }
 
-    fn can_matter(&self, scan: &Running, start: usize, end: usize) -> bool {
+    fn can_matter(&self, scan: &Running, start: usize, end: usize) -> Result<bool, RowsError> {
         let edge = if scan.order == ScanOrder::OldestFirst { start } else { end.saturating_sub(1) };
-        self.place(edge).is_none_or(|key| scan.can_matter(key))
+        Ok(self.place(edge)?.is_none_or(|key| scan.can_matter(key)))
     }
 
     fn newest_left(&self, scan: &Running) -> Option<OrderKey> {
@@ -358,8 +358,7 @@ impl Open {
         match self.unit.facts.ordered && scan.order != ScanOrder::OldestFirst {
             true => {
                 let row = self.rows.len().min((next + 1) * GRANULE_ROWS).saturating_sub(1);
-                let place = self.place(row).or_else(|| self.rows.places(&[row as u32]).ok()?.pop());
-                Some(place.unwrap_or(self.unit.newest()))
+                Some(self.place(row).ok().flatten().unwrap_or(self.unit.newest()))
             }
             false => Some(self.unit.newest()),
         }

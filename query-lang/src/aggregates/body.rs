@@ -190,6 +190,19 @@ impl Body {
         }
     }
 
+    /// Which of the rows at `places` can still change the result; `None`: their places do not tell.
+    pub(super) fn shortlist(&self, places: &[OrderKey]) -> Option<Vec<u32>> {
+        match self {
+            Body::Rows(states) => states.shortlist(places),
+            _ => None,
+        }
+    }
+
+    /// The aggregate keeps rows whole, and the places of rows tell which ([`Body::shortlist`]).
+    pub(super) fn has_shortlist(&self) -> bool {
+        matches!(self, Body::Rows(states) if states.is_by_place())
+    }
+
     /// The place that bounds which rows may still change the result.
     pub(super) fn horizon(&self) -> Option<OrderKey> {
         match self {

@@ -179,6 +179,19 @@ impl AggregateState {
         self.body.until(millis)
     }
 
+    /// [`AggregateState::shortlist`] has an answer.
+    #[must_use]
+    pub fn has_shortlist(&self) -> bool {
+        self.body.has_shortlist()
+    }
+
+    /// Which of the rows at `places` can still change the result, as numbers into `places`, ascending. Only they need
+    /// be stepped over. `None`: the places do not tell.
+    #[must_use]
+    pub fn shortlist(&self, places: &[OrderKey]) -> Option<Vec<u32>> {
+        self.body.shortlist(places)
+    }
+
     /// No row at or beyond this place can change the result: at or below it for aggregates that want the newest
     /// rows, at or above it for those that want the oldest. `None` while any row may. Where rows are sorted by
     /// `@timestamp`, it holds as long as no row step writes that field.

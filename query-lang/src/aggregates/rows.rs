@@ -124,6 +124,34 @@ impl RowStore {
         RowStore { spec: spec.clone(), source, names, slots: Vec::new() }
     }
 
+    /// Which rows are kept hangs on their places, contents aside.
+    pub(super) fn is_by_place(&self) -> bool {
+        self.source == Source::Events && !matches!(self.spec.order, RowOrder::By(_))
+    }
+
+    /// Which of the rows at `places` can still be among those kept, as numbers into `places`, ascending; `None`: their
+    /// places do not tell. Rows that tie with the last are among them: contents decide.
+    pub(super) fn shortlist(&self, places: &[OrderKey]) -> Option<Vec<u32>> {
+        if !self.is_by_place() {
+            return None;
+        }
+        let newest = self.spec.order != RowOrder::Oldest;
+        let kept = self.slots.first().map(|slot| slot.rows.as_slice()).unwrap_or_default();
+        let limit = self.spec.limit.max(1);
+        let last = (kept.len() + places.len() > limit).then(|| {
+            let mut all: Vec<OrderKey> =
+                kept.iter().map(|row| row.place).chain(places.iter().copied()).collect();
+            let at = if newest { all.len() - limit } else { limit - 1 };
+            *all.select_nth_unstable(at).1
+        });
+        let may = |place: OrderKey| match last {
+            None => true,
+            Some(last) if newest => place >= last,
+            Some(last) => place <= last,
+        };
+        Some((0..).zip(places).filter(|(_, place)| may(**place)).map(|(row, _)| row).collect())
+    }
+
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         grow(&mut self.slots, slots.count);
         let keys = self.sort_columns(input);
@@ -280,8 +308,7 @@ impl RowStore {
     /// The place that bounds what may still get in, when rows are ranked by place and enough are kept. Fields may be
     /// written by steps, `@timestamp` too: rows ranked by fields have no such place.
     pub(super) fn horizon(&self) -> Option<OrderKey> {
-        let by_place = !matches!(self.spec.order, RowOrder::By(_));
-        let slot = self.slots.first().filter(|_| by_place && self.source == Source::Events)?;
+        let slot = self.slots.first().filter(|_| self.is_by_place())?;
         match &slot.bound {
             Some((_, place)) => Some(*place),
             None if slot.rows.len() >= self.spec.limit => {

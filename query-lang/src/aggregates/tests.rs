@@ -372,3 +372,35 @@ fn horizons_bound_what_can_still_matter() {
         assert_eq!(state.horizon().map(|place| place.nanos / 1_000_000), bound, "{order:?} {limit}");
     }
 }
+
+proptest! {
+    #[test]
+    fn a_shortlist_leaves_the_result_as_it_is(
+        // Few places, so that rows tie and contents decide.
+        rows in prop::collection::vec((0_i64..6, "[abc]"), 0..40),
+        groups in prop::collection::vec(1_usize..9, 40),
+        limit in 1_usize..8,
+    ) {
+        let rows: Vec<(OrderKey, Row)> = rows
+            .into_iter()
+            .map(|(nanos, k)| (OrderKey { nanos, sequence: 0 }, vec![Some(k), None, None, None]))
+            .collect();
+        for order in [RowOrder::Oldest, RowOrder::Newest, RowOrder::NewestFirst] {
+            let spec = rows_spec(order, limit, None);
+            let mut all = AggregateState::new(&spec, &context(), Source::Events);
+            let mut short = all.clone();
+            let mut left = rows.as_slice();
+            for group in &groups {
+                let (group, rest) = left.split_at(left.len().min(*group));
+                left = rest;
+                step(&mut all, group, false);
+                let places: Vec<OrderKey> = group.iter().map(|(place, _)| *place).collect();
+                let chosen = short.shortlist(&places).unwrap();
+                let chosen: Vec<(OrderKey, Row)> =
+                    chosen.iter().map(|at| group[*at as usize].clone()).collect();
+                step(&mut short, &chosen, false);
+            }
+            prop_assert_eq!(show(&short), show(&all));
+        }
+    }
+}

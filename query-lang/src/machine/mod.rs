@@ -132,8 +132,9 @@ impl Machine {
             && let Some(floor) = tail.floor()
         {
             // Rows too old to count are not even looked at.
-            let order = rows.order()?;
-            within.retain(|row| order.get(row).is_some_and(|place| *place >= floor));
+            let numbers: Vec<u32> = within.iter().filter_map(|row| u32::try_from(row).ok()).collect();
+            let mut places = rows.places(&numbers)?.into_iter();
+            within.retain(|_| places.next().is_some_and(|place| place >= floor));
         }
         let view = self.run_first(&program, rows, within)?;
         self.passed += view.selection().count() as u64;
@@ -197,6 +198,9 @@ impl Machine {
         view: &View<'_>,
         aggregate: &mut AggregateState,
     ) -> Result<(), StepError> {
+        if aggregate.has_shortlist() {
+            return self.learn_shortlist(program, view, aggregate);
+        }
         let order = if program.needs_order { view.order()? } else { Arc::default() };
         let runs = match view.timeline() {
             Some(timeline) if program.times == Times::Buckets => {
@@ -226,6 +230,32 @@ impl Machine {
             columns.pop();
         }
         Ok(())
+    }
+
+    /// Feeds those of the rows in play to the first aggregate of which their places do not tell that they come too late;
+    /// of the others no field is read.
+    fn learn_shortlist(
+        &mut self,
+        program: &Program,
+        view: &View<'_>,
+        aggregate: &mut AggregateState,
+    ) -> Result<(), StepError> {
+        let (mut rows, mut order) = view.places()?;
+        if let Some(chosen) = aggregate.shortlist(&order) {
+            rows = chosen.iter().filter_map(|at| rows.get(*at as usize).copied()).collect();
+            order = chosen.iter().filter_map(|at| order.get(*at as usize).copied()).collect();
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let columns = match &program.fed {
+            Some(names) => view.pick(names, &rows)?,
+            None => view.pick(&view.names(), &rows)?,
+        };
+        let within = Selection::all(rows.len());
+        let input =
+            Input { rows: rows.len(), order: &order, columns: &columns, within: &within, weights: None };
+        aggregate.step(&input, &mut composite(program, &mut self.scratch))
     }
 
     /// Runs the row steps (filters, transforms) up to the first aggregate over the rows of `within`.
