@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam::channel::Sender;
 
 use crate::config::Level;
 use crate::error::AppendError;
 use crate::pipeline::Receipt;
 use crate::pipeline::intake::{Intake, Pending};
+use crate::pipeline::queue::{QueueReader, Taken};
 use crate::store::log::keys::Remembered;
 use crate::store::log::writer::{Append, LogWriter, Outcome};
 use crate::store::{Store, now_nanos};
@@ -22,7 +23,7 @@ pub(super) struct Commit {
     pub(super) store: Arc<Store>,
     pub(super) writer: LogWriter,
     pub(super) intake: Arc<Intake>,
-    pub(super) receiver: Receiver<Pending>,
+    pub(super) waiting: QueueReader<Pending>,
     /// Tells the seal thread that there is work.
     pub(super) seal: Sender<()>,
 }
@@ -33,13 +34,13 @@ impl Commit {
         let interval = Duration::from_millis(self.store.config.sync_interval_millis);
         let mut synced = Instant::now();
         loop {
-            match self.receiver.recv_timeout(interval) {
-                Ok(first) => {
-                    let group = self.gather(first);
+            match self.waiting.take(interval, GROUP_BATCHES_MAX, self.store.config.group_bytes) {
+                Taken::Group(group) => {
+                    self.intake.taken(group.iter().map(|pending| pending.bytes).sum());
                     self.commit(group);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Taken::Nothing => {}
+                Taken::Closed => break,
             }
             if !self.writer.is_exposed() {
                 synced = Instant::now();
@@ -50,22 +51,6 @@ impl Commit {
             }
         }
         let _ = self.writer.sync(now_nanos());
-    }
-
-    /// All that is waiting, up to the limits of a group.
-    fn gather(&self, first: Pending) -> Vec<Pending> {
-        let mut bytes = first.bytes;
-        self.intake.taken(bytes);
-        let mut group = vec![first];
-        while bytes < self.store.config.group_bytes
-            && group.len() < GROUP_BATCHES_MAX
-            && let Ok(next) = self.receiver.try_recv()
-        {
-            self.intake.taken(next.bytes);
-            bytes += next.bytes;
-            group.push(next);
-        }
-        group
     }
 
     fn commit(&mut self, group: Vec<Pending>) {

@@ -67,14 +67,14 @@ impl Engine {
         let (store, writer) = Store::open(files, config)?;
         let store = Arc::new(store);
         let (seal, wake) = bounded(1);
-        let (intake, receiver) = Intake::new(Arc::clone(&store), seal.clone());
+        let (intake, waiting) = Intake::new(Arc::clone(&store), seal.clone());
         let intake = Arc::new(intake);
         let (stop_upkeep, stopped) = bounded(1);
         let commit = Commit {
             store: Arc::clone(&store),
             writer,
             intake: Arc::clone(&intake),
-            receiver,
+            waiting,
             seal: seal.clone(),
         };
         let (sealer, keeper) = (Arc::clone(&store), Arc::clone(&store));

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam::channel::Sender;
 use parking_lot::RwLock;
 
 use crate::config::{AppendOptions, EngineConfig, Level};
 use crate::error::AppendError;
 use crate::event::EventBatch;
 use crate::pipeline::Receipt;
+use crate::pipeline::queue::{QueueReader, QueueSender, Refused, Weighed, queue};
 use crate::store::Store;
 use crate::store::log::writer::Append;
 use crate::store::repository::StoredRepository;
@@ -32,10 +33,16 @@ pub(super) struct Pending {
     pub(super) done: Done,
 }
 
+impl Weighed for Pending {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 /// Where batches and wake-ups go.
 #[derive(Debug)]
 struct Door {
-    sender: Sender<Pending>,
+    sender: QueueSender<Pending>,
     /// Tells the seal thread that heads are in the way.
     seal: Sender<()>,
 }
@@ -51,15 +58,15 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// The way, and the end the log thread reads. `seal` wakes the seal thread.
-    pub(super) fn new(store: Arc<Store>, seal: Sender<()>) -> (Intake, Receiver<Pending>) {
-        let (sender, receiver) = bounded(store.config.queue_batches.max(1));
+    pub(super) fn new(store: Arc<Store>, seal: Sender<()>) -> (Intake, QueueReader<Pending>) {
+        let (sender, reader) = queue(store.config.queue_batches);
         let intake = Intake {
             store,
             door: RwLock::new(Some(Door { sender, seal })),
             queued_bytes: AtomicUsize::new(0),
             free_bytes_unseen: AtomicUsize::new(FREE_SPACE_EVERY_BYTES),
         };
-        (intake, receiver)
+        (intake, reader)
     }
 
     fn config(&self) -> &EngineConfig {
@@ -130,11 +137,11 @@ impl Intake {
         let Some(door) = door.as_ref() else { return Err(AppendError::Closed) };
         // Counted before it is sent: the log thread takes it off again.
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        door.sender.try_send(pending).map_err(|refused| {
+        door.sender.send(pending).map_err(|refused| {
             self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             match refused {
-                TrySendError::Full(_) => busy,
-                TrySendError::Disconnected(_) => AppendError::Closed,
+                Refused::Full => busy,
+                Refused::Closed => AppendError::Closed,
             }
         })
     }
@@ -171,6 +178,8 @@ impl Intake {
 
     /// Takes nothing more. The log thread ends when it has answered what is waiting.
     pub(super) fn close(&self) {
-        *self.door.write() = None;
+        if let Some(door) = self.door.write().take() {
+            door.sender.close();
+        }
     }
 }

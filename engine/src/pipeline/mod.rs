@@ -12,6 +12,7 @@
 mod commit;
 mod engine;
 mod intake;
+mod queue;
 mod repository;
 mod seal;
 #[cfg(test)]
