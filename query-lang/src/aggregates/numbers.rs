@@ -5,11 +5,19 @@
 //! long to be squared in 128 bits enter as doubles, their squares split exactly into two.
 
 use super::Input;
-use super::read::{Integers, each_number};
+use super::read::{Integers, Range, each_number};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::{NumberKind, NumberSpec};
 use crate::record::{ColumnBuilder, Selection};
 use crate::value::{ExactSum, Number};
+
+/// Bits of integers that are counted and summed in one word: as many integers as [`SHORT_COUNT_BITS`] can count have
+/// a sum that fits the other bits.
+const SHORT_BITS: u32 = SHORT_SUM_BITS + 1 - SHORT_COUNT_BITS;
+const SHORT_SUM_BITS: u32 = u64::BITS - SHORT_COUNT_BITS;
+const SHORT_COUNT_BITS: u32 = 17;
+/// Most integers summed that way, those of a whole block.
+const SHORT_ROWS_MAX: usize = 1 << (SHORT_COUNT_BITS - 1);
 
 /// What is kept of the numbers of a slot.
 #[derive(Clone, Debug)]
@@ -185,6 +193,20 @@ impl Kept {
                         mean.count += count;
                         mean.sum.add_ints(sum);
                     }
+                    None if integers.are_short(SHORT_BITS)
+                        && (slots.count..=SHORT_ROWS_MAX).contains(&integers.rows()) =>
+                    {
+                        let mut sums = vec![0_u64; slots.count];
+                        integers.each(within, slots, |slot, value| {
+                            if let Some(sum) = sums.get_mut(slot as usize) {
+                                *sum += 1 << SHORT_SUM_BITS | value as u64;
+                            }
+                        });
+                        for (mean, sum) in states.iter_mut().zip(sums).filter(|(_, sum)| *sum > 0) {
+                            mean.count += sum >> SHORT_SUM_BITS;
+                            mean.sum.add_ints(i128::from(sum & (u64::MAX >> SHORT_COUNT_BITS)));
+                        }
+                    }
                     None => integers.each(within, slots, |slot, value| {
                         if let Some(mean) = states.get_mut(slot as usize) {
                             mean.count += 1;
@@ -195,15 +217,14 @@ impl Kept {
             }
             Kept::Extremes(states) => {
                 grow(states, slots.count);
-                let mut extremes = vec![(i64::MAX, i64::MIN); slots.count];
+                let mut ranges = vec![Range::NONE; slots.count];
                 integers.each(within, slots, |slot, value| {
-                    if let Some((least, greatest)) = extremes.get_mut(slot as usize) {
-                        *least = value.min(*least);
-                        *greatest = value.max(*greatest);
+                    if let Some(range) = ranges.get_mut(slot as usize) {
+                        range.widen(value);
                     }
                 });
-                for (state, (least, greatest)) in states.iter_mut().zip(extremes) {
-                    if least <= greatest {
+                for (state, range) in states.iter_mut().zip(ranges) {
+                    if let Some((least, greatest)) = range.ends() {
                         let (least, greatest) = (Number::Int(least), Number::Int(greatest));
                         Extremes::join(state, Extremes { least, greatest });
                     }

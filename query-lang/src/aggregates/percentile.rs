@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::Input;
-use super::read::{Integers, each_number};
+use super::read::{Integers, Range, each_number};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::PercentileSpec;
 use crate::record::{Column, ColumnBuilder, Selection};
@@ -340,7 +340,7 @@ impl Percentiles {
             return false;
         }
         let mut counts = vec![0_u32; slots.count * places];
-        let mut ranges = vec![(i64::MAX, i64::MIN); slots.count];
+        let mut ranges = vec![Range::NONE; slots.count];
         let (sketches, scale) = (&mut self.sketches, self.scale);
         integers.each(within, slots, |slot, value| {
             // One comparison for negative numbers and for large ones.
@@ -350,16 +350,16 @@ impl Percentiles {
                 }
                 return;
             }
-            if let Some((least, greatest)) = ranges.get_mut(slot as usize) {
-                *least = value.min(*least);
-                *greatest = value.max(*greatest);
+            if let Some(range) = ranges.get_mut(slot as usize) {
+                range.widen(value);
             }
             if let Some(count) = counts.get_mut(slot as usize * places + steps.place(value) as usize) {
                 *count += 1;
             }
         });
         let counted = sketches.iter_mut().zip(ranges).zip(counts.chunks(places));
-        for ((sketch, (least, greatest)), counts) in counted.filter(|((_, range), _)| range.0 <= range.1) {
+        for ((sketch, range), counts) in counted {
+            let Some((least, greatest)) = range.ends() else { continue };
             let seen = steps.place(greatest) as usize + 1;
             sketch.add_counts(counts.get(..seen).unwrap_or_default());
             sketch.widen_range(Number::Int(least), Number::Int(greatest));

@@ -215,10 +215,49 @@ impl<'a> Integers<'a> {
         }
     }
 
+    /// How many rows there are, with a value or without.
+    pub(super) fn rows(&self) -> usize {
+        self.values.len()
+    }
+
+    /// No value is negative or needs more than `bits` bits.
+    pub(super) fn are_short(&self, bits: u32) -> bool {
+        self.values.iter().fold(0, |all, value| all | *value as u64) >> bits == 0
+    }
+
     /// Calls `f` with slot and value of the rows of `within` that have one.
     #[inline(always)]
     pub(super) fn each(&self, within: &Selection, slots: &Slots<'_>, f: impl FnMut(u32, i64)) {
         fold(&self.values, 0, self.present.as_deref(), within, slots, f);
+    }
+}
+
+/// The least and the greatest of some integers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    least: i64,
+    greatest: i64,
+}
+
+impl Range {
+    /// Of no integers.
+    pub(super) const NONE: Range = Range { least: i64::MAX, greatest: i64::MIN };
+
+    /// Takes `value` in. It seldom changes anything, so a branch is foreseen; were both ends written each time, the
+    /// next value of the slot would wait for that.
+    #[inline(always)]
+    pub(super) fn widen(&mut self, value: i64) {
+        if value < self.least {
+            self.least = value;
+        }
+        if value > self.greatest {
+            self.greatest = value;
+        }
+    }
+
+    /// The least and the greatest; `None` of no integers.
+    pub(super) fn ends(self) -> Option<(i64, i64)> {
+        (self.least <= self.greatest).then_some((self.least, self.greatest))
     }
 }
 
