@@ -19,6 +19,7 @@ mod fieldstats;
 mod group;
 mod keys;
 mod last;
+mod learn;
 mod linreg;
 mod numbers;
 mod packed;
@@ -26,8 +27,10 @@ pub mod percentile;
 mod product;
 mod read;
 mod rows;
+mod sketch;
 mod slots;
 pub mod spec;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod top;

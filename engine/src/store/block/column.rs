@@ -11,12 +11,12 @@ use weir_query::record::{
 use weir_query::value::Value;
 
 use super::field::{FieldReader, FieldSource, Piece};
-use super::hex::Digits;
 use super::node::{Kind, Texts};
 use super::number::Form;
 use super::part::TextKind;
 use super::read::{Block, damaged};
 use super::tags::TagColumns;
+use super::unwritten::Digits;
 use super::wire::Corrupt;
 use crate::event::json::unescape_into;
 use crate::event::{META_FIELDS, push_event_id};

@@ -58,6 +58,7 @@ pub(crate) mod template;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod unwritten;
 mod values;
 mod walk;
 pub(crate) mod wire;
