@@ -34,9 +34,28 @@ pub(super) struct Leaf<'a> {
     node: &'a Node,
     source: Source<'a>,
     exits: HashMap<State, Exits, foldhash::fast::FixedState>,
-    spans: Option<Option<Vec<Span>>>,
+    runs: Option<Option<Vec<Run>>>,
     /// For a state what each distinct value leads to, or each number of digits.
     tables: Vec<(State, Vec<State>)>,
+}
+
+/// A [`Span`] as an automaton sees it.
+struct Run {
+    /// One byte of each class.
+    bytes: Vec<u8>,
+    least: usize,
+    most: usize,
+}
+
+impl Run {
+    fn of(automaton: &Automaton, span: &Span) -> Run {
+        let mut classes = [false; 256];
+        let is_new = |byte: &u8| {
+            let slot = classes.get_mut(usize::from(automaton.class(*byte)));
+            slot.is_some_and(|slot| !std::mem::replace(slot, true))
+        };
+        Run { bytes: span.bytes.iter().filter(is_new).collect(), least: span.least, most: span.most }
+    }
 }
 
 /// Values of a column, ascending, and the rows they belong to.
@@ -50,7 +69,7 @@ pub(super) struct Cells {
 
 impl<'a> Leaf<'a> {
     pub(super) fn new(node: &'a Node, source: Source<'a>) -> Leaf<'a> {
-        Leaf { node, source, exits: HashMap::default(), spans: None, tables: Vec::new() }
+        Leaf { node, source, exits: HashMap::default(), runs: None, tables: Vec::new() }
     }
 
     /// Where the values may lead from `state`.
@@ -75,11 +94,13 @@ impl<'a> Leaf<'a> {
             }
             _ => {}
         }
-        if self.spans.is_none() {
-            self.spans = Some(spans(self.node, self.source)?);
+        if self.runs.is_none() {
+            let spans = spans(self.node, self.source)?;
+            let runs = |spans: Vec<Span>| spans.iter().map(|span| Run::of(automaton, span)).collect();
+            self.runs = Some(spans.map(runs));
         }
-        let spans = self.spans.as_ref().and_then(Option::as_ref);
-        Ok(spans.and_then(|spans| through(automaton, spans, state)))
+        let runs = self.runs.as_ref().and_then(Option::as_ref);
+        Ok(runs.and_then(|runs| through(automaton, runs, state)))
     }
 
     /// Puts in place of each of `states` the one behind the value it belongs to; `times` are those of all rows.
@@ -231,25 +252,21 @@ fn spans(node: &Node, source: Source<'_>) -> Result<Option<Vec<Span>>, Corrupt> 
     })
 }
 
-/// Where texts that look like `spans` may lead from `state`.
-fn through(automaton: &Automaton, spans: &[Span], state: State) -> Option<Vec<State>> {
+/// Where texts that look like `runs` may lead from `state`.
+fn through(automaton: &Automaton, runs: &[Run], state: State) -> Option<Vec<State>> {
     let mut states = vec![state];
-    for span in spans {
-        let mut classes = [false; 256];
-        let mut is_new = |byte: &u8| {
-            let slot = classes.get_mut(usize::from(automaton.class(*byte)));
-            slot.is_some_and(|slot| !std::mem::replace(slot, true))
-        };
-        let bytes: Vec<u8> = span.bytes.iter().filter(|byte| is_new(byte)).collect();
+    for run in runs {
         let behind = |states: &[State]| {
-            let pairs =
-                states.iter().flat_map(|state| bytes.iter().map(|byte| automaton.step(*state, *byte)));
-            let mut next: Vec<State> = pairs.collect();
+            let ways = |state: &State| {
+                let state = *state;
+                run.bytes.iter().map(move |byte| automaton.step(state, *byte))
+            };
+            let mut next: Vec<State> = states.iter().flat_map(ways).collect();
             next.sort_unstable();
             next.dedup();
             next
         };
-        for _ in 0..span.least {
+        for _ in 0..run.least {
             let next = behind(&states);
             if next == states {
                 break;
@@ -257,7 +274,7 @@ fn through(automaton: &Automaton, spans: &[Span], state: State) -> Option<Vec<St
             states = next;
         }
         let mut fresh = states.clone();
-        for _ in span.least..span.most {
+        for _ in run.least..run.most {
             fresh = behind(&fresh);
             fresh.retain(|state| states.binary_search(state).is_err());
             if fresh.is_empty() {

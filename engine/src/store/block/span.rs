@@ -28,13 +28,16 @@ impl ByteSet {
         }
     }
 
-    pub(super) fn has(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte / 64)).is_some_and(|word| word >> (byte % 64) & 1 == 1)
-    }
-
     /// Its bytes, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|byte| self.has(*byte))
+        self.0.iter().zip([0, 64, 128, 192]).flat_map(|(word, first)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let at = (left != 0).then(|| left.trailing_zeros() as u8)?;
+                left &= left - 1;
+                Some(first + at)
+            })
+        })
     }
 }
 
@@ -134,7 +137,8 @@ mod tests {
     /// Whether `text` can be cut into `spans`.
     fn fits(text: &[u8], spans: &[Span]) -> bool {
         let Some((span, rest)) = spans.split_first() else { return text.is_empty() };
-        let run = text.iter().take_while(|byte| span.bytes.has(**byte)).count().min(span.most);
+        let has = |byte: &&u8| span.bytes.iter().any(|own| own == **byte);
+        let run = text.iter().take_while(has).count().min(span.most);
         (span.least..=run).any(|len| fits(&text[len..], rest))
     }
 

@@ -10,13 +10,19 @@
 //! Skeletons lie in holes of skeletons, so what a state means there depends on where it goes on behind: a [`Frame`] is
 //! a column of skeletons at one such place.
 
+mod exits;
+mod group;
+mod holders;
+
 use std::rc::Rc;
 
 use hashbrown::HashMap;
 use weir_query::compile::Automaton;
 use weir_query::compile::automaton::State;
 
-use super::leaf::{Cells, EXITS_MAX, Exits, Leaf, UNSEEN, kept};
+use self::group::{Group, groups};
+use self::holders::Holders;
+use super::leaf::{Cells, Exits, Leaf, UNSEEN};
 use super::node::{Kind, Node, Ranks, Skeletons};
 use super::read::Block;
 use super::wire::Corrupt;
@@ -56,110 +62,6 @@ struct Frame<'a> {
     /// The same from before the first piece, a state and then a skeleton.
     entries: Vec<(State, Vec<State>)>,
     inner: Known<Point, usize>,
-}
-
-/// Which skeleton has a column.
-struct Holders {
-    /// For every column its only skeleton, if it has one.
-    only: Vec<Option<u32>>,
-    /// Skeletons that have a column twice.
-    twice: Vec<bool>,
-}
-
-impl Holders {
-    fn of(node: &Skeletons) -> Holders {
-        let mut only = vec![None; node.columns.len()];
-        let mut uses = vec![0u32; node.columns.len()];
-        let mut twice = vec![false; node.skeletons.len()];
-        for (code, (skeleton, twice)) in node.skeletons.iter().zip(&mut twice).enumerate() {
-            for column in &skeleton.columns {
-                let column = *column as usize;
-                let (Some(only), Some(uses)) = (only.get_mut(column), uses.get_mut(column)) else { continue };
-                *twice |= *only == Some(code as u32);
-                *only = Some(code as u32);
-                *uses += 1;
-            }
-        }
-        for (only, uses) in only.iter_mut().zip(&uses) {
-            only.take_if(|_| *uses > 1);
-        }
-        Holders { only, twice }
-    }
-}
-
-/// Rows of one skeleton whose states are followed.
-struct Group {
-    /// Their places among the cells of the frame.
-    places: Vec<u32>,
-    /// Of each, how many values of the frame's column before it have the same skeleton.
-    ordinals: Vec<u32>,
-    states: Vec<State>,
-    /// The state of all, where it is the same; `states` then say nothing until they are [`Group::spread`].
-    common: Option<State>,
-}
-
-impl Group {
-    /// Finds out whether all have the same state.
-    fn gather(&mut self) {
-        let first = self.states.first().copied();
-        self.common = first.filter(|first| self.states.iter().all(|state| state == first));
-    }
-
-    /// Gives each row its own state again.
-    fn spread(&mut self) {
-        if let Some(state) = self.common.take() {
-            self.states.fill(state);
-        }
-    }
-
-    /// Takes the states through `piece`.
-    fn run(&mut self, automaton: &Automaton, piece: &[u8]) {
-        if let Some(state) = &mut self.common {
-            *state = run(automaton, *state, piece);
-            return;
-        }
-        let mut last = (Automaton::NEVER, Automaton::NEVER);
-        for state in &mut self.states {
-            if *state != last.0 {
-                last = (*state, run(automaton, *state, piece));
-            }
-            *state = last.1;
-        }
-        self.gather();
-    }
-
-    /// Hands out those for which `decided` knows the end, and keeps the others.
-    fn settle(
-        &mut self,
-        states: &mut [State],
-        mut decided: impl FnMut(State) -> Result<Option<State>, Corrupt>,
-    ) -> Result<(), Corrupt> {
-        let mut left = 0;
-        let mut last: Option<(State, Option<State>)> = None;
-        for at in 0..self.states.len() {
-            let Some(state) = self.states.get(at).copied() else { break };
-            let end = match last {
-                _ if Automaton::is_final(state) => Some(state),
-                Some((own, end)) if own == state => end,
-                _ => last.insert((state, decided(state)?)).1,
-            };
-            let (place, ordinal) = (self.places.get(at).copied(), self.ordinals.get(at).copied());
-            let (Some(place), Some(ordinal)) = (place, ordinal) else { break };
-            if let Some(end) = end {
-                put(states, place as usize, end);
-            } else {
-                put(&mut self.states, left, state);
-                put(&mut self.places, left, place);
-                put(&mut self.ordinals, left, ordinal);
-                left += 1;
-            }
-        }
-        self.states.truncate(left);
-        self.places.truncate(left);
-        self.ordinals.truncate(left);
-        self.gather();
-        Ok(())
-    }
 }
 
 /// The state behind `text`.
@@ -229,167 +131,6 @@ impl<'a> Walk<'a> {
     fn leaf(&mut self, node: &'a Node) -> &mut Leaf<'a> {
         let source = self.block.body();
         self.leaves.entry(std::ptr::from_ref(node).addr()).or_insert_with(|| Leaf::new(node, source))
-    }
-
-    /// Where the values of `node` may lead from `state`.
-    fn exits(&mut self, node: &'a Node, state: State) -> Result<Exits, Corrupt> {
-        let Kind::Skeletons(skeletons) = &node.kind else {
-            let automaton = self.automaton;
-            return self.leaf(node).exits(automaton, state);
-        };
-        let key = (std::ptr::from_ref(node).addr(), state);
-        if let Some(exits) = self.exits.get(&key) {
-            return Ok(exits.clone());
-        }
-        let mut states = Vec::new();
-        let mut codes = 0..skeletons.skeletons.len() as u32;
-        let known = loop {
-            let Some(code) = codes.next() else { break true };
-            match self.through(skeletons, (code, 0), state)? {
-                Some(own) => states.extend_from_slice(&own),
-                None => break false,
-            }
-        };
-        let exits = if known { kept(states) } else { None };
-        self.exits.insert(key, exits.clone());
-        Ok(exits)
-    }
-
-    /// Where a skeleton of `node` may lead from `state` at `point`.
-    fn through(&mut self, node: &'a Skeletons, point: Point, state: State) -> Result<Exits, Corrupt> {
-        let key = (std::ptr::from_ref(node).addr(), point, state);
-        if let Some(exits) = self.through.get(&key) {
-            return Ok(exits.clone());
-        }
-        let exits = self.find_through(node, point, state)?;
-        self.through.insert(key, exits.clone());
-        Ok(exits)
-    }
-
-    fn find_through(
-        &mut self,
-        node: &'a Skeletons,
-        (code, first): Point,
-        state: State,
-    ) -> Result<Exits, Corrupt> {
-        let skeleton = node.skeletons.get(code as usize).ok_or(Corrupt("unknown skeleton"))?;
-        if self.holders(node).twice.get(code as usize) == Some(&true) {
-            return Ok(kept(vec![Automaton::OPEN]));
-        }
-        let mut states = vec![state];
-        for (hole, piece) in skeleton.pieces().enumerate().skip(first as usize) {
-            states.iter_mut().for_each(|state| *state = run(self.automaton, *state, piece));
-            states.sort_unstable();
-            states.dedup();
-            if states.iter().all(|state| Automaton::is_final(*state)) {
-                break;
-            }
-            let Some(column) = skeleton.columns.get(hole) else { break };
-            let column = node.columns.get(*column as usize).ok_or(Corrupt("unknown column"))?;
-            let Some(next) = self.over(column, &states)? else { return Ok(None) };
-            states = next;
-        }
-        Ok(kept(states))
-    }
-
-    /// The states behind a value of `column` from one of `states`, ascending; `None` when they are too many.
-    fn over(&mut self, column: &'a Node, states: &[State]) -> Result<Option<Vec<State>>, Corrupt> {
-        let mut next = Vec::new();
-        for state in states {
-            match Automaton::is_final(*state) {
-                true => next.push(*state),
-                false => match self.exits(column, *state)? {
-                    Some(exits) => next.extend_from_slice(&exits),
-                    None => return Ok(None),
-                },
-            }
-        }
-        next.sort_unstable();
-        next.dedup();
-        Ok((next.len() <= EXITS_MAX).then_some(next))
-    }
-
-    /// The next hole behind the one at `point` before which all texts that were in `state` are in one state again.
-    fn meet(
-        &mut self,
-        node: &'a Skeletons,
-        point: Point,
-        state: State,
-    ) -> Result<Option<(u32, State)>, Corrupt> {
-        let key = (std::ptr::from_ref(node).addr(), point, state);
-        if let Some(meets) = self.meets.get(&key) {
-            return Ok(*meets);
-        }
-        let meets = self.find_meet(node, point, state)?;
-        self.meets.insert(key, meets);
-        Ok(meets)
-    }
-
-    fn find_meet(
-        &mut self,
-        node: &'a Skeletons,
-        (code, first): Point,
-        state: State,
-    ) -> Result<Option<(u32, State)>, Corrupt> {
-        let skeleton = node.skeletons.get(code as usize).ok_or(Corrupt("unknown skeleton"))?;
-        let mut states = vec![state];
-        let pieces = skeleton.pieces().enumerate().skip(first as usize + 1);
-        for ((hole, piece), column) in pieces.zip(skeleton.columns.iter().skip(first as usize)) {
-            let column = node.columns.get(*column as usize).ok_or(Corrupt("unknown column"))?;
-            let Some(next) = self.over(column, &states)? else { return Ok(None) };
-            // A match and a text that goes on never meet.
-            if next.len() > 1 && next.contains(&Automaton::MATCH) {
-                return Ok(None);
-            }
-            states = next;
-            states.iter_mut().for_each(|state| *state = run(self.automaton, *state, piece));
-            states.sort_unstable();
-            states.dedup();
-            if let [state] = *states {
-                return Ok(Some((hole as u32, state)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// How all texts end that are in `state` at `point` of `frame`; `None` when that depends on them.
-    fn verdict(&mut self, frame: usize, point: Point, state: State) -> Result<Option<State>, Corrupt> {
-        if Automaton::is_final(state) {
-            return Ok(Some(state));
-        }
-        let Some(own) = self.frames.get(frame) else { return Ok(None) };
-        if let Some(verdict) = own.verdicts.get(&(point, state)) {
-            return Ok(*verdict);
-        }
-        let after = own.after;
-        let verdict = match own.opaque.get(point.0 as usize) {
-            Some(true) => Some(Automaton::OPEN),
-            _ => match self.through(own.node, point, state)? {
-                Some(exits) => self.agreed(after, &exits)?,
-                None => None,
-            },
-        };
-        if let Some(own) = self.frames.get_mut(frame) {
-            own.verdicts.insert((point, state), verdict);
-        }
-        Ok(verdict)
-    }
-
-    /// How all texts end that are in one of `states` where it goes on `after`.
-    fn agreed(&mut self, after: Option<(usize, Point)>, states: &[State]) -> Result<Option<State>, Corrupt> {
-        let mut common = None;
-        for state in states {
-            let end = match after {
-                Some((frame, point)) => self.verdict(frame, point, *state)?,
-                None if Automaton::is_final(*state) => Some(*state),
-                None => Some(self.automaton.end(*state)),
-            };
-            if end.is_none() || common.is_some_and(|common| Some(common) != end) {
-                return Ok(None);
-            }
-            common = end;
-        }
-        Ok(common)
     }
 
     /// Takes `states` through the texts of `cells`: to the end where that is known, else to behind these texts.
@@ -541,31 +282,6 @@ impl<'a> Walk<'a> {
         let automaton = self.automaton;
         self.leaf(node).step(automaton, cells, times.as_ref().map(|times| times.as_slice()), states)
     }
-}
-
-/// The rows at `undecided` by their skeletons.
-fn groups(node: &Skeletons, ranks: &Ranks, cells: &Cells, undecided: &[u32], states: &[State]) -> Vec<Group> {
-    let empty = || Group { places: Vec::new(), ordinals: Vec::new(), states: Vec::new(), common: None };
-    let value = |place: u32| cells.values.get(place as usize).map_or(0, |value| *value as usize);
-    let Some(first) = undecided.first() else { return Vec::new() };
-    let mut groups: Vec<Group> = (0..node.skeletons.len()).map(|_| empty()).collect();
-    let mut at = value(*first);
-    let mut counts = ranks.before(at);
-    for place in undecided {
-        for code in ranks.codes(at..value(*place)) {
-            if let Some(count) = counts.get_mut(*code as usize) {
-                *count += 1;
-            }
-        }
-        at = value(*place);
-        let Some(code) = ranks.codes.get(at).map(|code| *code as usize) else { continue };
-        if let (Some(group), Some(count)) = (groups.get_mut(code), counts.get(code)) {
-            group.places.push(*place);
-            group.ordinals.push(*count);
-            group.states.push(states.get(*place as usize).copied().unwrap_or(Automaton::OPEN));
-        }
-    }
-    groups
 }
 
 impl Skeletons {

@@ -77,7 +77,8 @@ fn event(draw: u64) -> Event {
             [10, 101, -7][n as usize % 3],
         ),
     };
-    let attributes = (draw / 72 % 7 == 0).then(|| format!(r#"{{"user":"a\"{small}","message":"{n}"}}"#));
+    let attributes =
+        (draw / 72).is_multiple_of(7).then(|| format!(r#"{{"user":"a\"{small}","message":"{n}"}}"#));
     (line.clone().into_bytes(), line.starts_with('{'), attributes)
 }
 
