@@ -309,3 +309,22 @@ fn what_was_learnt_of_a_segment_stays_as_long_as_it() {
         assert_eq!(ask(source(&segments), &now, &options).stats.events_scanned, 1_000, "another moment");
     }
 }
+
+#[test]
+fn after_a_state_too_large_to_keep_no_block_is_learnt_apart() {
+    let events: Vec<Event> = (0..3_000_u32).map(|at| (0, at as u8, 0, 0, 40)).collect();
+    let batches = batches(&events, &[(1_000, 1, 1, 1), (1_000, 1, 1, 1), (1_000, 1, 1, 1)]);
+    let sealed: Arc<dyn Source> =
+        Arc::new(Snapshot { segments: segments(&batches), up_to_sequence: 9_999, ..Snapshot::default() });
+    let program =
+        Program::compile("status>200 | groupBy(level, function=sum(status))", &Options::default()).unwrap();
+    let options = options(None, &ScanPool::new(1));
+    let plain = ask(Arc::clone(&sealed), &program, &options);
+    // No state fits into its share of this.
+    let states = StateCache::new(1);
+    let options = ScanOptions { states: Some(Arc::clone(&states)), ..options };
+    let found = ask(sealed, &program, &options);
+    assert_eq!(told(&found), told(&plain));
+    assert_eq!(found.stats.events_matched, plain.stats.events_matched);
+    assert_eq!((states.stats().misses, states.stats().entries), (1, 0));
+}

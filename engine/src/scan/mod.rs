@@ -37,5 +37,5 @@ pub use handle::{Matches, NextRows, Scan, ScanEnd, ScanHandle, ScanResult};
 pub use options::{DEFAULT_HELD_BYTES, DEFAULT_OUTPUT_ROWS, DEFAULT_STATE_BYTES, ScanOptions};
 pub use pool::{MAX_RUNNING_SCANS, MAX_WAITING_SCANS, ScanPool};
 pub use source::{BlockFacts, Candidates, GRANULE_ROWS, Part, Source};
-pub use states::{STATE_CACHE_BYTES, StateCache, StateCacheStats};
+pub use states::{KEPT_STATE_BYTES, STATE_CACHE_BYTES, StateCache, StateCacheStats};
 pub use stats::{ScanProgress, ScanStats};

@@ -245,11 +245,22 @@ impl Running {
         Some((states, StateKey { part, block: unit.block, program: *program }))
     }
 
+    /// Whether `sums`, learnt of a block alone, are too large to be kept; then those of the blocks to come, which will
+    /// be no smaller, are not learnt apart at all.
+    pub(super) fn is_too_large_to_keep(&self, sums: &Sums) -> bool {
+        let Some((states, _)) = &self.states else { return true };
+        let too_large = states.is_too_large(sums.bytes());
+        if too_large {
+            self.states_too_large.store(true, Ordering::Relaxed);
+        }
+        too_large
+    }
+
     /// Keeps what was learnt of all of `unit`.
     pub(super) fn keep(&self, unit: &Unit, key: StateKey, learnt: Learnt) {
         let (Some((states, _)), Some(part)) = (&self.states, self.plan.part(unit)) else { return };
         if !states.keep(&**part, key, learnt) {
-            // Those of the other blocks will be no smaller: learning them apart would be for nothing.
+            // Those of the other blocks will be no smaller.
             self.states_too_large.store(true, Ordering::Relaxed);
         }
     }

@@ -19,7 +19,9 @@ use super::Part;
 
 /// Most bytes of kept states, unless a limit is set.
 pub const STATE_CACHE_BYTES: usize = 64 << 20;
-/// A state that takes more than this part of the limit is not kept.
+/// A state that takes more bytes is not kept: learning it apart and merging it costs more than it spares.
+pub const KEPT_STATE_BYTES: usize = 256 << 10;
+/// Nor is one that takes more than this part of the limit.
 const LARGEST_SHARE: usize = 64;
 /// What an entry takes besides its state, bytes: its places in the tables, what allocations are rounded up to.
 const ENTRY_BYTES: usize = 512;
@@ -131,6 +133,12 @@ impl StateCache {
         self.kept.lock().bytes_max == 0
     }
 
+    /// A state of `bytes` bytes would not be kept.
+    pub(super) fn is_too_large(&self, bytes: usize) -> bool {
+        let share = self.kept.lock().bytes_max / LARGEST_SHARE;
+        bytes > KEPT_STATE_BYTES || bytes + ENTRY_BYTES > share
+    }
+
     /// Forgets all states. To be called when the meaning of stored events or of programs changes without either
     /// being a new one: events were redacted, a lookup file was replaced.
     pub fn clear(&self) {
@@ -171,7 +179,7 @@ impl StateCache {
     /// Keeps what was learnt of a block of `part`; false: it is too large for that.
     pub(super) fn keep(self: &Arc<Self>, part: &dyn Part, key: StateKey, learnt: Learnt) -> bool {
         let bytes = learnt.state.bytes() + ENTRY_BYTES;
-        if bytes > self.kept.lock().bytes_max / LARGEST_SHARE {
+        if self.is_too_large(learnt.state.bytes()) {
             return false;
         }
         let is_new = self.kept.lock().parts.insert(key.part);
@@ -258,6 +266,22 @@ mod tests {
         assert!(!cache.keep(&part, key(500), learnt()), "larger than its share");
         cache.set_limit(0);
         assert_eq!((cache.stats().entries, cache.stats().bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_state_is_too_large_beyond_its_limit_and_beyond_its_share() {
+        for (limit, largest) in [
+            (STATE_CACHE_BYTES, KEPT_STATE_BYTES),
+            (KEPT_STATE_BYTES * LARGEST_SHARE, KEPT_STATE_BYTES - ENTRY_BYTES),
+            (LARGEST_SHARE * (ENTRY_BYTES + 9), 9),
+        ] {
+            let cache = StateCache::new(limit);
+            assert_eq!(
+                (cache.is_too_large(largest), cache.is_too_large(largest + 1)),
+                (false, true),
+                "{limit}"
+            );
+        }
     }
 
     #[test]

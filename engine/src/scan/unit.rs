@@ -226,11 +226,24 @@ impl Work {
         if let Some(apart) = &mut self.apart {
             apart.matched += stepped.stats.events_matched;
             stepped.bytes += sums.lock().bytes();
+            if scan.is_too_large_to_keep(&apart.sums) {
+                self.join_apart(sums, &mut stepped);
+            }
         }
         if stepped.outcome.is_some() {
             self.finish(scan, sums, &mut stepped);
         }
         stepped
+    }
+
+    /// What was learnt of the open block alone goes into the sums: it will not be kept.
+    fn join_apart(&mut self, sums: &Mutex<Sums>, stepped: &mut Stepped) {
+        let Some(apart) = self.apart.take() else { return };
+        let mut sums = sums.lock();
+        if let Err(fault) = sums.merge(&apart.sums) {
+            stepped.too_large = Some(fault);
+        }
+        stepped.bytes = sums.bytes();
     }
 
     /// The open block is done with: what was learnt of it alone goes into the sums, and is kept if it is all.
