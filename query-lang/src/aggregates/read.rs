@@ -131,8 +131,8 @@ pub(super) fn each_distinct_hash(
     }
 }
 
-/// Calls `f` with slot and value of the rows that are both of `within` and of `present`, 64 rows at a time without a
-/// look at single bits where all of them are. `values` are those of the rows from word `first` of `within` on.
+/// Calls `f` with slot and value of the rows that are both of `within` and of `present`, all rows or 64 at a time
+/// without a look at single bits where all of them are. `values` are those of the rows from word `first` of `within` on.
 #[inline(always)]
 pub(super) fn fold<T: Copy>(
     values: &[T],
@@ -142,6 +142,14 @@ pub(super) fn fold<T: Copy>(
     slots: &Slots<'_>,
     mut f: impl FnMut(u32, T),
 ) {
+    if first == 0 && present.is_none() && within.is_all() {
+        let values = values.get(..within.rows()).unwrap_or(values);
+        match slots.rows_from(0) {
+            None => values.iter().for_each(|value| f(slots.of(0), *value)),
+            Some(slots) => slots.iter().zip(values).for_each(|(slot, value)| f(*slot, *value)),
+        }
+        return;
+    }
     let words = within.words().iter().enumerate().skip(first);
     for ((at, word), values) in words.zip(values.chunks(64)) {
         let present = present.map_or(u64::MAX, |rows| rows.words().get(at).copied().unwrap_or(0));

@@ -15,6 +15,8 @@ pub(super) struct Steps {
     bits: u32,
     scale: Scale,
     cells: Vec<Cell>,
+    /// The places of the integers below [`SMALL_BELOW`], without a look at cells.
+    small: Box<[u16]>,
     /// How many places there are.
     pub(super) places: usize,
 }
@@ -27,12 +29,15 @@ struct Cell {
     place: u32,
 }
 
+/// Most integers there are, as durations go, at 8 KiB.
+const SMALL_BELOW: i64 = 1 << 12;
 /// Integers from here on are left to the logarithm.
 pub(super) const STEPPED_BELOW: i64 = 1 << 40;
 /// Most bits of [`Steps::bits`]: finer scales are left to the logarithm.
 const STEP_BITS_MAX: u32 = 8;
 /// Most different accuracies for which steps are kept.
 const SHARED_STEPS_MAX: usize = 16;
+
 impl Steps {
     /// The steps of `scale`, made once a process; `None` when it is too fine, or there are too many.
     pub(super) fn shared(scale: Scale) -> Option<Arc<Steps>> {
@@ -53,7 +58,7 @@ impl Steps {
     fn new(scale: Scale, bits: u32) -> Steps {
         let place = |value: i64| if value == 0 { 0 } else { scale.bucket(value as f64) as u32 + 1 };
         let places = place(STEPPED_BELOW - 1) as usize + 1;
-        let mut steps = Steps { bits, scale, cells: Vec::new(), places };
+        let mut steps = Steps { bits, scale, cells: Vec::new(), small: Box::default(), places };
         let mut first = 0;
         while first < STEPPED_BELOW {
             let width = 1_i64 << steps.shift(first);
@@ -68,6 +73,8 @@ impl Steps {
             steps.cells.push(Cell { last, place: cell });
             first += width;
         }
+        // The finest scale that has steps has a place of 16 bits for every integer.
+        steps.small = (0..SMALL_BELOW).map(|value| steps.place(value) as u16).collect();
         steps
     }
 
@@ -81,6 +88,9 @@ impl Steps {
     /// One more than the bucket of `value`, which is in `0..STEPPED_BELOW`; 0 for 0.
     #[inline(always)]
     pub(super) fn place(&self, value: i64) -> u32 {
+        if let Some(place) = self.small.get(value as usize) {
+            return u32::from(*place);
+        }
         let shift = self.shift(value);
         let cell = ((shift as usize) << self.bits) + (value >> shift) as usize;
         self.cells.get(cell).map_or(0, |cell| cell.place + u32::from(value > cell.last))
