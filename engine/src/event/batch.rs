@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use weir_query::record::{OrderKey, TextSpan};
 
+use super::join::Arrival;
 use super::shape::Shape;
 use super::tags::TagSet;
 
@@ -37,7 +38,10 @@ pub(super) struct BatchData {
     pub side: Vec<u8>,
     pub side_rows: Vec<SideRow>,
     pub raw_bytes: usize,
+    /// When it arrived; the first of those joined.
     pub ingest_nanos: i64,
+    /// The batches it was joined of, by row; none when it is as it arrived.
+    pub arrivals: Vec<Arrival>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -175,7 +179,8 @@ impl EventBatch {
         &self.data.shapes
     }
 
-    /// The same events, numbered from `base`: the sequence of row `i` is `base + i`.
+    /// The same events, numbered from `base`: the sequence of row `i` is `base + i`. For a batch as it arrived; a joined
+    /// one keeps its numbers.
     #[must_use]
     pub fn with_sequence(&self, base: u64) -> EventBatch {
         EventBatch {
@@ -207,10 +212,10 @@ impl EventBatch {
     /// The place of an event in the order of all events.
     #[must_use]
     pub fn order_key(&self, row: usize) -> OrderKey {
-        OrderKey { nanos: self.timestamp(row), sequence: self.base_sequence.saturating_add(row as u64) }
+        OrderKey { nanos: self.timestamp(row), sequence: self.sequence(row) }
     }
 
-    /// When the batch arrived, nanoseconds since the epoch.
+    /// When the batch arrived, nanoseconds since the epoch; the first of those it was joined of.
     #[must_use]
     pub fn ingest_nanos(&self) -> i64 {
         self.data.ingest_nanos
@@ -229,6 +234,7 @@ impl EventBatch {
             + data.shapes.iter().map(|shape| shape.memory_bytes() + 3 * size_of::<usize>()).sum::<usize>()
             + data.tag_sets.iter().map(|tags| tags.memory_bytes() + size_of::<usize>()).sum::<usize>()
             + data.side.capacity()
+            + data.arrivals.capacity() * size_of::<Arrival>()
             + data.side_rows.capacity() * size_of::<SideRow>()
     }
 

@@ -48,10 +48,8 @@ impl Rows for EventBatch {
     }
 
     fn order(&self) -> Result<Arc<[OrderKey]>, RowsError> {
-        let order = self.order.get_or_init(|| {
-            let rows = self.data.rows.iter().zip(self.base_sequence..);
-            rows.map(|(row, sequence)| OrderKey { nanos: row.timestamp, sequence }).collect()
-        });
+        let order =
+            self.order.get_or_init(|| (0..self.data.rows.len()).map(|row| self.order_key(row)).collect());
         Ok(Arc::clone(order))
     }
 
@@ -81,9 +79,14 @@ impl Rows for EventBatch {
         Ok(match name {
             "@timestamp" => ints(|row| row.timestamp.div_euclid(NANOS_PER_MILLI)),
             "@timestamp.nanos" => ints(|row| row.timestamp.rem_euclid(NANOS_PER_MILLI)),
-            "@ingesttimestamp" => Column::Constant {
-                value: Value::Int(self.data.ingest_nanos.div_euclid(NANOS_PER_MILLI)),
-                rows,
+            "@ingesttimestamp" => match self.ingest_range() {
+                (first, last) if first == last => {
+                    Column::Constant { value: Value::Int(first.div_euclid(NANOS_PER_MILLI)), rows }
+                }
+                _ => {
+                    let millis = |row| self.ingest_nanos_of(row).div_euclid(NANOS_PER_MILLI);
+                    Column::Ints { values: (0..rows).map(millis).collect(), present: None }
+                }
             },
             "@id" => self.id_column(within),
             "@rawstring" => self.text_column(self.data.rows.iter().map(|row| row.raw).collect()),
@@ -124,7 +127,7 @@ impl EventBatch {
                     return TextSpan::MISSING;
                 }
                 let start = arena.len() as u32;
-                push_event_id(self.base_sequence.saturating_add(row as u64), &mut arena);
+                push_event_id(self.sequence(row), &mut arena);
                 TextSpan { start, len: arena.len() as u32 - start }
             })
             .collect();

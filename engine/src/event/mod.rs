@@ -8,6 +8,7 @@ mod builder;
 mod columns;
 mod error;
 mod event_time;
+mod join;
 pub mod json;
 mod limits;
 mod opaque;

@@ -16,7 +16,7 @@ use super::json::walk::{Found, Token};
 use super::limits::EventLimits;
 
 /// A skeleton: literal pieces with holes between them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// All pieces, end to end.
     literal: String,
@@ -28,7 +28,7 @@ pub struct Shape {
 }
 
 /// A place for a scalar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Hole {
     /// Where in the literal the piece before it ends.
     piece_end: u32,

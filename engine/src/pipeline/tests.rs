@@ -224,7 +224,7 @@ fn sequences(snapshot: &crate::Snapshot) -> Vec<u64> {
         }
     }
     for batch in &snapshot.batches {
-        found.extend(batch.base_sequence()..batch.base_sequence() + batch.len() as u64);
+        found.extend((0..batch.len()).map(|row| batch.sequence(row)));
     }
     found.sort_unstable();
     found

@@ -111,15 +111,16 @@ impl Part for Arrived {
             ordered &= max_nanos <= nanos;
             (min_nanos, max_nanos) = (min_nanos.min(nanos), max_nanos.max(nanos));
         }
+        let (min_ingest_nanos, max_ingest_nanos) = batch.ingest_range();
         vec![BlockFacts {
             rows,
             raw_bytes: batch.raw_bytes() as u64,
             min_nanos,
             max_nanos,
             min_sequence: batch.base_sequence(),
-            max_sequence: batch.base_sequence().saturating_add(rows.saturating_sub(1) as u64),
-            min_ingest_nanos: batch.ingest_nanos(),
-            max_ingest_nanos: batch.ingest_nanos(),
+            max_sequence: batch.last_sequence(),
+            min_ingest_nanos,
+            max_ingest_nanos,
             first_granule: 0,
             ordered,
         }]

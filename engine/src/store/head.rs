@@ -33,9 +33,15 @@ pub(crate) struct Frozen {
     pub(crate) last_sequence: u64,
 }
 
-/// The sequence of the last event of a batch.
-pub(crate) fn last_sequence(batch: &EventBatch) -> u64 {
-    (batch.base_sequence() + batch.len() as u64).saturating_sub(1)
+/// Batches are joined while what they take together is at most this: what is copied under the repository's lock, and
+/// what a scan takes as one piece.
+const JOINED_BYTES_MAX: usize = 128 << 10;
+
+/// Whether the last two batches of a head are to be one. They are when the older is not much larger: then the sizes in
+/// a head fall geometrically, as in a binary counter, and an event is copied a logarithm of times.
+fn are_joined(older: &EventBatch, newer: &EventBatch) -> bool {
+    let (older, newer) = (older.copied_bytes(), newer.copied_bytes());
+    older <= newer.saturating_mul(2) && older.saturating_add(newer) <= JOINED_BYTES_MAX
 }
 
 /// A head is also full when it takes so many times more memory than it may have raw bytes: events of ever new
@@ -68,21 +74,24 @@ impl Head {
         self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Adds a batch; the bytes of memory it takes.
-    pub(crate) fn push(&mut self, batch: Arc<EventBatch>) -> usize {
-        let memory_bytes = batch.memory_bytes();
+    /// Adds a batch, joined with those before it while they are small.
+    pub(crate) fn push(&mut self, batch: Arc<EventBatch>) {
         self.raw_bytes += batch.raw_bytes();
         self.rows += batch.len();
-        self.memory_bytes += memory_bytes;
         self.since.get_or_insert_with(Instant::now);
-        self.batches.push(batch);
-        memory_bytes
+        let (mut newest, mut memory_bytes) = (batch, self.memory_bytes);
+        while let Some(older) = self.batches.pop_if(|older| are_joined(older, &newest)) {
+            memory_bytes = memory_bytes.saturating_sub(older.memory_bytes());
+            newest = Arc::new(older.joined(&newest));
+        }
+        self.memory_bytes = memory_bytes + newest.memory_bytes();
+        self.batches.push(newest);
     }
 
     /// Takes everything, to be sealed; `None` when there is nothing.
     pub(crate) fn freeze(&mut self) -> Option<Frozen> {
         let head = std::mem::take(self);
-        let last_sequence = last_sequence(head.batches.last()?);
+        let last_sequence = head.batches.last()?.last_sequence();
         Some(Frozen {
             batches: head.batches,
             raw_bytes: head.raw_bytes,
@@ -96,6 +105,7 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{EventBatchBuilder, EventLimits, TagSet};
 
     #[test]
     fn a_head_is_full_of_memory_too() {
@@ -106,5 +116,45 @@ mod tests {
         let raw_bytes = LEAST_MEMORY_BYTES;
         assert!(full(raw_bytes * 8, raw_bytes) && !full(raw_bytes * 8 - 1, raw_bytes));
         assert!(!full(usize::MAX - 1, usize::MAX));
+    }
+
+    fn batch(bytes: usize, base: u64) -> Arc<EventBatch> {
+        let mut builder = EventBatchBuilder::new(EventLimits::default());
+        builder.push_text(&vec![b'x'; bytes], None, &TagSet::none(), None).unwrap();
+        Arc::new(builder.finish(base as i64).with_sequence(base))
+    }
+
+    #[test]
+    fn small_batches_are_joined_up_to_a_limit() {
+        let overhead = batch(0, 1).copied_bytes();
+        let half = JOINED_BYTES_MAX / 2 - overhead;
+        for (older, newer, expect) in [
+            (half, half, true),
+            (half, half + 1, false),
+            (2 * overhead, overhead, true),
+            (3 * overhead, overhead, true),
+            (3 * overhead + 1, overhead, false),
+            (0, JOINED_BYTES_MAX - 2 * overhead, true),
+            (0, JOINED_BYTES_MAX, false),
+        ] {
+            assert_eq!(are_joined(&batch(older, 1), &batch(newer, 2)), expect, "{older} {newer}");
+        }
+    }
+
+    #[test]
+    fn thousands_of_tiny_batches_are_a_few() {
+        let mut head = Head::default();
+        // Another repository takes every other sequence.
+        let sequences: Vec<u64> = (1..=5_000).map(|at| at * 2).collect();
+        for base in &sequences {
+            head.push(batch(100, *base));
+        }
+        let bytes: usize = head.batches.iter().map(|batch| batch.copied_bytes()).sum();
+        assert!(head.batches.len() < 2 * bytes / JOINED_BYTES_MAX + 20, "{}", head.batches.len());
+        let memory_bytes: usize = head.batches.iter().map(|batch| batch.memory_bytes()).sum();
+        assert_eq!((head.rows, head.memory_bytes), (5_000, memory_bytes));
+        let found = head.batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.sequence(row)));
+        assert_eq!(found.collect::<Vec<_>>(), sequences);
+        assert_eq!(head.freeze().unwrap().last_sequence, 10_000);
     }
 }

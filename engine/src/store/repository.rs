@@ -2,7 +2,7 @@
 //!
 //! Everything that decides what is visible changes under one lock, so that an event is never invisible and never
 //! doubled: a published batch, a sealed head, merged and expired segments. The lock is held for a few list
-//! operations; nothing is read, written or encoded under it.
+//! operations, and to join small batches; nothing is read, written or encoded under it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::config::Retention;
 use crate::event::EventBatch;
 use crate::feed::{Feed, FeedSender, feed};
 use crate::store::catalog::SegmentEntry;
-use crate::store::head::{Frozen, Head, HeadLimits, last_sequence};
+use crate::store::head::{Frozen, Head, HeadLimits};
 use crate::store::segment::Segment;
 use crate::store::snapshot::{MissingSegment, Snapshot};
 
@@ -120,7 +120,7 @@ impl StoredRepository {
     /// Makes a batch visible and hands it to the followers. Batches come in order of sequence. `true` when there is
     /// something to seal.
     pub(crate) fn publish(&self, batch: Arc<EventBatch>) -> bool {
-        let last = last_sequence(&batch);
+        let last = batch.last_sequence();
         let mut inside = self.inside.lock();
         let inside = &mut *inside;
         if inside.head.is_full_for(&batch, &self.limits) {
@@ -134,7 +134,10 @@ impl StoredRepository {
             stays
         });
         inside.missed_before += missed;
-        self.head_bytes.fetch_add(inside.head.push(batch), Ordering::Relaxed);
+        let before = inside.head.memory_bytes;
+        inside.head.push(batch);
+        self.head_bytes.fetch_add(inside.head.memory_bytes, Ordering::Relaxed);
+        self.head_bytes.fetch_sub(before, Ordering::Relaxed);
         if inside.head.is_full(&self.limits) {
             inside.freeze();
         }

@@ -105,7 +105,7 @@ fn events(snapshot: &Snapshot) -> BTreeMap<u64, String> {
         }
     }
     for batch in &snapshot.batches {
-        (0..batch.len()).for_each(|row| add(batch.base_sequence() + row as u64, batch.raw(row)));
+        (0..batch.len()).for_each(|row| add(batch.sequence(row), batch.raw(row)));
     }
     assert!(events.keys().all(|sequence| *sequence <= snapshot.up_to_sequence));
     events

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bounds;
+mod join;
 mod json;
 mod payload;
 mod real;

@@ -30,7 +30,7 @@ fn same(one: &EventBatch, other: &EventBatch) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn any_batch() -> impl Strategy<Value = EventBatch> {
+pub(super) fn any_batch() -> impl Strategy<Value = EventBatch> {
     let raw = prop_oneof![
         json_text().prop_map(String::into_bytes),
         prop::collection::vec(any::<u8>(), 0..20),

@@ -111,7 +111,7 @@ impl<'a> Gather<'a> {
     pub(crate) fn push_event(&mut self, key: OrderKey, batch: &'a EventBatch, source: usize, row: usize) {
         let tags = self.batch_tags(batch, source, row);
         let arrival = batch.has_arrival_timestamp(row);
-        let head = RowHead { key, ingest: batch.ingest_nanos(), arrival, tags };
+        let head = RowHead { key, ingest: batch.ingest_nanos_of(row), arrival, tags };
         if self.is_opaque {
             let kind = if batch.is_utf8(row) { TextKind::Text } else { TextKind::Bytes };
             let attributes = batch.attributes(row).map(|part| part.text().as_bytes());
