@@ -53,3 +53,42 @@ impl Direct {
         self.groups.capacity() * size_of::<u32>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Dictionary;
+
+    /// A dictionary of `before` and the numbers `0..keys`, the last of which is `greatest` instead.
+    fn dictionary(before: &str, keys: usize, greatest: usize) -> Dictionary {
+        let mut dictionary = Dictionary::default();
+        (0..keys - 1).for_each(|number| _ = dictionary.push(&format!("{before}{number}")));
+        dictionary.push(&format!("{before}{greatest}"));
+        dictionary
+    }
+
+    #[test]
+    fn few_sparse_and_other_keys_are_not_admitted() {
+        for (keys, greatest, admitted) in [
+            (KEYS_LEAST - 1, KEYS_LEAST, false),
+            (KEYS_LEAST, KEYS_LEAST, true),
+            (KEYS_LEAST, (KEYS_LEAST + 1) * PLACES_PER_KEY - 2, true),
+            (KEYS_LEAST, (KEYS_LEAST + 1) * PLACES_PER_KEY - 1, false),
+        ] {
+            let dictionary = dictionary("user", keys, greatest);
+            let mut direct = Direct::default();
+            let numbered = dictionary.numbered().unwrap();
+            assert_eq!(direct.admit(7, numbered), admitted, "{keys} {greatest}");
+            assert_eq!(direct.group(greatest as u32).is_some(), admitted);
+            assert_eq!(direct.group(greatest as u32 + 1), None);
+            if admitted {
+                assert!(!direct.admit(8, numbered), "the slot is another");
+            }
+        }
+        let (users, hosts) = (dictionary("user", 300, 300), dictionary("host", 300, 300));
+        let mut direct = Direct::default();
+        assert!(direct.admit(0, users.numbered().unwrap()));
+        assert!(!direct.admit(0, hosts.numbered().unwrap()));
+        assert!(direct.admit(0, users.numbered().unwrap()));
+    }
+}

@@ -46,6 +46,14 @@ struct Extremes {
 }
 
 impl Extremes {
+    /// Both ends, where they are integers.
+    fn range(self) -> Range {
+        match (self.least, self.greatest) {
+            (Number::Int(least), Number::Int(greatest)) => Range::between(least, greatest),
+            _ => Range::NONE,
+        }
+    }
+
     fn join(mine: &mut Option<Extremes>, other: Extremes) {
         match mine {
             None => *mine = Some(other),
@@ -217,7 +225,9 @@ impl Kept {
             }
             Kept::Extremes(states) => {
                 grow(states, slots.count);
-                let mut ranges = vec![Range::NONE; slots.count];
+                // What is known already is widened, which a batch then seldom does.
+                let known = |state: &Option<Extremes>| state.map_or(Range::NONE, Extremes::range);
+                let mut ranges: Vec<Range> = states.iter().map(known).collect();
                 integers.each(within, slots, |slot, value| {
                     if let Some(range) = ranges.get_mut(slot as usize) {
                         range.widen(value);
@@ -323,6 +333,44 @@ mod tests {
         let mut moments = Moments::default();
         texts.iter().for_each(|text| moments.add(Number::parse(text).unwrap()));
         moments.variance()
+    }
+
+    /// What `kind` tells of `batches`, three slots, whose numbers are held as integers or as text.
+    fn told(kind: NumberKind, batches: &[Vec<i64>], integers: bool) -> String {
+        let spec = NumberSpec { kind, field: "n".into(), output: "o".into() };
+        let mut states = Numbers::new(&spec);
+        for values in batches {
+            let mut built = ColumnBuilder::default();
+            for value in values {
+                if integers { built.int(*value) } else { built.text(&value.to_string()) }
+            }
+            let columns = [("n".into(), built.finish())];
+            let each: Vec<u32> = (0..values.len() as u32).map(|row| if row == 1 { 1 } else { 0 }).collect();
+            let within = Selection::all(values.len());
+            let input =
+                Input { rows: values.len(), order: &[], columns: &columns, within: &within, weights: None };
+            states.step(&input, &Slots::each(&each, 3));
+        }
+        let table = states.output(3);
+        format!("{:?} {:?}", table.slots, table.columns)
+    }
+
+    #[test]
+    fn integers_are_taken_in_as_numbers_are() {
+        let greatest = (1_i64 << SHORT_BITS) - 1;
+        for batches in [
+            vec![vec![greatest; SHORT_ROWS_MAX]],
+            vec![vec![greatest; SHORT_ROWS_MAX + 1]],
+            vec![vec![greatest + 1; SHORT_ROWS_MAX]],
+            vec![vec![-1, 5, 0, 0], vec![0; 4], vec![i64::MAX, i64::MIN, 3, i64::MAX]],
+            vec![vec![7, 8]],
+            vec![vec![0, 0, 0], vec![4, 1, 9], vec![5, 2, 6]],
+        ] {
+            for kind in [NumberKind::Sum, NumberKind::Avg, NumberKind::Min, NumberKind::Max] {
+                let slow = told(kind, &batches, false);
+                assert_eq!(told(kind, &batches, true), slow, "{kind:?} {:?}", batches.first().map(Vec::len));
+            }
+        }
     }
 
     #[test]

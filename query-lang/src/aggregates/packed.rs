@@ -110,31 +110,21 @@ impl<'a> Packed<'a> {
     /// How many rows each combination has.
     pub(super) fn count(&self) -> Vec<u32> {
         if self.combinations > LANES_MAX {
-            return self.count_in(|codes, counts| {
-                for code in codes {
-                    if let Some(count) = counts.get_mut(*code as usize) {
-                        *count += 1;
-                    }
-                }
-            });
+            return self.count_in(|codes, counts| codes.iter().for_each(|code| add_one(counts, *code)));
         }
         // Neighbours often have the same code, and adding to one counter waits for the addition before it: four
         // rows at a time go to counters of their own.
         let mut lanes = [(); 4].map(|()| vec![0_u32; self.combinations]);
+        let [first, second, third, fourth] = &mut lanes;
         let counts = self.count_in(|codes, counts| {
-            let (fours, rest) = codes.as_chunks::<4>();
-            for four in fours {
-                for (code, lane) in four.iter().zip(&mut lanes) {
-                    if let Some(count) = lane.get_mut(*code as usize) {
-                        *count += 1;
-                    }
-                }
+            let (fours, rest) = codes.as_chunks();
+            for [a, b, c, d] in fours {
+                add_one(first, *a);
+                add_one(second, *b);
+                add_one(third, *c);
+                add_one(fourth, *d);
             }
-            for code in rest {
-                if let Some(count) = counts.get_mut(*code as usize) {
-                    *count += 1;
-                }
-            }
+            rest.iter().for_each(|code| add_one(counts, *code));
         });
         lanes.iter().fold(counts, |mut counts, lane| {
             counts.iter_mut().zip(lane).for_each(|(count, lane)| *count += lane);
@@ -148,5 +138,13 @@ impl<'a> Packed<'a> {
             add(self.codes.get(run).unwrap_or_default(), &mut counts);
         }
         counts
+    }
+}
+
+/// Counts one row more with `code`.
+#[inline(always)]
+fn add_one(counts: &mut [u32], code: u32) {
+    if let Some(count) = counts.get_mut(code as usize) {
+        *count += 1;
     }
 }

@@ -251,6 +251,11 @@ impl Range {
     /// Of no integers.
     pub(super) const NONE: Range = Range { least: i64::MAX, greatest: i64::MIN };
 
+    /// From `least` to `greatest`.
+    pub(super) fn between(least: i64, greatest: i64) -> Range {
+        Range { least, greatest }
+    }
+
     /// Takes `value` in. It seldom changes anything, so a branch is foreseen; were both ends written each time, the
     /// next value of the slot would wait for that.
     #[inline(always)]
