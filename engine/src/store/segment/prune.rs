@@ -20,17 +20,24 @@ const VALUES_MAX: usize = 256;
 pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) -> Candidates {
     let facts = &segment.facts;
     let mut blocks = Vec::with_capacity(facts.blocks.len());
-    let mut in_time = RoaringBitmap::new();
+    // Most granules that are in time lie side by side: they go in a run at a time.
+    let (mut in_time, mut run) = (RoaringBitmap::new(), 0..0u32);
     let mut first = 0u32;
     for block in &facts.blocks {
         blocks.push((first, block.rows));
-        for (granule, (oldest, newest)) in block.granule_times.iter().enumerate() {
-            if *oldest <= to && *newest >= from {
-                in_time.insert(first + granule as u32);
+        for (granule, (oldest, newest)) in (first..).zip(&block.granule_times) {
+            if *oldest > to || *newest < from {
+                continue;
             }
+            if run.end != granule {
+                in_time.insert_range(run);
+                run = granule..granule;
+            }
+            run.end = granule + 1;
         }
         first += block.rows.div_ceil(GRANULE_ROWS as u32);
     }
+    in_time.insert_range(run);
     let granules = u64::from(first);
     let by_facts =
         Pruner { facts, index: None, first: &blocks, granules: first }.candidates(required) & &in_time;
