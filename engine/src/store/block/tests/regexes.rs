@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use weir_query::compile::TextMatcher;
+use weir_query::compile::{Required, TextMatcher};
 use weir_query::record::{Rows, Selection};
 
 use super::rows::{Event, batch, blocks, text};
 
 /// Anchors, words, classes, counts, cases with letters outside ASCII, line breaks, empty matches.
-const PATTERNS: [&str; 36] = [
+const PATTERNS: [&str; 37] = [
     "^\\{",
     "\\}$",
     "\\bfailed\\b",
     "\\Bailed",
     "(?i)KAS",
+    "(?i)STEADY",
     "(?i)straße",
     "é+",
     "a|b|c$",
@@ -82,18 +83,39 @@ fn event(draw: u64) -> Event {
     (line.clone().into_bytes(), line.starts_with('{'), attributes)
 }
 
+/// What some of the patterns require.
+fn required(pattern: &str) -> Required {
+    let text = |literal: &str, ignore_case| Required::Text { literal: literal.into(), ignore_case };
+    match pattern {
+        "\\bfailed\\b" => text("failed", false),
+        "user\\d+ .*ms" => text("user", false),
+        // The long s may stand for the first letter.
+        "(?i)STEADY" => text("teady", true),
+        _ => Required::Anything,
+    }
+}
+
 fn check(events: &[Event]) {
     let batch = batch(events, 1000);
     for block in blocks(&[Arc::clone(&batch)]) {
         let rows: Vec<usize> =
             block.order().unwrap().iter().map(|key| (key.sequence - 1000) as usize).collect();
-        for within in
-            [Selection::all(block.rows()), Selection::from_fn(block.rows(), |row| row % 5 == 1 || row < 9)]
-        {
+        let few = Selection::from_fn(block.rows(), |row| row % 5 == 1 || row < 9);
+        // With what the regex requires told, rows without its literal are ruled out before the walk.
+        for (within, is_told) in [(Selection::all(block.rows()), false), (few, true)] {
             let mut of_batch = Selection::none(batch.len());
             within.iter().for_each(|row| of_batch.insert(rows[row]));
+            let (own, theirs) = (
+                block.column("@rawstring", &within).unwrap(),
+                batch.column("@rawstring", &of_batch).unwrap(),
+            );
+            for row in within.iter() {
+                assert_eq!(text(own.get(row)), text(theirs.get(rows[row])), "row {row}");
+            }
             for pattern in PATTERNS {
-                let matcher = TextMatcher::regex(regex::Regex::new(pattern).unwrap());
+                let regex = regex::Regex::new(pattern).unwrap();
+                let required = if is_told { required(pattern) } else { Required::Anything };
+                let matcher = TextMatcher::regex_requiring(regex, required);
                 let found = block.search(&matcher, &within).unwrap();
                 let expected = batch.search(&matcher, &of_batch).unwrap();
                 let expected = Selection::from_fn(block.rows(), |row| expected.contains(rows[row]));
