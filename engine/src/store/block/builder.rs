@@ -225,5 +225,12 @@ fn comes_back(gather: &Gather<'_>, bytes: Vec<u8>) -> bool {
             .all(|(key, (time, sequence))| key.nanos == *time && key.sequence as i64 == *sequence)
     });
     let tags = block.tags().is_ok_and(|tags| tags.sets() == gather.tag_sets);
-    same && keys && tags && raw.is_ok() && attributes.is_ok()
+    let rows = || 0..gather.times.len();
+    let heads = [
+        (block.tag_codes(rows()), &gather.tag_codes),
+        (block.ingest(rows()), &gather.ingest),
+        (block.arrival(rows()), &gather.arrival),
+    ];
+    let heads = heads.iter().all(|(read, given)| read.as_ref().is_ok_and(|read| read == *given));
+    same && keys && tags && heads && raw.is_ok() && attributes.is_ok()
 }

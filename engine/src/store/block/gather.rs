@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use weir_query::record::OrderKey;
 
 use super::BLOCK_RAW_BYTES_MAX;
 use super::grams::Grams;
 use super::part::{Part, PartInput, TextKind};
+use super::tags::TAG_CELLS_MAX;
 use crate::event::json::unescape_into;
 use crate::event::{EventBatch, Shape, TagSet};
 
@@ -47,6 +48,7 @@ pub(crate) struct Gather<'a> {
     is_opaque: bool,
     attribute_bytes: usize,
     tag_bytes: usize,
+    tag_names: HashSet<String, foldhash::fast::FixedState>,
 }
 
 /// The text of a row: with fields, or without.
@@ -90,6 +92,7 @@ impl<'a> Gather<'a> {
             is_opaque: false,
             attribute_bytes: 0,
             tag_bytes: 0,
+            tag_names: HashSet::default(),
         }
     }
 
@@ -105,6 +108,7 @@ impl<'a> Gather<'a> {
             || self.raw.places.len() > COLUMNS_GATHERED_MAX
             || self.attributes.places.len() > COLUMNS_GATHERED_MAX
             || self.attribute_bytes > ATTRIBUTE_BYTES_MAX
+            || self.tag_sets.len().saturating_mul(self.tag_names.len()) > TAG_CELLS_MAX
     }
 
     /// Adds an event of a batch; `source` numbers the batch.
@@ -197,6 +201,11 @@ impl<'a> Gather<'a> {
         let next = self.tag_sets.len() as i64;
         *self.known_tags.entry(tags).or_insert_with_key(|tags| {
             self.tag_bytes += tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            for (name, _) in tags {
+                if !self.tag_names.contains(name) {
+                    self.tag_names.insert(name.clone());
+                }
+            }
             self.tag_sets.push(tags.clone());
             next
         })

@@ -236,8 +236,13 @@ impl Pattern {
         let width = self.width().max(1);
         let mut text = Vec::with_capacity(self.literal.len());
         for core in cores {
-            for hit in memchr::memmem::find_iter(digits, core) {
-                let value = hit / width;
+            let finder = memchr::memmem::Finder::new(core);
+            let mut at = 0;
+            // On with the next value after each hit: one that reaches over the end of a value says nothing of the next,
+            // which may begin inside it.
+            while let Some(hit) = digits.get(at..).and_then(|rest| finder.find(rest)) {
+                let value = (at + hit) / width;
+                at = (value + 1) * width;
                 text.clear();
                 self.append(digits.get(value * width..).unwrap_or_default(), &mut text);
                 if needle.find(&text).is_some() {
@@ -383,5 +388,22 @@ mod tests {
         check(&["", ""], false);
         let long = ["a".repeat(256), "0".repeat(256)];
         check(&[&long[0], &long[1]], true);
+    }
+
+    #[test]
+    fn a_hit_over_the_end_of_a_value_hides_none_in_the_next() {
+        let texts = [&b"ab12cd34ab12cd34ab12cd340e004700"[..], b"000000000e4736f1ab12cd34ab12cd34"];
+        let pattern = Pattern::of(&texts).unwrap();
+        let mut digits = Vec::new();
+        texts.iter().for_each(|text| pattern.pack(text, &mut digits));
+        for (literal, expected) in [("00000000", vec![1]), ("cd34", vec![0, 1]), ("000000000e47", vec![1])] {
+            let needle = Needle::exact(literal.as_bytes()).unwrap();
+            let mut found = Vec::new();
+            let cores = pattern.cores(&needle).unwrap();
+            pattern.each_hit(&digits, &needle, &cores, |value| found.push(value));
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found, expected, "{literal}");
+        }
     }
 }

@@ -252,9 +252,16 @@ fn spans(node: &Node, source: Source<'_>) -> Result<Option<Vec<Span>>, Corrupt> 
     })
 }
 
+/// Longest least length of a run that is followed byte by byte.
+const ROUNDS_MAX: usize = 4_096;
+
 /// Where texts that look like `runs` may lead from `state`.
 fn through(automaton: &Automaton, runs: &[Run], state: State) -> Option<Vec<State>> {
     let mut states = vec![state];
+    // Long ways are walked for each of their bytes where they do not end in the same states again.
+    if runs.iter().any(|run| run.least > ROUNDS_MAX) {
+        return None;
+    }
     for run in runs {
         let behind = |states: &[State]| {
             let ways = |state: &State| {
@@ -272,6 +279,9 @@ fn through(automaton: &Automaton, runs: &[Run], state: State) -> Option<Vec<Stat
                 break;
             }
             states = next;
+            if states.len() > EXITS_MAX {
+                return None;
+            }
         }
         let mut fresh = states.clone();
         for _ in run.least..run.most {
@@ -282,9 +292,9 @@ fn through(automaton: &Automaton, runs: &[Run], state: State) -> Option<Vec<Stat
             }
             states.extend_from_slice(&fresh);
             states.sort_unstable();
-        }
-        if states.len() > EXITS_MAX {
-            return None;
+            if states.len() > EXITS_MAX {
+                return None;
+            }
         }
     }
     Some(states)

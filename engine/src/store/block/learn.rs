@@ -74,56 +74,42 @@ pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts 
 }
 
 fn tags(gather: &Gather<'_>) -> Vec<FieldFacts> {
-    let mut tags: BTreeMap<&str, Tag<'_>> = BTreeMap::new();
-    for (code, set) in gather.tag_sets.iter().enumerate() {
-        for (name, value) in set {
-            let tag = tags.entry(name).or_default();
-            let next = tag.known.len();
-            tag.by_set.insert(code as i64, *tag.known.entry(value).or_insert(next));
+    // How many rows have each set, and in which granules.
+    let mut sets = vec![(0u32, 0u64); gather.tag_sets.len()];
+    for (granule, codes) in gather.tag_codes.chunks(GRANULE_ROWS).enumerate() {
+        for code in codes {
+            if let Some((rows, granules)) = usize::try_from(*code).ok().and_then(|code| sets.get_mut(code)) {
+                *rows += 1;
+                *granules |= 1 << granule;
+            }
         }
     }
-    tags.into_iter().map(|(name, tag)| tag.facts(name, &gather.tag_codes)).collect()
+    let mut tags: BTreeMap<&str, BTreeMap<&str, (u32, u64)>> = BTreeMap::new();
+    for (set, (rows, granules)) in gather.tag_sets.iter().zip(sets) {
+        for (name, value) in set {
+            let sum = tags.entry(name).or_default().entry(value).or_default();
+            sum.0 += rows;
+            sum.1 |= granules;
+        }
+    }
+    tags.into_iter().map(|(name, values)| tag(name, &values)).collect()
 }
 
-/// The values of a tag.
-#[derive(Default)]
-struct Tag<'g> {
-    /// Their numbers.
-    known: BTreeMap<&'g str, usize>,
-    /// The number of the value in each set that has the tag.
-    by_set: BTreeMap<i64, usize>,
-}
-
-impl Tag<'_> {
-    fn facts(&self, name: &str, codes: &[i64]) -> FieldFacts {
-        let mut facts = FieldFacts { name: name.to_owned(), rows: 0, granules: 0, range: None, values: None };
-        let listed = self.known.len() <= TAG_VALUES_MAX
-            && self.known.keys().all(|value| value.len() <= VALUE_BYTES_MAX);
-        let mut values = vec![ValueFacts::default(); if listed { self.known.len() } else { 0 }];
-        for (value, number) in &self.known {
-            if let Some(listed) = values.get_mut(*number) {
-                listed.value = (*value).to_owned();
-            }
-        }
-        let mut last = (-1, None);
-        for (granule, codes) in codes.chunks(GRANULE_ROWS).enumerate() {
-            for code in codes {
-                // Neighbours mostly have the same tags.
-                if last.0 != *code {
-                    last = (*code, self.by_set.get(code));
-                }
-                let Some(number) = last.1 else { continue };
-                facts.rows += 1;
-                facts.granules |= 1 << granule;
-                if let Some(value) = values.get_mut(*number) {
-                    value.rows += 1;
-                    value.granules |= 1 << granule;
-                }
-            }
-        }
-        values.sort_by(|a, b| a.value.cmp(&b.value));
-        facts.values = listed.then_some(values);
-        facts
+/// The facts of one tag, given the rows and granules of each of its values.
+fn tag(name: &str, values: &BTreeMap<&str, (u32, u64)>) -> FieldFacts {
+    let short = |value: &&str| value.len() <= VALUE_BYTES_MAX;
+    let listed = values.len() <= TAG_VALUES_MAX && values.keys().all(short);
+    let value = |(value, (rows, granules)): (&&str, &(u32, u64))| ValueFacts {
+        value: (*value).to_owned(),
+        rows: *rows,
+        granules: *granules,
+    };
+    FieldFacts {
+        name: name.to_owned(),
+        rows: values.values().map(|(rows, _)| rows).sum(),
+        granules: values.values().fold(0, |all, (_, granules)| all | granules),
+        range: None,
+        values: listed.then(|| values.iter().map(value).collect()),
     }
 }
 

@@ -80,14 +80,13 @@ fn look_through(
             if hit >= end {
                 continue;
             }
-            // A hit that goes on in the next text is none; there may be one inside this text before that.
+            // A hit that goes on in the next text is none, and so are all that start in this one behind it.
             if hit + needle.len() <= end && wanted.contains(value) {
                 found.insert(value);
             }
-            let from = if hit + needle.len() <= end { end } else { hit + 1 };
-            let next = bytes.get(from..).and_then(|rest| needle.find(rest));
+            let next = bytes.get(end..).and_then(|rest| needle.find(rest));
             let Some(next) = next else { break };
-            hit = from + next;
+            hit = end + next;
         }
     }
     Ok(found)

@@ -248,7 +248,7 @@ impl Skeletons {
         let columns: Vec<Node> =
             (0..columns).map(|_| Node::read_at(directory, depth + 1)).collect::<Result<_, _>>()?;
         let mut skeletons = Vec::new();
-        for _ in 0..directory.reader.count_here()? {
+        for _ in 0..directory.reader.count(COLUMNS_MAX.min(directory.reader.left()))? {
             let mut skeleton =
                 Skeleton { literal: directory.reader.bytes()?.to_vec(), ..Skeleton::default() };
             let mut end = 0;

@@ -48,7 +48,8 @@ enum Holders {
 /// Skeletons, and the values that have one of them.
 #[derive(Debug)]
 struct Set {
-    has: Vec<bool>,
+    /// Ascending.
+    skeletons: Vec<u32>,
     bits: Option<OnceLock<Bits>>,
 }
 
@@ -59,7 +60,11 @@ struct Bits {
 }
 
 impl Bits {
-    fn of(codes: &[u32], has: &[bool]) -> Bits {
+    fn of(codes: &[u32], skeletons: &[u32]) -> Bits {
+        let mut has = vec![false; skeletons.last().map_or(0, |last| *last as usize + 1)];
+        for skeleton in skeletons {
+            has.iter_mut().skip(*skeleton as usize).take(1).for_each(|has| *has = true);
+        }
         let mut before = 0;
         let word = |codes: &[u32]| {
             let mut bits = 0u64;
@@ -119,9 +124,8 @@ impl Places {
                 return Holders::One;
             }
             Holders::Several(*known_sets.entry(users).or_insert_with_key(|users| {
-                let mut has = vec![false; known];
-                users.iter().filter_map(|code| has.get_mut(*code as usize).map(|has| *has = true)).count();
-                sets.push(Set { has, bits: (sets.len() < BITMAPS_MAX).then(OnceLock::new) });
+                let bits = (sets.len() < BITMAPS_MAX).then(OnceLock::new);
+                sets.push(Set { skeletons: users.clone(), bits });
                 sets.len() as u32 - 1
             }))
         });
@@ -147,7 +151,7 @@ impl Places {
                 Some(bits) => {
                     let bits = bits.get_or_init(|| {
                         body.count_held(ranks.codes.len() / 4);
-                        Bits::of(&ranks.codes, &set.has)
+                        Bits::of(&ranks.codes, &set.skeletons)
                     });
                     bits.rank(at)
                 }
@@ -161,10 +165,11 @@ impl Set {
     /// How many values before `place` have one of the skeletons.
     fn count(&self, place: usize, ranks: &Ranks) -> usize {
         let granule = place / GRANULE_ROWS;
-        let before = self.has.iter().zip(ranks.before_granule(granule)).filter(|(has, _)| **has);
+        let counts = ranks.before_granule(granule);
+        let before = self.skeletons.iter().filter_map(|skeleton| counts.get(*skeleton as usize));
         let inside = ranks.codes(granule * GRANULE_ROWS..place);
-        before.map(|(_, count)| *count as usize).sum::<usize>()
-            + inside.iter().filter(|code| self.has.get(**code as usize) == Some(&true)).count()
+        before.map(|count| *count as usize).sum::<usize>()
+            + inside.iter().filter(|code| self.skeletons.binary_search(code).is_ok()).count()
     }
 }
 
@@ -421,7 +426,7 @@ mod tests {
     fn ranks_are_counts() {
         let codes: Vec<u32> = (0..3_000_u32).map(|at| at * at % 7).collect();
         let has = [true, false, true, true, false, false, false];
-        let bits = Bits::of(&codes, &has);
+        let bits = Bits::of(&codes, &[0, 2, 3]);
         let mut count = 0;
         for (place, code) in codes.iter().enumerate() {
             assert_eq!(bits.rank(place), count, "{place}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weir_query::record::{Column, Dictionary, Selection, TextColumn, TextSpan};
 use weir_query::value::Value;
 
+use super::BLOCK_RAW_BYTES_MAX;
 use super::column::{NANOS_PER_MILLI, checked_text_column, unescaped};
 use super::part::TextKind;
 use super::read::Block;
@@ -112,9 +113,13 @@ impl Block {
     ) -> Result<Texts, Corrupt> {
         let missing = || vec![TextSpan::MISSING; rows.len()];
         // As long as rows of this block are, and a tenth; a few long ones more make it grow.
-        let bytes_a_row = self.raw_bytes() as usize / self.rows().max(1) * 11 / 10;
+        let bytes_a_row = (self.raw_bytes() as usize / self.rows().max(1)).min(BLOCK_RAW_BYTES_MAX) * 11 / 10;
         let mut texts = Texts {
-            arena: Vec::with_capacity(if whole { bytes_a_row * rows.len() } else { 0 }),
+            arena: Vec::with_capacity(if whole {
+                (bytes_a_row * rows.len()).min(2 * BLOCK_RAW_BYTES_MAX)
+            } else {
+                0
+            }),
             rows: if whole { missing() } else { Vec::new() },
             fields: wanted.iter().map(|_| missing()).collect(),
         };

@@ -19,6 +19,9 @@ use super::wire::{Corrupt, Reader, put_bytes, put_varint};
 /// Most different tag sets of a block: no more than rows.
 const TAG_SETS_MAX: usize = BLOCK_ROWS_MAX;
 
+/// Most sets times names of tags of a block that has more than one row: every tag is a column over all sets.
+pub(crate) const TAG_CELLS_MAX: usize = 1 << 22;
+
 /// The sets of tags of a block, a column a tag.
 #[derive(Debug, Default)]
 pub(crate) struct TagColumns {
@@ -94,6 +97,9 @@ impl TagColumns {
                     growing.push((name, Growing::default()));
                     growing.len() - 1
                 });
+                if sets > 1 && sets.saturating_mul(growing.len()) > TAG_CELLS_MAX {
+                    return Err(Corrupt("more tags than a block may have"));
+                }
                 let Some((_, column)) = growing.get_mut(at) else { continue };
                 if column.codes.len() > set {
                     return Err(Corrupt("tag twice in a set"));
