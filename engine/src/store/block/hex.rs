@@ -396,7 +396,9 @@ mod tests {
         let pattern = Pattern::of(&texts).unwrap();
         let mut digits = Vec::new();
         texts.iter().for_each(|text| pattern.pack(text, &mut digits));
-        for (literal, expected) in [("00000000", vec![1]), ("cd34", vec![0, 1]), ("000000000e47", vec![1])] {
+        for (literal, expected) in
+            [("00000000", vec![1]), ("12cd34ab", vec![0, 1]), ("000000000e47", vec![1])]
+        {
             let needle = Needle::exact(literal.as_bytes()).unwrap();
             let mut found = Vec::new();
             let cores = pattern.cores(&needle).unwrap();
