@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::AppendError;
+use crate::scan::STATE_CACHE_BYTES;
 use crate::store::segment::BLOCK_CACHE_BYTES;
 
 /// How safe a batch is when its append is acknowledged.
@@ -152,7 +153,7 @@ impl EngineConfig {
             feed_batches: 1_024,
             max_repositories: 1_024,
             block_cache_bytes: BLOCK_CACHE_BYTES,
-            state_cache_bytes: 64 * MIB,
+            state_cache_bytes: STATE_CACHE_BYTES,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use weir_query::machine::{Machine, StepError};
 use weir_query::result::ResultTable;
 
-use super::running::Running;
+use super::running::{Running, Slot};
 use super::sink::{Layout, Sums};
 use super::{NextRows, ScanEnd, ScanError, ScanProgress, ScanResult};
 
@@ -35,7 +35,7 @@ impl Running {
         for slot in &self.slots {
             // A slot that is being worked on lets go by itself.
             if let Some(mut work) = slot.work.try_lock() {
-                work.close(&slot.sums);
+                work.close(slot);
             }
         }
         {
@@ -110,7 +110,8 @@ impl Running {
     /// A machine that may hold what all threads hold together, and as much again for the later steps: a scan that
     /// went over its budget, by a group of granules at most, still has an answer.
     fn finisher(&self) -> Machine {
-        let held: usize = self.slots.iter().map(|slot| slot.sums.lock().bytes()).sum();
+        let apart = |slot: &Slot| slot.apart.lock().as_ref().map_or(0, Sums::bytes);
+        let held: usize = self.slots.iter().map(|slot| slot.sums.lock().bytes() + apart(slot)).sum();
         let mut context = self.context.clone();
         context.max_state_bytes = context.max_state_bytes.max(held).saturating_mul(2);
         Machine::new(Arc::clone(&self.program), context)
@@ -121,7 +122,12 @@ impl Running {
         let machine = self.finisher();
         let mut total = self.layout.empty(&machine);
         for slot in &self.slots {
-            total.merge(&slot.sums.lock())?;
+            // A thread that is at a group of granules is waited for: what it learns counts.
+            let (sums, apart) = (slot.sums.lock(), slot.apart.lock());
+            total.merge(&sums)?;
+            if let Some(apart) = &*apart {
+                total.merge(apart)?;
+            }
         }
         Ok(total)
     }

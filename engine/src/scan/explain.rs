@@ -24,9 +24,11 @@ pub struct Explanation {
     pub granules_by_facts: u64,
     /// Granules ruled out by the gram index.
     pub granules_by_index: u64,
-    /// Granules that would be read.
+    /// Granules that are left; they are read unless facts or kept states say all that is asked.
     pub granules_left: u64,
-    /// Events not sealed yet: all of them would be read.
+    /// Indexes that are damaged: nothing was ruled out by them.
+    pub indexes_damaged: u64,
+    /// Events not sealed yet, which no index knows.
     pub head_events: u64,
     /// Raw bytes of the sealed events.
     pub raw_bytes: u64,
@@ -56,6 +58,7 @@ impl Explanation {
             sum.granules_by_facts += left.counters.granules_by_facts;
             sum.granules_by_index += left.counters.granules_by_index;
             sum.granules_left += left.granules.len();
+            sum.indexes_damaged += u64::from(left.index_fault.is_some());
             sum.raw_bytes += facts.raw_bytes;
             sum.stored_bytes += facts.file_bytes;
             sum.index_bytes += facts.index_bytes;

@@ -326,5 +326,6 @@ fn after_a_state_too_large_to_keep_no_block_is_learnt_apart() {
     let found = ask(sealed, &program, &options);
     assert_eq!(told(&found), told(&plain));
     assert_eq!(found.stats.events_matched, plain.stats.events_matched);
-    assert_eq!((states.stats().misses, states.stats().entries), (1, 0));
+    // It is looked for what others kept, all the same.
+    assert_eq!((states.stats().misses, states.stats().entries), (3, 0));
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use weir_query::machine::{Context, Machine};
+use weir_query::machine::{Context, Machine, StepError};
 use weir_query::program::{Program, ScanOrder};
 use weir_query::record::{OrderKey, Selection};
 
@@ -53,9 +53,24 @@ pub(super) struct Running {
 pub(super) struct Slot {
     pub(super) work: Mutex<Work>,
     pub(super) sums: Mutex<Sums>,
+    /// What is learnt of the open block, where that is to be kept; locked after the sums by whoever locks both.
+    pub(super) apart: Mutex<Option<Sums>>,
     bytes: AtomicUsize,
     /// A block is open here, or the thread is at it.
     busy: AtomicBool,
+}
+
+impl Slot {
+    /// Puts what was learnt apart into the sums, and hands it out.
+    pub(super) fn join_apart(&self) -> Result<Option<Sums>, StepError> {
+        let mut sums = self.sums.lock();
+        let apart = self.apart.lock().take();
+        match &apart {
+            // Over its limit, the sum holds all that was learnt nevertheless.
+            Some(learnt) => sums.merge(learnt).map(|()| apart),
+            None => Ok(None),
+        }
+    }
 }
 
 /// Which units are taken, and how new a row may still come out of each that is.
@@ -97,6 +112,7 @@ impl Running {
         let slots = (0..threads).map(|_| Slot {
             work: Mutex::new(Work::new(order)),
             sums: Mutex::new(layout.empty(&machine)),
+            apart: Mutex::new(None),
             bytes: AtomicUsize::new(0),
             busy: AtomicBool::new(false),
         });
@@ -195,19 +211,19 @@ impl Running {
                 break;
             }
             if work.is_open() {
-                let stepped = work.step(self, &own.sums);
+                let stepped = work.step(self, own);
                 self.take_in(slot, own, &mut work, stepped);
             }
         }
         if self.is_ended() {
-            work.close(&own.sums);
+            work.close(own);
         }
         own.busy.store(work.is_open(), Ordering::Release);
     }
 
     /// Ends the scan from a thread that is at work; what it learnt last counts.
     fn stop_at(&self, how: ScanEnd, own: &Slot, work: &mut Work) {
-        work.close(&own.sums);
+        work.close(own);
         self.stop(how);
     }
 
@@ -238,15 +254,20 @@ impl Running {
     pub(super) fn state_key(&self, unit: &Unit) -> Option<(&Arc<StateCache>, StateKey)> {
         let (states, program) = self.states.as_ref()?;
         let covered = self.plan.bounds().cover(&unit.facts);
-        if !covered || self.states_too_large.load(Ordering::Relaxed) {
+        if !covered {
             return None;
         }
         let part = self.plan.part(unit)?.serial()?;
         Some((states, StateKey { part, block: unit.block, program: *program }))
     }
 
+    /// Whether states of blocks to come are worth keeping: until one was too large.
+    pub(super) fn keeps_states(&self) -> bool {
+        !self.states_too_large.load(Ordering::Relaxed)
+    }
+
     /// Whether `sums`, learnt of a block alone, are too large to be kept; then those of the blocks to come, which will
-    /// be no smaller, are not learnt apart at all.
+    /// hardly be smaller, are not learnt apart at all.
     pub(super) fn is_too_large_to_keep(&self, sums: &Sums) -> bool {
         let Some((states, _)) = &self.states else { return true };
         let too_large = states.is_too_large(sums.bytes());
@@ -260,7 +281,7 @@ impl Running {
     pub(super) fn keep(&self, unit: &Unit, key: StateKey, learnt: Learnt) {
         let (Some((states, _)), Some(part)) = (&self.states, self.plan.part(unit)) else { return };
         if !states.keep(&**part, key, learnt) {
-            // Those of the other blocks will be no smaller.
+            // Those of the other blocks will hardly be smaller.
             self.states_too_large.store(true, Ordering::Relaxed);
         }
     }
@@ -270,25 +291,37 @@ impl Running {
     /// Takes the next unit and opens it. False: there is none.
     fn open_next(&self, slot: usize, own: &Slot, work: &mut Work) -> bool {
         let Some(unit) = self.claim(slot) else { return false };
-        for answer in [Work::answer, Work::recall] {
-            let answered = answer(work, self, &unit, &own.sums);
-            if answered.outcome.is_some() || answered.too_large.is_some() {
-                self.take_in(slot, own, work, answered);
-                return true;
-            }
-            self.stats.lock().add(&answered.stats);
+        let answered = work.answer(self, &unit, &own.sums);
+        if self.is_answered(slot, own, work, answered) {
+            return true;
         }
         let verdict =
             self.plan.prune(&unit, |fault| self.warn(fault), |counted| self.stats.lock().add(counted));
         let outcome = match verdict {
             Verdict::Facts => Some(Outcome::PrunedByFacts),
             Verdict::Index => Some(Outcome::PrunedByIndex),
-            Verdict::Read(granules) => work.open(self, unit, granules),
+            Verdict::Read(granules) => {
+                let recalled = work.recall(self, &unit, &own.sums);
+                if self.is_answered(slot, own, work, recalled) {
+                    return true;
+                }
+                work.open(self, own, unit, granules)
+            }
         };
         if let Some(outcome) = outcome {
             self.finish_unit(slot, outcome);
         }
         true
+    }
+
+    /// Takes in what facts or kept states say of a unit; false: it has to be read.
+    fn is_answered(&self, slot: usize, own: &Slot, work: &mut Work, answered: Stepped) -> bool {
+        let is_answered = answered.outcome.is_some() || answered.too_large.is_some();
+        match is_answered {
+            true => self.take_in(slot, own, work, answered),
+            false => self.stats.lock().add(&answered.stats),
+        }
+        is_answered
     }
 
     fn claim(&self, slot: usize) -> Option<Unit> {

@@ -12,7 +12,7 @@ use weir_query::result::ResultTable;
 
 use super::ScanStats;
 use super::plan::Unit;
-use super::running::Running;
+use super::running::{Running, Slot};
 use super::sink::Sums;
 use super::source::GRANULE_ROWS;
 use super::states::{Learnt, StateKey};
@@ -43,10 +43,9 @@ pub(super) struct Work {
     group: usize,
 }
 
-/// What is learnt of the open block alone, to be kept.
+/// What is learnt of the open block alone, in [`Slot::apart`], is to be kept.
 struct Apart {
     key: StateKey,
-    sums: Sums,
     matched: u64,
 }
 
@@ -94,12 +93,11 @@ impl Work {
         self.open.is_some()
     }
 
-    /// Lets everything go; what was learnt stays in `sums`.
-    pub(super) fn close(&mut self, sums: &Mutex<Sums>) {
-        if let Some(apart) = self.apart.take() {
-            // Over its limit, the sum holds all that was learnt nevertheless.
-            let _ = sums.lock().merge(&apart.sums);
-        }
+    /// Lets everything go; what was learnt stays in the sums of `own`.
+    pub(super) fn close(&mut self, own: &Slot) {
+        // Over its limit, the sum holds all that was learnt nevertheless.
+        let _ = own.join_apart();
+        self.apart = None;
         self.open = None;
         self.machine = None;
     }
@@ -151,7 +149,13 @@ impl Work {
     }
 
     /// Opens `unit`; with an outcome when there is nothing to step.
-    pub(super) fn open(&mut self, scan: &Running, unit: Unit, mut granules: Vec<u32>) -> Option<Outcome> {
+    pub(super) fn open(
+        &mut self,
+        scan: &Running,
+        own: &Slot,
+        unit: Unit,
+        mut granules: Vec<u32>,
+    ) -> Option<Outcome> {
         let opened = scan.plan.part(&unit).map(|part| -> Result<Open, RowsError> {
             let rows = part.open(unit.block)?;
             if scan.order == ScanOrder::OldestFirst {
@@ -166,11 +170,10 @@ impl Work {
         });
         match opened {
             Some(Ok(open)) => {
-                self.apart = scan.state_key(&open.unit).map(|(_, key)| Apart {
-                    key,
-                    sums: scan.layout.empty(self.machine(scan)),
-                    matched: 0,
-                });
+                if let Some((_, key)) = scan.state_key(&open.unit).filter(|_| scan.keeps_states()) {
+                    *own.apart.lock() = Some(scan.layout.empty(self.machine(scan)));
+                    self.apart = Some(Apart { key, matched: 0 });
+                }
                 self.open = Some(open);
                 None
             }
@@ -182,9 +185,9 @@ impl Work {
         }
     }
 
-    /// Steps the next group of granules of the open block. The sums are locked for as long as that takes, which is
-    /// what a partial result may have to wait for.
-    pub(super) fn step(&mut self, scan: &Running, sums: &Mutex<Sums>) -> Stepped {
+    /// Steps the next group of granules of the open block. What it is learnt into is locked for as long as that takes,
+    /// which is what a result may have to wait for.
+    pub(super) fn step(&mut self, scan: &Running, own: &Slot) -> Stepped {
         let mut stepped = Stepped::default();
         let Some(open) = &mut self.open else { return stepped };
         let machine =
@@ -195,9 +198,13 @@ impl Work {
             Ok(within) if within.is_empty() => Ok(()),
             Ok(within) => {
                 let passed = machine.passed();
-                let done = match &mut self.apart {
-                    Some(apart) => step_rows(scan, machine, open, within, &mut apart.sums, &mut stepped),
-                    None => step_rows(scan, machine, open, within, &mut sums.lock(), &mut stepped),
+                // Only one of the two is locked here: whoever locks both begins with the sums.
+                let done = match self.apart {
+                    Some(_) => match &mut *own.apart.lock() {
+                        Some(apart) => step_rows(scan, machine, open, within, apart, &mut stepped),
+                        None => Ok(()),
+                    },
+                    None => step_rows(scan, machine, open, within, &mut own.sums.lock(), &mut stepped),
                 };
                 stepped.stats.events_matched = machine.passed() - passed;
                 done
@@ -225,41 +232,38 @@ impl Work {
         stepped.newest_left = if scan.stream { open.newest_left(scan) } else { None };
         if let Some(apart) = &mut self.apart {
             apart.matched += stepped.stats.events_matched;
-            stepped.bytes += sums.lock().bytes();
-            if scan.is_too_large_to_keep(&apart.sums) {
-                self.join_apart(sums, &mut stepped);
+            stepped.bytes += own.sums.lock().bytes();
+            if own.apart.lock().as_ref().is_some_and(|sums| scan.is_too_large_to_keep(sums)) {
+                // It will not be kept.
+                self.apart = None;
+                self.join(own, &mut stepped);
             }
         }
         if stepped.outcome.is_some() {
-            self.finish(scan, sums, &mut stepped);
+            self.finish(scan, own, &mut stepped);
         }
         stepped
     }
 
-    /// What was learnt of the open block alone goes into the sums: it will not be kept.
-    fn join_apart(&mut self, sums: &Mutex<Sums>, stepped: &mut Stepped) {
-        let Some(apart) = self.apart.take() else { return };
-        let mut sums = sums.lock();
-        if let Err(fault) = sums.merge(&apart.sums) {
+    /// What was learnt of the open block alone goes into the sums.
+    fn join(&self, own: &Slot, stepped: &mut Stepped) -> Option<Sums> {
+        let joined = own.join_apart();
+        stepped.bytes = own.sums.lock().bytes();
+        joined.unwrap_or_else(|fault| {
             stepped.too_large = Some(fault);
-        }
-        stepped.bytes = sums.bytes();
+            None
+        })
     }
 
     /// The open block is done with: what was learnt of it alone goes into the sums, and is kept if it is all.
-    fn finish(&mut self, scan: &Running, sums: &Mutex<Sums>, stepped: &mut Stepped) {
+    fn finish(&mut self, scan: &Running, own: &Slot, stepped: &mut Stepped) {
         let (Some(open), apart) = (self.open.take(), self.apart.take()) else { return };
         let Some(apart) = apart else { return };
-        let mut sums = sums.lock();
-        if let Err(fault) = sums.merge(&apart.sums) {
-            stepped.too_large = Some(fault);
-        }
-        stepped.bytes = sums.bytes();
-        drop(sums);
+        let learnt = self.join(own, stepped);
         if stepped.outcome == Some(Outcome::Scanned) {
             // Merged into an empty state it is rid of what stepping left in it.
             let mut state = self.machine(scan).new_state();
-            if let Sums::One(learnt) = &apart.sums
+            if let Some(Sums::One(learnt)) = &learnt
                 && state.merge(learnt).is_ok()
             {
                 scan.keep(&open.unit, apart.key, Learnt { state, matched: apart.matched });

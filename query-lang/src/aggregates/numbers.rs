@@ -225,6 +225,16 @@ impl Kept {
             }
             Kept::Extremes(states) => {
                 grow(states, slots.count);
+                if slots.count > within.count() {
+                    // Few rows for many slots: only theirs are looked at.
+                    integers.each(within, slots, |slot, value| {
+                        if let Some(state) = states.get_mut(slot as usize) {
+                            let value = Number::Int(value);
+                            Extremes::join(state, Extremes { least: value, greatest: value });
+                        }
+                    });
+                    return;
+                }
                 // What is known already is widened, which a batch then seldom does.
                 let known = |state: &Option<Extremes>| state.map_or(Range::NONE, Extremes::range);
                 let mut ranges: Vec<Range> = states.iter().map(known).collect();

@@ -83,7 +83,7 @@ impl<'a> Packed<'a> {
         let parents = if slots.single().is_some() { 1 } else { slots.count as u64 };
         let sizes = columns.iter().map(|column| u64::from(column.size()));
         let combinations = sizes.clone().try_fold(parents, u64::checked_mul)?;
-        if combinations > DENSE_MAX.min(DENSE_LEAST.max(DENSE_PER_ROW * input.rows as u64)) {
+        if combinations > DENSE_MAX.min(DENSE_LEAST.max(DENSE_PER_ROW * input.within.count() as u64)) {
             return None;
         }
         let combinations = combinations as usize;

@@ -5,8 +5,9 @@ use std::ops::Range;
 use crate::aggregates::AggregateState;
 use crate::record::{RowsError, Selection, Timeline};
 
-/// Runs are not worth it when they have fewer rows on average.
-const ROWS_PER_RUN: usize = 256;
+/// Runs are not worth it when they have fewer rows on average: what an aggregate does once a step it does once a run,
+/// and some of that is as long as the block.
+const ROWS_PER_RUN: usize = 2_048;
 /// But so many may always be tried.
 const RUNS_LEAST: usize = 4;
 

@@ -11,7 +11,7 @@ pub struct Explained {
     pub plan: Vec<String>,
     /// Sealed segments.
     pub segments: u64,
-    /// Blocks in them, and those of which something is left.
+    /// Blocks in them.
     pub blocks: u64,
     /// Blocks of which something is left.
     pub blocks_left: u64,
@@ -23,9 +23,11 @@ pub struct Explained {
     pub granules_pruned_by_facts: u64,
     /// Granules that the gram index rules out.
     pub granules_pruned_by_index: u64,
-    /// Granules that would be read.
+    /// Granules that are left; they are read unless facts or kept states say all that is asked.
     pub granules_left: u64,
-    /// Events not sealed yet, which are read always.
+    /// Indexes that are damaged: nothing was ruled out by them.
+    pub indexes_damaged: u64,
+    /// Events not sealed yet, which no index knows.
     pub head_events: u64,
     /// Raw bytes of the sealed events.
     pub raw_bytes: u64,
@@ -51,6 +53,7 @@ impl Explained {
             granules_pruned_by_facts: found.granules_by_facts,
             granules_pruned_by_index: found.granules_by_index,
             granules_left: found.granules_left,
+            indexes_damaged: found.indexes_damaged,
             head_events: found.head_events,
             raw_bytes: found.raw_bytes,
             stored_bytes: found.stored_bytes,
