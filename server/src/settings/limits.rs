@@ -3,8 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits that mean "off" when they are zero.
-pub(super) const MAY_BE_ZERO: [&str; 4] =
-    ["query.scan_threads", "storage.retention_seconds", "storage.retention_bytes", "storage.min_free_bytes"];
+pub(super) const MAY_BE_ZERO: [&str; 6] = [
+    "query.state_cache_bytes",
+    "storage.block_cache_bytes",
+    "query.scan_threads",
+    "storage.retention_seconds",
+    "storage.retention_bytes",
+    "storage.min_free_bytes",
+];
 
 /// Limits of connections, in the accept loop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,7 +36,7 @@ impl Block {
         }
         let is_contains = matcher.as_contains().is_some_and(|literal| !literal.is_empty());
         let mut found = match &may {
-            Some(may) if is_contains => may.clone(),
+            Some(may) if is_contains => self.settle_bytes(matcher, may)?,
             _ => self.search_texts(matcher, texts)?,
         };
         let wanted = Wanted { matcher, needle: needle.as_ref(), within, plain: texts, apart: false };
@@ -53,9 +53,38 @@ impl Block {
         needle: Option<&Needle>,
         within: &Selection,
     ) -> Result<Option<Selection>, Corrupt> {
-        // What is no text is tested as the text it is shown as.
-        let needle = needle.filter(|_| !self.has_bytes());
-        needle.map(|needle| self.search_needle(needle, within)).transpose()
+        let Some(needle) = needle else { return Ok(None) };
+        if !self.has_bytes() {
+            return self.search_needle(needle, within).map(Some);
+        }
+        // What is no text is tested as the text it is shown as: those rows may match.
+        let mut bytes = self.rows_of_bytes()?;
+        bytes.intersect(within);
+        let mut texts = within.clone();
+        texts.subtract(&bytes);
+        let mut may = self.search_needle(needle, &texts)?;
+        may.union(&bytes);
+        Ok(Some(may))
+    }
+
+    /// Of the rows `may` that may contain a literal, those that do: only what is no text is in doubt.
+    fn settle_bytes(&self, matcher: &TextMatcher, may: &Selection) -> Result<Selection, Corrupt> {
+        if !self.has_bytes() {
+            return Ok(may.clone());
+        }
+        let mut bytes = self.rows_of_bytes()?;
+        bytes.intersect(may);
+        let mut found = may.clone();
+        found.subtract(&bytes);
+        found.union(&self.search_texts(matcher, &bytes)?);
+        Ok(found)
+    }
+
+    /// The rows whose raw text is not UTF-8.
+    fn rows_of_bytes(&self) -> Result<Selection, Corrupt> {
+        let ranks = self.raw.skeletons()?.ranks(self.body())?;
+        let is_bytes = |code: u32| self.raw.kinds.get(code as usize) == Some(&TextKind::Bytes);
+        Ok(Selection::from_fn(self.rows(), |row| ranks.codes.get(row).is_some_and(|code| is_bytes(*code))))
     }
 
     /// The rows whose raw text, which is UTF-8, contains `needle`, found on what is stored.
