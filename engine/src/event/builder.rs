@@ -63,7 +63,7 @@ impl EventBatchBuilder {
         self
     }
 
-    /// Reads times without a year as the ones nearest to `nanos` since the epoch, instead of to the clock.
+    /// Reads times without a year as the latest up to 8 days after `nanos` since the epoch, instead of the clock.
     #[must_use]
     pub fn with_reference(mut self, nanos: i64) -> EventBatchBuilder {
         self.reference_nanos = nanos;

@@ -50,7 +50,7 @@ pub struct DecodeOptions {
     /// Fields that every event gets, as names and values.
     pub fields: Vec<(String, String)>,
     /// When the body arrived, nanoseconds since the epoch: the time of events that have none, and the year of those
-    /// without one is the nearest to it.
+    /// without one is the latest up to 8 days after it.
     pub arrival_nanos: i64,
 }
 

@@ -14,8 +14,8 @@ pub use civil::NANOS_PER_SECOND;
 const MAX_DETECT_BYTES: usize = 128;
 
 /// The time that a value says: RFC 3339 and its relatives, a date alone (its midnight), seconds, milliseconds, microseconds or nanoseconds since
-/// the epoch by magnitude, or whatever [`detect`] finds at its front. Times without a year are the nearest to
-/// `reference_nanos`.
+/// the epoch by magnitude, or whatever [`detect`] finds at its front. Times without a year are the latest up to 8 days
+/// after `reference_nanos`.
 #[must_use]
 pub fn parse(value: &str, reference_nanos: i64) -> Option<i64> {
     let bytes = value.as_bytes();

@@ -34,7 +34,7 @@ pub(super) fn common_log(bytes: &[u8]) -> Option<(i64, usize)> {
 }
 
 /// `May 17 10:05:03`, `May  7 10:05:03.123`, `May 17 2015 10:05:03` or `Sun May 17 10:05:03 2015` at the front of
-/// `bytes`. Without a year, the one that brings the time nearest to `reference_nanos`.
+/// `bytes`. Without a year, the latest one that is at most [`AHEAD_NANOS`] ahead of `reference_nanos`.
 pub(super) fn at_front(bytes: &[u8], reference_nanos: i64) -> Option<i64> {
     let weekday = bytes.get(..3).is_some_and(|name| WEEKDAYS.iter().any(|day| *day == name));
     let start = match bytes.get(3)? {
@@ -67,14 +67,18 @@ pub(super) fn at_front(bytes: &[u8], reference_nanos: i64) -> Option<i64> {
     }
     match year {
         Some(year) => Written { year: i64::from(year), ..written }.nanos_since_epoch(),
-        None => nearest(written, reference_nanos),
+        None => latest(written, reference_nanos),
     }
 }
 
-fn nearest(written: Written, reference_nanos: i64) -> Option<i64> {
+/// How far ahead of the reference a time without a year may be: clocks differ, and zones are not always told. Logs are
+/// of the past beyond that, and the language's own `parseTimestamp` reads them so.
+const AHEAD_NANOS: i64 = 8 * 86_400 * 1_000_000_000;
+
+fn latest(written: Written, reference_nanos: i64) -> Option<i64> {
     let this = year_of(reference_nanos);
-    // The leap years around decide about a 29th of February.
-    let years = (this - 4)..=(this + 4);
+    // The leap years before decide about a 29th of February.
+    let years = (this - 8)..=(this + 1);
     let times = years.filter_map(|year| Written { year, ..written }.nanos_since_epoch());
-    times.min_by_key(|time| time.abs_diff(reference_nanos))
+    times.filter(|time| *time <= reference_nanos.saturating_add(AHEAD_NANOS)).max()
 }
