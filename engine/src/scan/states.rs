@@ -20,7 +20,7 @@ use super::Part;
 /// Most bytes of kept states, unless a limit is set.
 pub const STATE_CACHE_BYTES: usize = 64 << 20;
 /// A state that takes more bytes is not kept: learning it apart and merging it costs more than it spares.
-pub const KEPT_STATE_BYTES: usize = 256 << 10;
+pub const KEPT_STATE_BYTES: usize = 512 << 10;
 /// Nor is one that takes more than this part of the limit.
 const LARGEST_SHARE: usize = 64;
 /// What an entry takes besides its state, bytes: its places in the tables, what allocations are rounded up to.
