@@ -116,7 +116,8 @@ impl Running {
             bytes: AtomicUsize::new(0),
             busy: AtomicBool::new(false),
         });
-        let keeps = layout == Layout::One && !options.stream;
+        // Streams too: what has a key is learnt by an aggregate, and hands out no rows on its way.
+        let keeps = layout == Layout::One;
         let states = options.states.clone().filter(|states| keeps && !states.is_off());
         let states = states.and_then(|states| Some((states, program.state_key(&context)?)));
         let running = Running {
