@@ -116,15 +116,11 @@ impl Comparison {
     }
 
     fn measure(&self, server: &Server, kind: &Kind, raw: &Path) -> anyhow::Result<QueryRow> {
-        let mut times = Vec::new();
         let mut answer = Vec::new();
-        for run in 0..=self.runs {
-            let before = server.cpu()?;
+        let weir = server.median_cost(self.runs, |_| {
             answer = server.query("default", &kind.query).with_context(|| kind.query.clone())?;
-            if run > 0 {
-                times.push(server.cpu()?.saturating_sub(before));
-            }
-        }
+            Ok(())
+        })?;
         let ours = count_of(&answer);
         let (rg, wrong) = match &kind.rg {
             Some(args) => {
@@ -133,14 +129,7 @@ impl Comparison {
             }
             None => (None, false),
         };
-        Ok(QueryRow {
-            name: kind.name,
-            weir: clock::median(times),
-            rg,
-            count: ours,
-            wrong,
-            target: kind.target,
-        })
+        Ok(QueryRow { name: kind.name, weir, rg, count: ours, wrong, target: kind.target })
     }
 
     fn rg(&self, args: &[String], raw: &Path) -> anyhow::Result<(Duration, String)> {

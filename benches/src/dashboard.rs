@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::clock;
 use crate::compare::{COLD, Comparison};
 use crate::corpus::{Corpus, START_NANOS};
 use crate::report::{millis, ratio};
@@ -80,16 +79,10 @@ fn cost<'q>(
     runs: usize,
     ask: impl Fn(usize) -> (&'q str, i64, i64),
 ) -> anyhow::Result<Duration> {
-    let mut times = Vec::new();
-    for run in 0..=runs {
+    server.median_cost(runs, |run| {
         let (query, start, end) = ask(run);
-        let before = server.cpu()?;
-        server.query_within("default", query, start, Some(end))?;
-        if run > 0 {
-            times.push(server.cpu()?.saturating_sub(before));
-        }
-    }
-    Ok(clock::median(times))
+        server.query_within("default", query, start, Some(end)).map(drop)
+    })
 }
 
 const JOBS: &str = "/api/v1/repositories/default/queryjobs";

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use weir_server::generate::{Dataset, Generator};
 
-use crate::clock;
 use crate::compare::{COLD, folder_bytes};
 use crate::corpus::START_NANOS;
 use crate::report::{millis, ratio};
@@ -99,18 +98,8 @@ fn measure(weir: &Path, data: &Path, bytes: u64, runs: usize) -> anyhow::Result<
     let ready = begun.elapsed();
     let idle = server.memory_bytes();
     server.settle()?;
-    let mut queries = Vec::new();
-    for (_, query) in QUERIES {
-        let mut times = Vec::new();
-        for run in 0..=runs {
-            let before = server.cpu()?;
-            server.query("default", query)?;
-            if run > 0 {
-                times.push(server.cpu()?.saturating_sub(before));
-            }
-        }
-        queries.push(clock::median(times));
-    }
+    let costs = QUERIES.iter().map(|(_, query)| server.query_cost(query, runs));
+    let queries = costs.collect::<Result<_, _>>()?;
     let scanned = server.memory_bytes();
     server.stop()?;
     Ok(Measured { bytes: sent, ingest, ready, queries, disk: folder_bytes(data, "seg")?, idle, scanned })

@@ -68,6 +68,34 @@ impl Server {
         clock::of_process(self.child.id())
     }
 
+    /// Median CPU time of `runs` calls of `ask`, which is given their numbers, after one that does not count.
+    ///
+    /// # Errors
+    /// Those of `ask`, and when the server has ended.
+    pub fn median_cost(
+        &self,
+        runs: usize,
+        mut ask: impl FnMut(usize) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Duration> {
+        let mut times = Vec::new();
+        for run in 0..=runs {
+            let before = self.cpu()?;
+            ask(run)?;
+            if run > 0 {
+                times.push(self.cpu()?.saturating_sub(before));
+            }
+        }
+        Ok(clock::median(times))
+    }
+
+    /// Median CPU time of `runs` runs of a query over everything, after one that does not count.
+    ///
+    /// # Errors
+    /// As [`Server::query`].
+    pub fn query_cost(&self, query: &str, runs: usize) -> anyhow::Result<Duration> {
+        self.median_cost(runs, |_| self.query("default", query).map(drop))
+    }
+
     /// Sends `body` and returns the answer's bytes.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use weir_server::generate::{Dataset, Generator};
 
-use crate::clock;
 use crate::compare::{COLD, folder_bytes};
 use crate::corpus::START_NANOS;
 use crate::report::{millis, ratio};
@@ -81,18 +80,8 @@ fn measure(weir: &Path, data: &Path, events: u64, runs: usize, values: u64) -> a
     server.stop()?;
     let server = Server::start_with(weir, data, COLD)?;
     server.settle()?;
-    let cost = |query: &str| -> anyhow::Result<Duration> {
-        let mut times = Vec::new();
-        for run in 0..=runs {
-            let before = server.cpu()?;
-            server.query("default", query)?;
-            if run > 0 {
-                times.push(server.cpu()?.saturating_sub(before));
-            }
-        }
-        Ok(clock::median(times))
-    };
-    let (needle, chosen) = (cost(NEEDLE)?, cost("#device=\"dev-0\" | count()")?);
+    let needle = server.query_cost(NEEDLE, runs)?;
+    let chosen = server.query_cost("#device=\"dev-0\" | count()", runs)?;
     let idle = server.memory_bytes();
     server.stop()?;
     Ok(Measured { ingest, disk: folder_bytes(data, "seg")?, peak, idle, needle, chosen })
