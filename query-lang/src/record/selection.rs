@@ -80,12 +80,14 @@ impl Selection {
     }
 
     /// Whether `row` is chosen; a row out of range is not.
+    #[inline]
     #[must_use]
     pub fn contains(&self, row: usize) -> bool {
         self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
     /// Chooses `row`; a row out of range is ignored.
+    #[inline]
     pub fn insert(&mut self, row: usize) {
         if row < self.rows {
             self.words[row / 64] |= 1 << (row % 64);
@@ -101,13 +103,19 @@ impl Selection {
 
     /// Chooses every row of `range`, cut to what there is.
     pub fn insert_range(&mut self, range: std::ops::Range<usize>) {
-        let (mut at, end) = (range.start, range.end.min(self.rows));
-        while at < end {
-            let stop = end.min((at / 64 + 1) * 64);
-            let ones = u64::MAX >> (64 - (stop - at));
-            self.words[at / 64] |= ones << (at % 64);
-            at = stop;
+        let (start, end) = (range.start, range.end.min(self.rows));
+        if start >= end {
+            return;
         }
+        let (first, last) = (start / 64, (end - 1) / 64);
+        let (front, back) = (u64::MAX << (start % 64), u64::MAX >> (63 - (end - 1) % 64));
+        if first == last {
+            self.words[first] |= front & back;
+            return;
+        }
+        self.words[first] |= front;
+        self.words[first + 1..last].fill(u64::MAX);
+        self.words[last] |= back;
     }
 
     /// Keeps the rows `keep` holds for; rows not chosen are not asked about.
@@ -132,9 +140,11 @@ impl Selection {
 
     /// The rows in both.
     pub fn intersect(&mut self, other: &Selection) {
-        for (mine, theirs) in self.words.iter_mut().zip(other.words.iter().chain(std::iter::repeat(&0))) {
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
             *mine &= theirs;
         }
+        // What the other does not have, neither have both.
+        self.words.iter_mut().skip(other.words.len()).for_each(|mine| *mine = 0);
     }
 
     /// The rows in either.

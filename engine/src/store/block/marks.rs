@@ -119,19 +119,47 @@ fn runs(set: &Selection) -> Vec<std::ops::Range<usize>> {
     runs
 }
 
-/// The places in the ascending list `values` of those that are wanted.
+/// The places in the ascending list `values` of those that are wanted. What is wanted of a block is granules for the
+/// most part, of which only the ends are looked for.
 fn places_of(values: &[u16], wanted: &Selection) -> Selection {
     let mut places = Selection::none(values.len());
-    for run in runs(wanted) {
-        let first = values.partition_point(|value| usize::from(*value) < run.start);
-        let own = values.get(first..).unwrap_or_default().iter();
-        for (place, value) in (first..).zip(own.take_while(|value| usize::from(**value) < run.end)) {
+    let (mut word, mut at) = (0, 0);
+    for run in wanted.words().chunk_by(|a, b| a == b || is_mixed(*a) && is_mixed(*b)) {
+        let (first, mixed) = (word * 64, run.first().is_some_and(|word| is_mixed(*word)));
+        word += run.len();
+        if run.first() == Some(&0) {
+            continue;
+        }
+        let start = at + behind(values.get(at..).unwrap_or_default(), first);
+        at = start + behind(values.get(start..).unwrap_or_default(), word * 64);
+        if !mixed {
+            places.insert_range(start..at);
+            continue;
+        }
+        for (place, value) in (start..).zip(values.get(start..at).unwrap_or_default()) {
             if wanted.contains(usize::from(*value)) {
                 places.insert(place);
             }
         }
     }
     places
+}
+
+/// Some bits of the word are ones, not all.
+fn is_mixed(word: u64) -> bool {
+    word != 0 && word != u64::MAX
+}
+
+/// How many of the ascending `values` are less than `bound`, looked for in ever longer steps (Bentley, Yao 1976): what
+/// is asked for next is near.
+fn behind(values: &[u16], bound: usize) -> usize {
+    let mut reach = 1;
+    while values.get(reach - 1).is_some_and(|value| usize::from(*value) < bound) {
+        reach *= 2;
+    }
+    let from = reach / 2;
+    let near = values.get(from..reach.min(values.len())).unwrap_or_default();
+    from + near.partition_point(|value| usize::from(*value) < bound)
 }
 
 /// The search of the texts of skeletons.
@@ -242,5 +270,31 @@ impl Marking<'_> {
         let times = self.times.ok_or(Corrupt("relative column without times"))?;
         let ranks = self.skeletons.ranks(self.source)?;
         Ok(self.skeletons.times_of(column, ranks.codes(0..times.len()), times))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_wanted_values() {
+        let sets: [&dyn Fn(usize) -> bool; 7] = [
+            &|_| true,
+            &|_| false,
+            &|value| value % 2 == 0,
+            &|value| value / 1_024 % 2 == 1,
+            &|value| (70..200).contains(&value) || value > 4_990,
+            &|value| value / 64 % 3 == 0 || value % 5 == 0,
+            &|value| value == 4_999,
+        ];
+        for step in [1, 2, 7, 100, 6_000] {
+            let values: Vec<u16> = (step / 2..5_000).step_by(step).map(|value| value as u16).collect();
+            for (index, set) in sets.iter().enumerate() {
+                let wanted = Selection::from_fn(5_000, set);
+                let expected = Selection::from_fn(values.len(), |place| set(usize::from(values[place])));
+                assert_eq!(places_of(&values, &wanted), expected, "set {index}, every {step}");
+            }
+        }
     }
 }
