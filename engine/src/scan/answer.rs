@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use weir_query::machine::{Machine, StepError};
 use weir_query::result::ResultTable;
 
-use super::running::{Running, Slot};
+use super::running::Running;
 use super::sink::{Layout, Sums};
 use super::{NextRows, ScanEnd, ScanError, ScanProgress, ScanResult};
 
@@ -19,6 +19,17 @@ pub(super) struct End {
     pub(super) first_turn: Option<Instant>,
     table_appended: bool,
     waker: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// A partial result is given again for so many times as long as it took to make: merging and finishing hundreds of
+/// thousands of groups, during which the threads that learn them wait, then takes a ninth of the scan at most.
+const PARTIAL_KEPT_FOR: u32 = 8;
+
+/// The last partial result.
+pub(super) struct Partial {
+    table: ResultTable,
+    made: Instant,
+    took: Duration,
 }
 
 impl Running {
@@ -110,8 +121,7 @@ impl Running {
     /// A machine that may hold what all threads hold together, and as much again for the later steps: a scan that
     /// went over its budget, by a group of granules at most, still has an answer.
     fn finisher(&self) -> Machine {
-        let apart = |slot: &Slot| slot.apart.lock().as_ref().map_or(0, Sums::bytes);
-        let held: usize = self.slots.iter().map(|slot| slot.sums.lock().bytes() + apart(slot)).sum();
+        let held = self.bytes();
         let mut context = self.context.clone();
         context.max_state_bytes = context.max_state_bytes.max(held).saturating_mul(2);
         Machine::new(Arc::clone(&self.program), context)
@@ -147,7 +157,19 @@ impl Running {
     }
 
     pub(super) fn partial(&self) -> Result<ResultTable, ScanError> {
-        if self.is_ended() { self.result().map(|result| result.table) } else { self.finish() }
+        if self.is_ended() {
+            return self.result().map(|result| result.table);
+        }
+        let mut last = self.partial.lock();
+        if let Some(last) = &*last
+            && last.made.elapsed() < last.took * PARTIAL_KEPT_FOR
+        {
+            return Ok(last.table.clone());
+        }
+        let begun = Instant::now();
+        let table = self.finish()?;
+        *last = Some(Partial { table: table.clone(), made: Instant::now(), took: begun.elapsed() });
+        Ok(table)
     }
 
     /// The result; only to be asked for after the end. Computed once; the states are let go then.

@@ -9,7 +9,7 @@ use weir_query::machine::{Context, Machine, StepError};
 use weir_query::program::{Program, ScanOrder};
 use weir_query::record::{OrderKey, Selection};
 
-use super::answer::End;
+use super::answer::{End, Partial};
 use super::plan::{Bounds, Plan, Unit, Verdict};
 use super::sink::{Layout, Sums};
 use super::states::{Learnt, StateCache, StateKey};
@@ -46,6 +46,7 @@ pub(super) struct Running {
     pub(super) ended: AtomicBool,
     pub(super) end: Mutex<End>,
     pub(super) changed: Condvar,
+    pub(super) partial: Mutex<Option<Partial>>,
     pub(super) result: Mutex<Option<Result<ScanResult, ScanError>>>,
 }
 
@@ -143,6 +144,7 @@ impl Running {
             ended: AtomicBool::new(false),
             end: Mutex::new(End::default()),
             changed: Condvar::new(),
+            partial: Mutex::new(None),
             result: Mutex::new(None),
         };
         missing.into_iter().for_each(|reason| running.warn(reason));
@@ -358,7 +360,7 @@ impl Running {
             self.narrow(horizon);
         }
         own.bytes.store(stepped.bytes, Ordering::Relaxed);
-        let bytes: usize = self.slots.iter().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum();
+        let bytes = self.bytes();
         if bytes > self.max_state_bytes {
             self.warn(format!(
                 "query state of {bytes} bytes is over its limit of {}; the answer is over what was read until then",
@@ -379,6 +381,11 @@ impl Running {
         if let Some(outcome) = stepped.outcome {
             self.finish_unit(slot, outcome);
         }
+    }
+
+    /// Bytes of memory that all threads' states hold, as of their last group of granules.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum()
     }
 
     fn finish_unit(&self, slot: usize, outcome: Outcome) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use weir_query::machine::{Machine, StepError};
 use weir_query::program::ScanOrder;
 use weir_query::record::{OrderKey, Rows, RowsError, Selection};
@@ -200,11 +200,22 @@ impl Work {
                 let passed = machine.passed();
                 // Only one of the two is locked here: whoever locks both begins with the sums.
                 let done = match self.apart {
-                    Some(_) => match &mut *own.apart.lock() {
-                        Some(apart) => step_rows(scan, machine, open, within, apart, &mut stepped),
-                        None => Ok(()),
-                    },
-                    None => step_rows(scan, machine, open, within, &mut own.sums.lock(), &mut stepped),
+                    Some(_) => {
+                        let mut apart = own.apart.lock();
+                        let done = match &mut *apart {
+                            Some(apart) => step_rows(scan, machine, open, within, apart, &mut stepped),
+                            None => Ok(()),
+                        };
+                        MutexGuard::unlock_fair(apart);
+                        done
+                    }
+                    None => {
+                        let mut sums = own.sums.lock();
+                        let done = step_rows(scan, machine, open, within, &mut sums, &mut stepped);
+                        // Who waits for a partial result gets it before the next group.
+                        MutexGuard::unlock_fair(sums);
+                        done
+                    }
                 };
                 stepped.stats.events_matched = machine.passed() - passed;
                 done

@@ -1,5 +1,7 @@
 //! `groupBy`: a slot of the function inside for each key.
 
+use std::cmp::Ordering;
+
 use super::body::{Body, Run};
 use super::counts::count_table;
 use super::keys::KeyTable;
@@ -11,6 +13,9 @@ use crate::record::ColumnBuilder;
 
 /// Groups held at least, however small the limit, so that the greatest can be told from the others.
 const CAPACITY_MIN: usize = 262_144;
+
+/// Parent, [`KeyTable::prefix`] and number of a group.
+type Place = (u32, u64, u32);
 
 /// Groups, a function's state each.
 #[derive(Clone, Debug)]
@@ -107,27 +112,27 @@ impl Groups {
     /// The groups of the result: of each slot those with the most rows, listed by key.
     fn shown(&self, count: usize, run: &mut Run<'_>) -> Vec<u32> {
         let groups = self.keys.groups();
-        let mut shown = match self.keys.kept() {
+        let shown = match self.keys.kept() {
             Some((keep, _)) => keep,
             None => super::counts::all_slots(groups.len()),
         };
-        let of = |group: &u32| groups.get(*group as usize);
-        shown.retain(|group| of(group).is_some_and(|group| (group.parent as usize) < count));
-        let parent = |group: &u32| of(group).map_or(NO_SLOT, |group| group.parent);
-        let rows = |group: &u32| of(group).map_or(0, |group| group.rows);
-        let by_key = |a: &u32, b: &u32| self.keys.compare(*a as usize, *b as usize);
-        let all = shown.len();
+        let rows = |group: &u32| groups.get(*group as usize).map_or(0, |group| group.rows);
+        let place = |group: u32| {
+            let parent = groups.get(group as usize)?.parent;
+            ((parent as usize) < count).then(|| (parent, self.keys.prefix(group as usize), group))
+        };
+        let mut places: Vec<Place> = shown.into_iter().filter_map(place).collect();
+        let by_key =
+            |a: &Place, b: &Place| a.1.cmp(&b.1).then_with(|| self.keys.compare(a.2 as usize, b.2 as usize));
+        let all = places.len();
         if all > self.limit {
-            shown.sort_unstable_by(|a, b| {
-                parent(a).cmp(&parent(b)).then_with(|| rows(b).cmp(&rows(a))).then_with(|| by_key(a, b))
-            });
-            let (mut last, mut taken) = (NO_SLOT, 0);
-            shown.retain(|group| {
-                taken = if parent(group) == last { taken + 1 } else { 1 };
-                last = parent(group);
-                taken <= self.limit
-            });
+            places.sort_unstable_by_key(|place| place.0);
+            let by_rows = |a: &Place, b: &Place| rows(&b.2).cmp(&rows(&a.2)).then_with(|| by_key(a, b));
+            let slots = places.chunk_by_mut(|a, b| a.0 == b.0);
+            places = slots.flat_map(|slot| first(slot, self.limit, by_rows).iter().copied()).collect();
         }
+        places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| by_key(a, b)));
+        let shown: Vec<u32> = places.into_iter().map(|place| place.2).collect();
         if self.keys.overflowed() || shown.len() < all {
             let kept: u64 = shown.iter().map(rows).sum();
             let more = if self.keys.overflowed() || all < groups.len() { "more than " } else { "" };
@@ -139,9 +144,17 @@ impl Groups {
                 self.keys.rows(),
             ));
         }
-        shown.sort_unstable_by(|a, b| parent(a).cmp(&parent(b)).then_with(|| by_key(a, b)));
         shown
     }
+}
+
+/// The `limit` of `all` that come first by `order`, in any order: found without sorting what is left out, which may be
+/// millions.
+fn first<T>(all: &mut [T], limit: usize, order: impl FnMut(&T, &T) -> Ordering) -> &[T] {
+    if all.len() > limit {
+        all.select_nth_unstable_by(limit, order);
+    }
+    all.get(..limit).unwrap_or(all)
 }
 
 /// The rows of `inner`, whose slots are the groups of `keys`, with the keys before them, for the groups `shown` in

@@ -13,7 +13,7 @@ use hashbrown::{HashMap, HashTable};
 
 use super::direct::Direct;
 use super::slots::NO_SLOT;
-use crate::value::order::natural;
+use crate::value::order::{natural, natural_prefix};
 
 /// The groups seen, by parent slot and key.
 #[derive(Clone, Debug)]
@@ -106,6 +106,11 @@ impl KeyTable {
             .map(|(a, b)| natural(a, b))
             .find(|order| order.is_ne())
             .unwrap_or(std::cmp::Ordering::Equal)
+    }
+
+    /// The beginning of a group's place in that order: [`KeyTable::compare`] tells where it is the same.
+    pub(super) fn prefix(&self, group: usize) -> u64 {
+        self.texts(group).next().map_or(0, natural_prefix)
     }
 
     /// Bytes held.

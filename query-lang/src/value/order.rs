@@ -101,6 +101,27 @@ pub fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// The beginning of a value's place in [`natural`] order: of two values, that with the lower beginning comes first; with
+/// the same, [`natural`] tells. Sorting by it reads each value once instead of at each comparison.
+#[must_use]
+pub fn natural_prefix(text: &str) -> u64 {
+    const TEXT: u64 = 1 << 63;
+    match Number::parse(text) {
+        Some(number) => {
+            // The bits of doubles are in their order when the sign is turned, and those below zero wholly. Rounding to
+            // a double keeps the order, too.
+            let bits = number.to_f64().to_bits();
+            let ordered = if bits >> 63 == 0 { bits | TEXT } else { !bits };
+            ordered >> 1
+        }
+        None => {
+            let mut first = [0; 8];
+            first.iter_mut().zip(text.bytes()).for_each(|(into, byte)| *into = byte);
+            TEXT | (u64::from_be_bytes(first) >> 1)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +159,50 @@ mod tests {
             sorted(SortType::Hex, false, &[Some("0xff"), Some("10"), Some("zz"), Some("A"), None]),
             [Some("A"), Some("10"), Some("0xff"), Some("zz"), None]
         );
+    }
+
+    #[test]
+    fn prefixes_are_in_natural_order() {
+        let values = [
+            "",
+            " ",
+            "a",
+            "abcdefg",
+            "abcdefgh",
+            "abcdefgi",
+            "b",
+            "\u{10ffff}",
+            "z\0",
+            "z",
+            "-",
+            "1e400",
+            "0x10",
+            "-1e300",
+            "-2",
+            "-1.5",
+            "-1",
+            "-0.0",
+            "0",
+            "1e-300",
+            "0.1",
+            "1",
+            "1.0",
+            "9",
+            "10",
+            "9007199254740992",
+            "9007199254740993",
+            "170141183460469231731687303715884105727",
+            "1e300",
+            "8f05d19d593f9627",
+            "00",
+            "+7",
+        ];
+        for a in values {
+            for b in values {
+                let prefixes = natural_prefix(a).cmp(&natural_prefix(b));
+                assert!(prefixes.is_eq() || prefixes == natural(a, b), "{a:?} {b:?}");
+            }
+        }
     }
 
     #[test]
