@@ -96,6 +96,7 @@ impl Extract {
             && let Some(found) = view.matching(&self.field, &self.matcher, view.selection())?
         {
             view.set_selection(found);
+            view.narrow()?;
         }
         if self.repeat {
             return self.apply_repeat(view, scratch);

@@ -59,6 +59,10 @@ pub fn searches(steps: &[RowStep]) -> bool {
 
 impl RowStep {
     fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
+        if !matches!(self, RowStep::Filter(_) | RowStep::Function(RowFunction::Filter(_))) {
+            // What it writes has a slot a row of the view.
+            view.narrow()?;
+        }
         match self {
             RowStep::Filter(predicate) => predicate.apply(view, scratch),
             RowStep::Function(function) => function.apply(view, scratch),

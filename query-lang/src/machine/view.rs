@@ -31,7 +31,14 @@ pub struct View<'r> {
     visible: Option<Arc<[Arc<str>]>>,
     /// Columns fetched from the source, with the source rows they are good for. Shared by forks.
     fetched: Rc<RefCell<Fetched>>,
+    /// Columns picked from the source for rows numbered as here. Shared by forks until they renumber theirs.
+    picked: Rc<RefCell<HashMap<Arc<str>, Column>>>,
+    /// It is to be joined with other views of the same rows.
+    is_fork: bool,
 }
+
+/// With fewer rows in play than one in so many, steps see those alone.
+const FEW_ROWS: usize = 32;
 
 /// Columns by name, each with the rows it is good for.
 type Fetched = HashMap<Arc<str>, (Column, Selection)>;
@@ -60,6 +67,8 @@ impl<'r> View<'r> {
             written_order: Vec::new(),
             visible: None,
             fetched: Rc::default(),
+            picked: Rc::default(),
+            is_fork: false,
         }
     }
 
@@ -112,8 +121,23 @@ impl<'r> View<'r> {
             return Ok(Column::Missing { rows: self.rows });
         }
         let Some(origin) = &self.origin else { return self.fetch(name, within) };
+        if is_few(origin.len(), self.source.len()) {
+            return self.picked(name, origin);
+        }
         let column = self.fetch(name, &self.source_rows(within))?;
         Ok(column.gather(origin))
+    }
+
+    /// The values of field `name` of the source for the rows `origin`, which are all there are here.
+    fn picked(&self, name: &str, origin: &[u32]) -> Result<Column, RowsError> {
+        if let Some(column) = self.picked.borrow().get(name) {
+            return Ok(column.clone());
+        }
+        let name: Arc<str> = name.into();
+        let found = self.source.pick(std::slice::from_ref(&name), origin)?.pop();
+        let column = found.map_or(Column::Missing { rows: self.rows }, |(_, column)| column);
+        self.picked.borrow_mut().insert(name, column.clone());
+        Ok(column)
     }
 
     /// The fields `names` of the rows `rows`, in this order; fields that none of them has are left out. Nothing of the
@@ -255,10 +279,29 @@ impl<'r> View<'r> {
             *column = column.gather(picks);
         }
         self.rows = picks.len();
-        self.origin = Some(through(self.origin.as_ref(), picks));
-        self.parents = Some(through(self.parents.as_ref(), picks));
-        self.selection = Selection::all(self.rows);
+        self.renumber(picks);
         Ok(())
+    }
+
+    /// Lets go of the rows that are not in play, where few are: what comes then costs what those cost. A fork keeps
+    /// them, so that it can be joined with others row by row.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn narrow(&mut self) -> Result<(), RowsError> {
+        if self.is_fork || !is_few(self.selection.count(), self.rows) {
+            return Ok(());
+        }
+        let left: Vec<u32> = self.selection.iter().filter_map(|row| u32::try_from(row).ok()).collect();
+        self.multiply(&left)
+    }
+
+    /// Each row is the one of `rows` now; all are in play.
+    fn renumber(&mut self, rows: &[u32]) {
+        self.origin = Some(through(self.origin.as_ref(), rows));
+        self.parents = Some(through(self.parents.as_ref(), rows));
+        self.picked = Rc::default();
+        self.selection = Selection::all(rows.len());
     }
 
     /// The names of all fields some row may have, the source's first, without those taken away.
@@ -314,7 +357,7 @@ impl<'r> View<'r> {
     /// A view of the same rows with `within` in play, to try steps on.
     #[must_use]
     pub fn fork(&self, within: Selection) -> View<'r> {
-        View { selection: within, parents: None, ..self.clone() }
+        View { selection: within, parents: None, is_fork: true, ..self.clone() }
     }
 
     /// The rows of the view this was forked from, `within` in play then, that still have a row in play here.
@@ -342,6 +385,7 @@ impl<'r> View<'r> {
                     None => self.parents.take(),
                     Some(rows) => Some(through(self.parents.as_ref(), rows)),
                 };
+                only.is_fork = self.is_fork;
                 *self = only;
             }
             Err(forks) => {
@@ -387,9 +431,7 @@ impl<'r> View<'r> {
             }
         }
         self.rows = from.len();
-        self.origin = Some(through(self.origin.as_ref(), &rows));
-        self.parents = Some(through(self.parents.as_ref(), &rows));
-        self.selection = Selection::all(self.rows);
+        self.renumber(&rows);
         self.weave(&forks, |row| from.get(row).copied())
     }
 
@@ -453,6 +495,11 @@ impl<'r> View<'r> {
         self.fetched.borrow_mut().insert(name.into(), (column.clone(), within.clone()));
         Ok(column)
     }
+}
+
+/// Whether `some` of `all` rows are so few that the others are not worth a slot.
+fn is_few(some: usize, all: usize) -> bool {
+    some < all / FEW_ROWS
 }
 
 /// Where `rows` lead when `further` says where each row leads; `None`: to itself.

@@ -107,7 +107,7 @@ impl Block {
 
     fn raw_column(&self, within: &Selection) -> Result<Column, Corrupt> {
         if within.count() < self.rows() / SPARSE_ROWS {
-            return self.pick_raw_column(within);
+            return self.picked_column("@rawstring", within);
         }
         let mut arena = Vec::new();
         let mut spans = vec![TextSpan::MISSING; self.rows()];
@@ -180,10 +180,13 @@ impl Block {
             _ => {}
         }
         if pieces.iter().all(coded) {
-            self.coded_column(&pieces, within)
-        } else {
-            self.mixed(&sources, within)
+            return self.coded_column(&pieces, within);
         }
+        let apart = self.attributes.as_ref().is_some_and(|part| part.columns_of(name).is_some());
+        if !apart && within.count() < self.rows() / SPARSE_ROWS {
+            return self.picked_column(name, within);
+        }
+        self.mixed(&sources, within)
     }
 
     fn int_column(&self, piece: &Piece<'_>, within: &Selection) -> Result<Column, Corrupt> {

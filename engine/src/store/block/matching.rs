@@ -3,8 +3,11 @@
 use weir_query::compile::{Automaton, TextMatcher};
 use weir_query::record::{Column, Selection};
 
+use super::ask::Ask;
 use super::escapes::Wanted;
 use super::leaf::Cells;
+use super::literal::Plan;
+use super::marks::marks;
 use super::node::{Kind, Node, Ranks, Skeletons};
 use super::part::{Part, TextKind};
 use super::read::Block;
@@ -153,8 +156,9 @@ impl Block {
             for index in used {
                 let node = skeletons.columns.get(index as usize).ok_or(Corrupt("unknown column"))?;
                 let holds: Vec<bool> = columns.iter().map(|own| *own == Some(index)).collect();
-                let cells = cells(skeletons, &ranks, index, node, &holds, &left);
                 let escaped = part.escaped.get(index as usize) == Some(&true);
+                let may = if escaped { None } else { self.may_hold(node, matcher, &left)? };
+                let cells = cells(skeletons, &ranks, index, node, &holds, may.as_ref().unwrap_or(&left));
                 match if escaped { escapes.as_mut() } else { Some(&mut plain) } {
                     Some(walk) => decided.take(walk, node, Vec::new(), &cells)?,
                     None => cells.rows.iter().for_each(|row| decided.open.insert(*row as usize)),
@@ -164,6 +168,20 @@ impl Block {
             left.retain(|row| !ranks.codes.get(row).is_some_and(has));
         }
         Ok((decided.found, decided.open))
+    }
+
+    /// Those of `rows` whose value in `node` may match, by the literal that it must contain; `None` when nothing is
+    /// known, or not every row has a value in it.
+    fn may_hold(
+        &self,
+        node: &Node,
+        matcher: &TextMatcher,
+        rows: &Selection,
+    ) -> Result<Option<Selection>, Corrupt> {
+        let Some(needle) = needle_of(matcher).filter(|_| node.count == self.rows()) else { return Ok(None) };
+        let plan = Plan::of(node, &needle, Ask::inside(&needle), self.body())?;
+        let times = if node.is_relative() { Some(self.times()?) } else { None };
+        marks(node, &plan, &needle, self.body(), rows, times.as_deref().map(Vec::as_slice)).map(Some)
     }
 }
 

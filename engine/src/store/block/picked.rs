@@ -87,10 +87,10 @@ impl Block {
         Ok(columns)
     }
 
-    /// The column of raw texts for few rows: what lies between them is not read.
-    pub(super) fn pick_raw_column(&self, within: &Selection) -> Result<Column, Corrupt> {
+    /// The column of raw texts, or of a field that is in them alone, for few rows: what lies between them is not read.
+    pub(super) fn picked_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
         let rows: Vec<u32> = within.iter().map(|row| row as u32).collect();
-        let picked = self.pick_rows(&[Arc::from("@rawstring")], &rows)?;
+        let picked = self.pick_rows(&[Arc::from(name)], &rows)?;
         let Some((_, Column::Text(texts))) = picked.into_iter().next() else {
             return Ok(Column::Missing { rows: self.rows() });
         };

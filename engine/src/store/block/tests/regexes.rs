@@ -146,6 +146,15 @@ proptest! {
         let events: Vec<Event> = (0..rows).map(|_| event(next())).collect();
         check(&events);
     }
+
+    #[test]
+    fn fields_that_all_rows_have_agree_with_the_regex(seed in any::<u64>(), rows in 1usize..400) {
+        let events: Vec<Event> = (0..rows as u64)
+            .map(|row| seed.wrapping_add(row).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16)
+            .map(|draw| event(draw - draw / 9 % 8 * 9 + 63))
+            .collect();
+        check(&events);
+    }
 }
 
 #[test]
