@@ -62,10 +62,15 @@ impl<'a> Walk<'a> {
         let (from, len) = (self.ask.from, self.ask.len());
         for index in 0..self.pieces.len() {
             let piece = self.pieces.get(index).copied().unwrap_or_default();
-            if self.ask.fit == Fit::Inside && self.needle.find(piece).is_some() {
+            if self.ask.fit == Fit::Inside && piece.len() >= len && self.needle.find(piece).is_some() {
                 return Err(Alignments::Always);
             }
+            let last = piece.last().copied().unwrap_or_default();
             for cut in 1..=piece.len().min(len) {
+                // Most cuts fall away by one byte.
+                if !self.needle.has_at(from + cut - 1, last) {
+                    continue;
+                }
                 let end = piece.get(piece.len() - cut..).unwrap_or_default();
                 // A literal that ends with the piece stands inside it, which was looked at above.
                 let ends_here = cut == len && self.ask.fit == Fit::Inside;

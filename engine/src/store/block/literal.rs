@@ -90,6 +90,15 @@ impl Plan {
         })
     }
 
+    /// Whether the times of the rows of `node`, whose values are texts of rows, are needed to find what is asked.
+    pub(crate) fn asks_times(&self, node: &Node) -> bool {
+        match (self, &node.kind) {
+            (Plan::Skeletons(plan), Kind::Skeletons(node)) => plan.asks_times(node),
+            (Plan::Look(_), Kind::Skeletons(node)) => node.columns.iter().any(Node::is_relative),
+            _ => false,
+        }
+    }
+
     fn always(holds: bool) -> Plan {
         if holds { Plan::Always } else { Plan::Never }
     }
@@ -116,6 +125,8 @@ impl Plan {
             Plan::Never | Plan::Always => 0,
             Plan::Codes(_) => 1,
             Plan::Digits(_) => 2,
+            // A range is quickly asked, and leaves least.
+            Plan::Numbers(test) if test.is_one_range() => 2,
             Plan::Numbers(_) => 3,
             Plan::Runs(_) => 4,
             Plan::Skeletons(_) => 5,
@@ -174,12 +185,19 @@ impl Tests<'_> {
 }
 
 impl SkeletonPlan {
+    /// Whether what is asked of columns of `node` may hang on the times of their rows.
+    fn asks_times(&self, node: &Skeletons) -> bool {
+        let is_relative = |column: &Node| column.is_relative();
+        let asked = |(column, _): &(u32, Plan)| node.columns.get(*column as usize).is_some_and(is_relative);
+        self.tests.iter().any(asked) || !self.rebuild.is_empty() && node.columns.iter().any(is_relative)
+    }
+
     fn of(node: &Skeletons, needle: &Needle, ask: Ask, source: Source<'_>) -> Result<Plan, Corrupt> {
         let reaches: Vec<&Reach> =
             node.columns.iter().map(|column| Reach::of(column, source)).collect::<Result<_, _>>()?;
         let mut tests = Tests { node, needle, source, known: HashMap::default(), made: Vec::new() };
         let mut plan = SkeletonPlan { ask: Some(ask), ..SkeletonPlan::default() };
-        let mut terms: HashMap<Vec<usize>, Vec<u32>, foldhash::fast::FixedState> = HashMap::default();
+        let mut terms: Vec<(Vec<usize>, u32)> = Vec::new();
         for (code, skeleton) in node.skeletons.iter().enumerate() {
             let code = code as u32;
             let found = match alignments(skeleton, needle, ask, &reaches) {
@@ -201,14 +219,17 @@ impl SkeletonPlan {
                 plan.always.push(code);
                 continue;
             }
-            for term in own {
-                terms.entry(term).or_default().push(code);
-            }
+            terms.extend(own.into_iter().map(|term| (term, code)));
         }
         plan.tests = tests.made;
-        plan.terms = terms.into_iter().map(|(tests, skeletons)| Term { tests, skeletons }).collect();
-        // The order of a hash table is no order for work that stops early or fails.
-        plan.terms.sort_by(|a, b| (&a.skeletons, &a.tests).cmp(&(&b.skeletons, &b.tests)));
+        terms.sort_unstable();
+        for (tests, code) in terms {
+            match plan.terms.last_mut().filter(|last| last.tests == tests) {
+                Some(last) if last.skeletons.last() == Some(&code) => {}
+                Some(last) => last.skeletons.push(code),
+                None => plan.terms.push(Term { tests, skeletons: vec![code] }),
+            }
+        }
         Ok(if plan.terms.is_empty() && plan.rebuild.is_empty() && plan.always.is_empty() {
             Plan::Never
         } else if plan.always.len() == node.skeletons.len() {

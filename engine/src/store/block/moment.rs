@@ -9,6 +9,7 @@
 //!
 //! Days are counted after Howard Hinnant's `days_from_civil` and its inverse.
 
+use super::ask::Fit;
 use super::digits;
 use super::wire::{Corrupt, Reader, put_bytes};
 
@@ -50,6 +51,26 @@ pub(crate) struct Moment<'a> {
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 const DAY: i64 = 86_400;
+
+/// What may stand at a place of the texts of a layout.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Digit,
+    /// This byte, in either case.
+    Byte(u8),
+    /// A letter of a month.
+    Any,
+}
+
+impl Place {
+    fn admits(self, byte: u8) -> bool {
+        match self {
+            Place::Digit => byte.is_ascii_digit(),
+            Place::Byte(own) => own.eq_ignore_ascii_case(&byte),
+            Place::Any => true,
+        }
+    }
+}
 
 /// The date read last and its day: most texts have the date of the one before, and counting days costs more than all
 /// the rest of a moment.
@@ -177,6 +198,56 @@ impl Layout {
         }
         bytes.extend_from_slice(&self.suffix);
         bytes
+    }
+
+    /// Whether `part` fits into the texts by where digits stand in them and what stands between.
+    pub(super) fn admits(&self, fit: Fit, part: &[u8]) -> bool {
+        (self.least..=self.scale).any(|digits| {
+            let shape = self.shape(digits);
+            let fits = |start: usize| {
+                let own = shape.get(start..start + part.len());
+                own.is_some_and(|own| own.iter().zip(part).all(|(place, byte)| place.admits(*byte)))
+            };
+            let Some(last) = shape.len().checked_sub(part.len()) else { return false };
+            match fit {
+                Fit::Inside => (0..=last).any(fits),
+                Fit::Prefix => fits(0),
+                Fit::Suffix => fits(last),
+                Fit::Whole => last == 0 && fits(0),
+            }
+        })
+    }
+
+    /// What may stand at each place of a text whose fraction has so many digits.
+    fn shape(&self, digits: u8) -> Vec<Place> {
+        let mut shape = Vec::with_capacity(48);
+        let numbers = |shape: &mut Vec<Place>, count: usize| shape.resize(shape.len() + count, Place::Digit);
+        match self.date {
+            Date::None => {}
+            Date::Iso(between) => {
+                for (count, behind) in [(4, b'-'), (2, b'-'), (2, between)] {
+                    numbers(&mut shape, count);
+                    shape.push(Place::Byte(behind));
+                }
+            }
+            Date::Clf => {
+                numbers(&mut shape, 2);
+                shape.extend([Place::Byte(b'/'), Place::Any, Place::Any, Place::Any, Place::Byte(b'/')]);
+                numbers(&mut shape, 4);
+                shape.push(Place::Byte(b':'));
+            }
+        }
+        numbers(&mut shape, 2);
+        for _ in 0..2 {
+            shape.push(Place::Byte(b':'));
+            numbers(&mut shape, 2);
+        }
+        if digits > 0 {
+            shape.push(Place::Byte(self.point));
+            numbers(&mut shape, usize::from(digits));
+        }
+        shape.extend(self.suffix.iter().copied().map(Place::Byte));
+        shape
     }
 
     /// Appends the text of `value`.

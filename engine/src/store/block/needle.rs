@@ -76,6 +76,13 @@ impl Needle {
         })
     }
 
+    /// Whether byte `at` of the literal is `byte`.
+    #[inline]
+    pub(crate) fn has_at(&self, at: usize, byte: u8) -> bool {
+        let Some(own) = self.literal.get(at) else { return false };
+        *own == byte || self.is_either_case() && own.eq_ignore_ascii_case(&byte)
+    }
+
     /// Whether `text` is the part of the literal that starts at `at`.
     #[inline]
     pub(crate) fn fits(&self, at: usize, text: &[u8]) -> bool {

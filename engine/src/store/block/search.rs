@@ -94,8 +94,7 @@ impl Block {
         if matches!(plan, Plan::Never) {
             return Ok(Selection::none(self.rows()));
         }
-        let relative = self.raw.skeletons()?.columns.iter().any(|column| column.is_relative());
-        let times = if relative { Some(self.times()?) } else { None };
+        let times = if plan.asks_times(node) { Some(self.times()?) } else { None };
         marks(node, &plan, needle, self.body(), within, times.as_deref().map(Vec::as_slice))
     }
 
