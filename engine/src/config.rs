@@ -84,6 +84,9 @@ pub struct EngineConfig {
     pub max_log_files: usize,
     /// Longest time between syncs while batches of level `os` or `memory` are waiting for one.
     pub sync_interval_millis: u64,
+    /// While syncs usually take less than this, a sender of few bytes may write and sync them itself instead of waking the
+    /// log thread; 0 leaves everything to that thread.
+    pub brief_sync_micros: u64,
     /// Appends are refused when the file system has less free than this.
     pub min_free_bytes: u64,
     /// Idempotency keys remembered, the youngest first.
@@ -137,6 +140,7 @@ impl EngineConfig {
             log_file_bytes: 64 << 20,
             max_log_files: 8,
             sync_interval_millis: 1_000,
+            brief_sync_micros: 1_000,
             min_free_bytes: 256 << 20,
             idempotency_keys: 64 * KIB,
             idempotency_age_secs: 24 * 3_600,

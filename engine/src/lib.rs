@@ -27,6 +27,6 @@ pub mod store;
 pub use config::{AppendOptions, EngineConfig, IdempotencyKey, Level, Retention};
 pub use error::{AppendError, EngineError, StoreError};
 pub use event::EventBatch;
-pub use pipeline::{Engine, Receipt, Repository};
+pub use pipeline::{Engine, Receipt, Repository, Turn};
 pub use stats::{EngineStats, FieldSummary, RepositoryStats};
 pub use store::snapshot::Snapshot;

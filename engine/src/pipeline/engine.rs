@@ -67,16 +67,9 @@ impl Engine {
         let (store, writer) = Store::open(files, config)?;
         let store = Arc::new(store);
         let (seal, wake) = bounded(1);
-        let (intake, waiting) = Intake::new(Arc::clone(&store), seal.clone());
-        let intake = Arc::new(intake);
+        let commit = Arc::new(Commit::new(Arc::clone(&store), writer, seal.clone()));
+        let intake = Arc::new(Intake::new(Arc::clone(&store), Arc::clone(&commit)));
         let (stop_upkeep, stopped) = bounded(1);
-        let commit = Commit {
-            store: Arc::clone(&store),
-            writer,
-            intake: Arc::clone(&intake),
-            waiting,
-            seal: seal.clone(),
-        };
         let (sealer, keeper) = (Arc::clone(&store), Arc::clone(&store));
         let threads = Threads {
             log: spawn("weir-log", move || commit.run())?,

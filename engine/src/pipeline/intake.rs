@@ -1,16 +1,16 @@
-//! The bounded queue in front of the log.
+//! The way of a batch to the queue in front of the log, and its sender's turn there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam::channel::Sender;
 use parking_lot::RwLock;
 
 use crate::config::{AppendOptions, EngineConfig, Level};
 use crate::error::AppendError;
 use crate::event::EventBatch;
 use crate::pipeline::Receipt;
-use crate::pipeline::queue::{QueueReader, QueueSender, Refused, Weighed, queue};
+use crate::pipeline::commit::Commit;
+use crate::pipeline::queue::{Refused, Weighed};
 use crate::store::Store;
 use crate::store::log::writer::Append;
 use crate::store::repository::StoredRepository;
@@ -39,41 +39,50 @@ impl Weighed for Pending {
     }
 }
 
-/// Where batches and wake-ups go.
-#[derive(Debug)]
-struct Door {
-    sender: QueueSender<Pending>,
-    /// Tells the seal thread that heads are in the way.
-    seal: Sender<()>,
-}
-
-/// The way to the log thread; closed by [`Intake::close`].
+/// The way to the log; closed by [`Intake::close`].
 #[derive(Debug)]
 pub(crate) struct Intake {
     store: Arc<Store>,
-    door: RwLock<Option<Door>>,
-    queued_bytes: AtomicUsize,
+    commit: RwLock<Option<Arc<Commit>>>,
     free_bytes_unseen: AtomicUsize,
 }
 
+/// A batch of the caller's is queued: [`Turn::commit`] commits it here if that is brief. Dropped, it is left to the
+/// log thread.
+#[derive(Debug)]
+pub struct Turn {
+    /// `None` when nothing is left to do.
+    commit: Option<Arc<Commit>>,
+}
+
+impl Turn {
+    /// Commits this batch, and all that wait with it, on the caller's thread when the log is free and it takes no
+    /// longer than a short sync; leaves it to the log thread otherwise.
+    pub fn commit(mut self) {
+        self.commit.take_if(|commit| commit.commit_here());
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(commit) = &self.commit {
+            commit.queue.wake();
+        }
+    }
+}
+
 impl Intake {
-    /// The way, and the end the log thread reads. `seal` wakes the seal thread.
-    pub(super) fn new(store: Arc<Store>, seal: Sender<()>) -> (Intake, QueueReader<Pending>) {
-        let (sender, reader) = queue(store.config.queue_batches);
-        let intake = Intake {
-            store,
-            door: RwLock::new(Some(Door { sender, seal })),
-            queued_bytes: AtomicUsize::new(0),
-            free_bytes_unseen: AtomicUsize::new(FREE_SPACE_EVERY_BYTES),
-        };
-        (intake, reader)
+    /// The way to `commit`.
+    pub(super) fn new(store: Arc<Store>, commit: Arc<Commit>) -> Intake {
+        let free_bytes_unseen = AtomicUsize::new(FREE_SPACE_EVERY_BYTES);
+        Intake { store, commit: RwLock::new(Some(commit)), free_bytes_unseen }
     }
 
     fn config(&self) -> &EngineConfig {
         &self.store.config
     }
 
-    /// Encodes a batch on the caller's thread and queues it.
+    /// Encodes a batch on the caller's thread and queues it. Nobody knows of it until the turn is taken or dropped.
     ///
     /// # Errors
     /// When it is not queued; `done` is then not called.
@@ -83,11 +92,11 @@ impl Intake {
         batch: EventBatch,
         options: AppendOptions,
         done: Done,
-    ) -> Result<(), AppendError> {
+    ) -> Result<Turn, AppendError> {
         let queued = self.queue(repository, batch, options, done);
         let counters = &self.store.counters;
         match &queued {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(AppendError::Busy { .. }) => counters.refused_busy.add(1),
             Err(AppendError::DiskFull { .. }) => counters.refused_disk_full.add(1),
             Err(_) => counters.refused_other.add(1),
@@ -101,19 +110,18 @@ impl Intake {
         batch: EventBatch,
         options: AppendOptions,
         done: Done,
-    ) -> Result<(), AppendError> {
+    ) -> Result<Turn, AppendError> {
         let busy = AppendError::Busy { retry_after_millis: RETRY_AFTER_MILLIS };
         self.store.health.check()?;
         if batch.is_empty() {
             return Err(AppendError::Empty);
         }
+        let Some(commit) = self.commit.read().clone() else { return Err(AppendError::Closed) };
         if self.store.is_head_full() {
-            if let Some(door) = self.door.read().as_ref() {
-                let _ = door.seal.try_send(());
-            }
+            commit.wake_seal();
             return Err(busy);
         }
-        if self.queued_bytes.load(Ordering::Relaxed) >= self.config().queue_bytes {
+        if commit.queue.is_full() {
             return Err(busy);
         }
         let mut payload = Vec::new();
@@ -133,17 +141,11 @@ impl Intake {
             level: options.level,
         };
         let pending = Pending { bytes, append, batch, repository: Arc::clone(repository), done };
-        let door = self.door.read();
-        let Some(door) = door.as_ref() else { return Err(AppendError::Closed) };
-        // Counted before it is sent: the log thread takes it off again.
-        self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        door.sender.send(pending).map_err(|refused| {
-            self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            match refused {
-                Refused::Full => busy,
-                Refused::Closed => AppendError::Closed,
-            }
-        })
+        match commit.queue.push(pending) {
+            Ok(()) => Ok(Turn { commit: Some(commit) }),
+            Err(Refused::Full) => Err(busy),
+            Err(Refused::Closed) => Err(AppendError::Closed),
+        }
     }
 
     /// Refuses while less is free than must be. A full disk is then met with room to seal and merge left.
@@ -165,21 +167,15 @@ impl Intake {
         }
     }
 
-    /// A batch was taken from the queue.
-    pub(super) fn taken(&self, bytes: usize) {
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
     /// Batches and bytes waiting.
     pub(super) fn waiting(&self) -> (usize, usize) {
-        let batches = self.door.read().as_ref().map_or(0, |door| door.sender.len());
-        (batches, self.queued_bytes.load(Ordering::Relaxed))
+        self.commit.read().as_ref().map_or((0, 0), |commit| (commit.queue.len(), commit.queue.bytes()))
     }
 
-    /// Takes nothing more. The log thread ends when it has answered what is waiting.
+    /// Takes nothing more. The log thread ends when what waits is answered.
     pub(super) fn close(&self) {
-        if let Some(door) = self.door.write().take() {
-            door.sender.close();
+        if let Some(commit) = self.commit.write().take() {
+            commit.queue.close();
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The way of a batch: queue, log, head and feed; and the [`Engine`] that joins them and owns the threads.
 //!
 //! ```text
-//! append (any thread) --encode--> intake (bounded) --log thread: one write, one sync a group--> publish --> done
-//!                                                                                                |
-//!                                     seal thread <----- a head is full -------------------------+--> feeds
+//! append (any thread) --encode--> queue (bounded) --commit: one write, one sync a group--> publish --> done
+//!                                                                                           |
+//!                                     seal thread <----- a head is full --------------------+--> feeds
 //!                                     upkeep thread: spare log files, merging, retention
 //! ```
+//!
+//! A group is committed by the log thread, or by the sender who finds the log free and few bytes waiting.
 //!
 //! Nothing here waits for a follower. Nothing is lost by being full: an append that finds no room is refused at once.
 
@@ -20,6 +22,7 @@ mod tests;
 mod upkeep;
 
 pub use engine::Engine;
+pub use intake::Turn;
 pub use repository::Repository;
 
 /// What an acknowledged append got.

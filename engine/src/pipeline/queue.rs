@@ -1,12 +1,13 @@
-//! The bounded queue between those who append and the log thread.
+//! The bounded queue in front of the log.
 //!
-//! One lock and one condition: whoever adds the first item to an idle queue wakes the reader, with one system call,
-//! and the reader takes all that waits at once. It sleeps without spinning first: between two requests of one client
-//! lies a round trip and a sync, longer than any spin, which would only burn the core that decodes the next request.
+//! Adding wakes nobody: whoever adds decides whether it takes the group itself or wakes the log thread ([`Queue::wake`]:
+//! one system call, and none when the thread is awake). The log thread sleeps without spinning first: between two
+//! requests of one client lies a round trip and a sync, longer than any spin, which would only burn the core that decodes
+//! the next request.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -22,26 +23,30 @@ pub(super) trait Weighed {
 pub(super) enum Refused {
     /// So many wait already.
     Full,
-    /// Nobody reads any more, or the queue was closed.
+    /// The queue was closed.
     Closed,
 }
 
-/// What the reader finds.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Taken<T> {
-    /// What waited, in order; at least one.
-    Group(Vec<T>),
+/// What a wait ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// Something is there, or was until a moment ago.
+    Ready,
     /// Nothing came in time.
     Nothing,
     /// The queue is closed and empty.
     Closed,
 }
 
-struct Shared<T> {
+/// A queue with limits in items and in bytes.
+pub(super) struct Queue<T> {
     inside: Mutex<Inside<T>>,
-    /// Something came, or the queue was closed.
+    /// Something is to be taken, or the queue was closed.
     changed: Condvar,
-    limit: usize,
+    /// Bytes of what waits.
+    bytes: AtomicUsize,
+    items_max: usize,
+    bytes_max: usize,
 }
 
 struct Inside<T> {
@@ -49,72 +54,92 @@ struct Inside<T> {
     closed: bool,
 }
 
-/// The end that adds.
-pub(super) struct QueueSender<T> {
-    shared: Arc<Shared<T>>,
-}
-
-/// The end that takes. When it is dropped the queue is closed and what waits is dropped.
-pub(super) struct QueueReader<T> {
-    shared: Arc<Shared<T>>,
-}
-
-/// Both ends of a queue of at most `limit` items.
-pub(super) fn queue<T>(limit: usize) -> (QueueSender<T>, QueueReader<T>) {
-    let inside = Mutex::new(Inside { items: VecDeque::new(), closed: false });
-    let shared = Arc::new(Shared { inside, changed: Condvar::new(), limit: limit.max(1) });
-    (QueueSender { shared: Arc::clone(&shared) }, QueueReader { shared })
-}
-
-impl<T> fmt::Debug for QueueSender<T> {
+impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("QueueSender")
+        out.write_str("Queue")
     }
 }
 
-impl<T> QueueSender<T> {
-    /// Adds an item, without waiting.
+impl<T: Weighed> Queue<T> {
+    /// An empty queue of at most `items_max` items, which takes one more while what waits is below `bytes_max` bytes.
+    pub(super) fn new(items_max: usize, bytes_max: usize) -> Queue<T> {
+        let inside = Mutex::new(Inside { items: VecDeque::new(), closed: false });
+        Queue { inside, changed: Condvar::new(), bytes: AtomicUsize::new(0), items_max, bytes_max }
+    }
+
+    /// Adds an item, without waiting and without waking anybody.
     ///
     /// # Errors
     /// When it is full or closed; the item is dropped.
-    pub(super) fn send(&self, item: T) -> Result<(), Refused> {
-        let mut inside = self.shared.inside.lock();
+    pub(super) fn push(&self, item: T) -> Result<(), Refused> {
+        let mut inside = self.inside.lock();
         if inside.closed {
             return Err(Refused::Closed);
         }
-        if inside.items.len() >= self.shared.limit {
+        if inside.items.len() >= self.items_max.max(1) || self.is_full() {
             return Err(Refused::Full);
         }
-        let was_empty = inside.items.is_empty();
+        self.bytes.fetch_add(item.bytes(), Ordering::Relaxed);
         inside.items.push_back(item);
-        drop(inside);
-        if was_empty {
-            self.shared.changed.notify_one();
-        }
         Ok(())
     }
 
-    /// Takes nothing more; what waits is still read.
+    /// Whether as many bytes wait as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes() >= self.bytes_max.max(1)
+    }
+
+    /// Wakes who waits, for what was pushed before.
+    pub(super) fn wake(&self) {
+        // Who waits looks at the items under the lock before it sleeps, so none pushed before this is slept over.
+        self.changed.notify_one();
+    }
+
+    /// Takes nothing more; what waits is still taken.
     pub(super) fn close(&self) {
-        self.shared.inside.lock().closed = true;
-        self.shared.changed.notify_one();
+        self.inside.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Takes nothing more, and drops what waits.
+    pub(super) fn abandon(&self) {
+        let mut inside = self.inside.lock();
+        inside.closed = true;
+        let left = std::mem::take(&mut inside.items);
+        self.bytes.store(0, Ordering::Relaxed);
+        // Dropped outside the lock: whoever waits for an item may do anything when it is gone.
+        drop(inside);
+        drop(left);
+        self.changed.notify_all();
     }
 
     /// How many wait.
     pub(super) fn len(&self) -> usize {
-        self.shared.inside.lock().items.len()
+        self.inside.lock().items.len()
     }
-}
 
-impl<T: Weighed> QueueReader<T> {
-    /// Waits at most `patience` for something; then all that waits, until the group has `max_items` or reaches
-    /// `max_bytes`.
-    pub(super) fn take(&self, patience: Duration, max_items: usize, max_bytes: usize) -> Taken<T> {
-        let mut inside = self.shared.inside.lock();
+    /// Bytes of what waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits at most `patience` for something to take.
+    pub(super) fn wait(&self, patience: Duration) -> Waited {
+        let mut inside = self.inside.lock();
         if inside.items.is_empty() && !inside.closed {
-            let open = |inside: &mut Inside<T>| inside.items.is_empty() && !inside.closed;
-            self.shared.changed.wait_while_for(&mut inside, open, patience);
+            // Woken for what somebody else took meanwhile: look around, as after a wait in vain.
+            self.changed.wait_for(&mut inside, patience);
         }
+        match inside.items.is_empty() {
+            false => Waited::Ready,
+            true if inside.closed => Waited::Closed,
+            true => Waited::Nothing,
+        }
+    }
+
+    /// Takes what waits, in order, until the group has `max_items` or reaches `max_bytes`; without waiting.
+    pub(super) fn take(&self, max_items: usize, max_bytes: usize) -> Vec<T> {
+        let mut inside = self.inside.lock();
         let (mut group, mut bytes) = (Vec::new(), 0);
         while group.len() < max_items.max(1)
             && (group.is_empty() || bytes < max_bytes)
@@ -123,22 +148,8 @@ impl<T: Weighed> QueueReader<T> {
             bytes += item.bytes();
             group.push(item);
         }
-        match group.is_empty() {
-            false => Taken::Group(group),
-            true if inside.closed => Taken::Closed,
-            true => Taken::Nothing,
-        }
-    }
-}
-
-impl<T> Drop for QueueReader<T> {
-    fn drop(&mut self) {
-        let mut inside = self.shared.inside.lock();
-        inside.closed = true;
-        let left = std::mem::take(&mut inside.items);
-        // Dropped outside the lock: whoever waits for an item may do anything when it is gone.
-        drop(inside);
-        drop(left);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        group
     }
 }
 
@@ -157,53 +168,67 @@ mod tests {
 
     #[test]
     fn groups_end_at_their_limits_and_keep_the_order() {
-        let (sender, reader) = queue(5);
-        assert_eq!(reader.take(SOON, 9, 9), Taken::Nothing);
+        let queue = Queue::new(5, usize::MAX);
+        assert_eq!((queue.wait(SOON), queue.take(9, 9)), (Waited::Nothing, vec![]));
         for item in 1..=5 {
-            assert_eq!(sender.send(item), Ok(()));
+            assert_eq!(queue.push(item), Ok(()));
         }
-        assert_eq!((sender.send(6), sender.len()), (Err(Refused::Full), 5));
-        assert_eq!(reader.take(LONG, 2, 100), Taken::Group(vec![1, 2]));
+        assert_eq!((queue.push(6), queue.len(), queue.bytes()), (Err(Refused::Full), 5, 15));
+        assert_eq!(queue.wait(LONG), Waited::Ready);
+        assert_eq!((queue.take(2, 100), queue.bytes()), (vec![1, 2], 12));
         // The item with which the group reaches the bytes still belongs to it.
-        assert_eq!(reader.take(LONG, 9, 4), Taken::Group(vec![3, 4]));
-        assert_eq!(reader.take(LONG, 0, 0), Taken::Group(vec![5]));
-        assert_eq!(reader.take(SOON, 9, 9), Taken::Nothing);
+        assert_eq!(queue.take(9, 4), [3, 4]);
+        assert_eq!((queue.take(0, 0), queue.bytes()), (vec![5], 0));
+        assert_eq!(queue.wait(SOON), Waited::Nothing);
     }
 
     #[test]
-    fn what_waits_is_read_after_closing() {
-        let (sender, reader) = queue(2);
-        assert_eq!(sender.send(1), Ok(()));
-        sender.close();
-        assert_eq!(sender.send(2), Err(Refused::Closed));
-        assert_eq!(reader.take(LONG, 9, 9), Taken::Group(vec![1]));
-        assert_eq!(reader.take(LONG, 9, 9), Taken::Closed);
-    }
-
-    #[test]
-    fn a_reader_that_left_closes_it() {
-        let (sender, reader) = queue::<usize>(2);
-        assert_eq!(sender.send(1), Ok(()));
-        drop(reader);
-        assert_eq!((sender.send(2), sender.len()), (Err(Refused::Closed), 0));
-    }
-
-    #[test]
-    fn a_sleeping_reader_is_woken_by_items_and_by_closing() {
-        let (sender, reader) = queue(4);
-        let reading = std::thread::spawn(move || {
-            let mut seen = Vec::new();
-            while let Taken::Group(group) = reader.take(LONG, 9, usize::MAX) {
-                seen.extend(group);
-            }
-            seen
-        });
-        for item in 0..1_000 {
-            while sender.send(item) == Err(Refused::Full) {
-                std::thread::yield_now();
-            }
+    fn it_is_full_of_bytes_too() {
+        for (waiting, expect) in [(9, Ok(())), (10, Err(Refused::Full))] {
+            let queue = Queue::new(5, 10);
+            assert_eq!(queue.push(waiting), Ok(()));
+            assert_eq!((queue.is_full(), queue.push(100)), (expect.is_err(), expect), "{waiting}");
         }
-        sender.close();
-        assert_eq!(reading.join().unwrap(), (0..1_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_waits_is_taken_after_closing() {
+        let queue = Queue::new(2, usize::MAX);
+        assert_eq!(queue.push(1), Ok(()));
+        queue.close();
+        assert_eq!((queue.push(2), queue.wait(LONG)), (Err(Refused::Closed), Waited::Ready));
+        assert_eq!((queue.take(9, 9), queue.wait(LONG)), (vec![1], Waited::Closed));
+    }
+
+    #[test]
+    fn what_waits_is_dropped_with_an_abandoned_queue() {
+        let queue = Queue::new(2, usize::MAX);
+        assert_eq!(queue.push(1), Ok(()));
+        queue.abandon();
+        assert_eq!((queue.push(2), queue.len(), queue.bytes()), (Err(Refused::Closed), 0, 0));
+        assert_eq!(queue.wait(LONG), Waited::Closed);
+    }
+
+    #[test]
+    fn who_sleeps_is_woken_for_items_and_by_closing() {
+        let queue = Queue::new(4, usize::MAX);
+        let found = std::thread::scope(|scope| {
+            let taking = scope.spawn(|| {
+                let mut seen = Vec::new();
+                while queue.wait(LONG) != Waited::Closed {
+                    seen.extend(queue.take(9, usize::MAX));
+                }
+                seen
+            });
+            for item in 0..1_000 {
+                while queue.push(item) == Err(Refused::Full) {
+                    std::thread::yield_now();
+                }
+                queue.wake();
+            }
+            queue.close();
+            taking.join().unwrap()
+        });
+        assert_eq!(found, (0..1_000).collect::<Vec<_>>());
     }
 }

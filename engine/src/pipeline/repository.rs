@@ -9,7 +9,7 @@ use crate::error::{AppendError, StoreError};
 use crate::event::EventBatch;
 use crate::feed::Feed;
 use crate::pipeline::Receipt;
-use crate::pipeline::intake::Intake;
+use crate::pipeline::intake::{Intake, Turn};
 use crate::stats::{FieldSummary, RepositoryStats};
 use crate::store::Store;
 use crate::store::repository::StoredRepository;
@@ -34,8 +34,9 @@ impl Repository {
         self.stored.name()
     }
 
-    /// Queues a batch and returns at once; `done` is called, on the log's thread, when the batch is as safe as
-    /// asked and visible, or failed. `done` must not block.
+    /// Queues a batch and returns at once; `done` is called, on the thread that commits it, when the batch is as safe
+    /// as asked and visible, or failed. `done` must not block. With the turn the caller may be that thread
+    /// ([`Turn::commit`]); dropped, the turn leaves the batch to the log thread.
     ///
     /// # Errors
     /// When the batch is not even queued; `done` is then never called.
@@ -44,7 +45,7 @@ impl Repository {
         batch: EventBatch,
         options: AppendOptions,
         done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static,
-    ) -> Result<(), AppendError> {
+    ) -> Result<Turn, AppendError> {
         self.intake.append(&self.stored, batch, options, Box::new(done))
     }
 
@@ -54,7 +55,7 @@ impl Repository {
     /// When the batch was not taken.
     pub fn append_wait(&self, batch: EventBatch, options: AppendOptions) -> Result<Receipt, AppendError> {
         let (sender, receiver) = bounded(1);
-        self.append(batch, options, move |answer| drop(sender.send(answer)))?;
+        self.append(batch, options, move |answer| drop(sender.send(answer)))?.commit();
         receiver.recv().unwrap_or(Err(AppendError::Closed))
     }
 

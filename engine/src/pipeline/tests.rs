@@ -7,7 +7,8 @@ use crate::config::{AppendOptions, EngineConfig, IdempotencyKey, Level};
 use crate::error::{AppendError, EngineError};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 use crate::feed::Delivery;
-use crate::pipeline::{Engine, Repository};
+use crate::pipeline::commit::BRIEF_GROUP_BYTES_MAX;
+use crate::pipeline::{Engine, Receipt, Repository};
 use crate::store::files::Files;
 use crate::store::files::memory::{Fault, MemoryFiles};
 
@@ -69,6 +70,59 @@ fn acknowledged_is_visible_and_survives() {
     assert!(receipt.first_sequence > last);
     let stats = engine.stats();
     assert_eq!((stats.events_replayed, stats.events_appended, stats.damaged), (30, 1, 0));
+}
+
+#[test]
+fn brief_batches_are_committed_by_their_sender() {
+    const ALWAYS: u64 = u64::MAX;
+    const HALF: usize = BRIEF_GROUP_BYTES_MAX / 2;
+    // Whether the turn is taken, the limit of syncs in microseconds, raw bytes, and whether the sender commits.
+    for (taken, brief_sync_micros, bytes, here) in [
+        (true, ALWAYS, 10, true),
+        (true, ALWAYS, HALF, true),
+        (true, ALWAYS, 2 * HALF + 1, false),
+        (true, 0, 10, false),
+        (false, ALWAYS, 10, false),
+    ] {
+        let config = EngineConfig { brief_sync_micros, log_file_bytes: 4 << 20, ..config() };
+        let engine = Engine::in_memory(config).unwrap();
+        let repository = engine.create_repository("web").unwrap();
+        // The log has no file to write to before its first batch.
+        repository.append_wait(batch(&lines(0, 1)), AppendOptions::default()).unwrap();
+        let commits_here = || {
+            let (sender, receiver) = crossbeam::channel::bounded(1);
+            let done = move |answer: Result<Receipt, AppendError>| {
+                sender.send((answer.is_ok(), std::thread::current().id())).unwrap();
+            };
+            let turn =
+                repository.append(batch(&["x".repeat(bytes)]), AppendOptions::default(), done).unwrap();
+            if taken {
+                turn.commit();
+            } else {
+                drop(turn);
+            }
+            let (stored, thread) = receiver.recv().unwrap();
+            assert!(stored);
+            thread == std::thread::current().id()
+        };
+        // The log thread may still have the writer in hand: then, too, it commits what comes.
+        let found = (0..100).any(|_| commits_here());
+        assert_eq!(found, here, "{taken} {brief_sync_micros} {bytes}");
+    }
+}
+
+#[test]
+fn a_full_log_file_is_left_to_the_log_thread() {
+    let engine = Engine::in_memory(EngineConfig { brief_sync_micros: u64::MAX, ..config() }).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    let line = "x".repeat(1_000);
+    for number in 1..=300 {
+        let receipt =
+            repository.append_wait(batch(std::slice::from_ref(&line)), AppendOptions::default()).unwrap();
+        assert_eq!(receipt.first_sequence, number);
+    }
+    assert!(engine.stats().log_files >= 4, "64 KiB a file");
+    assert_eq!(sequences(&repository.snapshot()), (1..=300).collect::<Vec<_>>());
 }
 
 #[test]

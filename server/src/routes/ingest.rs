@@ -4,7 +4,8 @@
 //! body (gate, time limits) -> decode (its turn, its thread) -> Repository::append -> log thread -> answer
 //! ```
 //!
-//! A brief body, an event or a few, is decoded where it was read: to wake a thread for it would take longer.
+//! A brief body, an event or a few, is decoded where it was read, and written to the log there while the log is free:
+//! to wake threads for it would take longer.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::oneshot;
-use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Repository};
+use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Repository, Turn};
 
 use super::body::Held;
 use super::extract::{Path, Query};
@@ -141,14 +142,16 @@ async fn ingest(
         drop(bytes);
         let account = IngestAnswer::of_decoded(&decoded);
         let raw_bytes = decoded.batch.raw_bytes();
-        let receipt = append(&repository, &mut decoded, options)?;
-        Ok::<_, ApiError>((account, receipt, raw_bytes))
+        let mut queued = append(&repository, &mut decoded, options)?;
+        if !brief && let Some(queued) = &mut queued {
+            queued.turn = None;
+        }
+        Ok::<_, ApiError>((account, queued, raw_bytes))
     };
-    let (account, receipt, raw_bytes) = if brief { work()? } else { app.decoding().run(work).await?? };
-    let answer = match receipt {
+    let (account, queued, raw_bytes) = if brief { work()? } else { app.decoding().run(work).await?? };
+    let answer = match queued {
         None => account,
-        // The log thread answers every batch it took, so a lost answer means that the engine is gone.
-        Some(receipt) => account.stored(receipt.await.map_err(|_| AppendError::Closed)??),
+        Some(queued) => account.stored(receipt(queued).await?),
     };
     // The room is given back only now: until here the batch was held.
     drop(ticket);
@@ -161,24 +164,41 @@ fn is_brief(wire_bytes: usize, encoding: Encoding) -> bool {
     encoding == Encoding::Identity && wire_bytes <= BRIEF_BODY_BYTES
 }
 
-type Waiting = oneshot::Receiver<Result<Receipt, AppendError>>;
+/// A batch on its way to the log.
+struct Queued {
+    /// Where it may be committed here; otherwise the log thread knows of it already.
+    turn: Option<Turn>,
+    answer: oneshot::Receiver<Result<Receipt, AppendError>>,
+}
+
+/// Waits for the receipt, having committed the batch here if it has its turn and the log is free.
+async fn receipt(queued: Queued) -> Result<Receipt, AppendError> {
+    let Queued { turn, answer } = queued;
+    if let Some(turn) = turn {
+        // Requests that came in meanwhile are read first: one sync then serves them all.
+        tokio::task::yield_now().await;
+        turn.commit();
+    }
+    // Every batch that was taken is answered, so a lost answer means that the engine is gone.
+    answer.await.map_err(|_| AppendError::Closed)?
+}
 
 /// Hands the batch over; `None` when there is nothing in it.
 fn append(
     repository: &Repository,
     decoded: &mut Decoded,
     options: AppendOptions,
-) -> Result<Option<Waiting>, AppendError> {
+) -> Result<Option<Queued>, AppendError> {
     if decoded.batch.is_empty() {
         return Ok(None);
     }
-    let (done, waiting) = oneshot::channel();
+    let (done, answer) = oneshot::channel();
     let batch = std::mem::take(&mut decoded.batch);
-    repository.append(batch, options, move |outcome| {
+    let turn = repository.append(batch, options, move |outcome| {
         // A client that left does not hear it; its events are safe all the same.
         let _ = done.send(outcome);
     })?;
-    Ok(Some(waiting))
+    Ok(Some(Queued { turn: Some(turn), answer }))
 }
 
 fn append_options(

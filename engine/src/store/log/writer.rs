@@ -4,6 +4,7 @@
 //! [`LogWriter::sync`]). Payloads are not copied: each is written from where its sender put it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -22,6 +23,9 @@ use crate::store::health::{Counters, Health};
 pub(crate) const EXPOSED_EVENTS_MAX: u64 = 1 << 24;
 /// Payloads up to this size are copied into the header's buffer; a larger one is written from its place.
 const COPIED_PAYLOAD_BYTES_MAX: usize = 4 << 10;
+
+/// Syncs that the usual time of a sync looks back to.
+const SYNC_MEMORY: u32 = 8;
 
 /// A batch on its way into the log.
 #[derive(Debug)]
@@ -77,6 +81,8 @@ pub(crate) struct LogWriter {
     exposed: u64,
     /// Some of them are in no frame.
     unlogged: bool,
+    /// See [`LogWriter::usual_sync`].
+    usual_sync: Duration,
 }
 
 #[derive(Debug)]
@@ -125,7 +131,13 @@ impl LogWriter {
             next_sequence,
             exposed: 0,
             unlogged: false,
+            usual_sync: Duration::ZERO,
         }
+    }
+
+    /// How long a sync took lately: the mean of all, the last one with a weight of an eighth.
+    pub(crate) fn usual_sync(&self) -> Duration {
+        self.usual_sync
     }
 
     /// The last sequence given.
@@ -224,7 +236,8 @@ impl LogWriter {
         }
     }
 
-    fn fits(&self, bytes: usize) -> bool {
+    /// Whether `bytes` of frames fit into the file at hand.
+    pub(crate) fn fits(&self, bytes: usize) -> bool {
         self.active.as_ref().is_some_and(|active| active.at + bytes as u64 <= active.len)
     }
 
@@ -297,10 +310,12 @@ impl LogWriter {
 
     fn sync_file(&mut self) -> Result<(), StoreError> {
         if let Some(active) = &self.active {
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             active.file.sync_data()?;
+            let took = started.elapsed();
+            self.usual_sync = (self.usual_sync * (SYNC_MEMORY - 1) + took) / SYNC_MEMORY;
             self.counters.log_syncs.add(1);
-            self.counters.log_sync_nanos.add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            self.counters.log_sync_nanos.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         }
         self.durable = self.next_frame - 1;
         self.exposed = 0;
