@@ -12,6 +12,8 @@ use nix::unistd::Pid;
 
 use crate::clock;
 
+/// Connections that are kept between requests.
+const CONNECTIONS_MAX: usize = 64;
 /// How long a server may take to answer for the first time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -48,7 +50,12 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections(CONNECTIONS_MAX)
+            .max_idle_connections_per_host(CONNECTIONS_MAX)
+            .build()
+            .new_agent();
         let server = Server { child, agent, base: format!("http://{listen}"), data: data.to_owned() };
         let deadline = Instant::now() + START_LIMIT;
         while server.agent.get(format!("{}/health", server.base)).call().is_err() {

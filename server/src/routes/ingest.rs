@@ -19,6 +19,7 @@ use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Re
 
 use super::body::Held;
 use super::extract::{Path, Query};
+use super::lull::Lull;
 use crate::app::{App, DEFAULT_REPOSITORY};
 use crate::auth::Bearer;
 use crate::clock::now_nanos;
@@ -176,7 +177,7 @@ async fn receipt(queued: Queued) -> Result<Receipt, AppendError> {
     let Queued { turn, answer } = queued;
     if let Some(turn) = turn {
         // Requests that came in meanwhile are read first: one sync then serves them all.
-        tokio::task::yield_now().await;
+        Lull::default().await;
         turn.commit();
     }
     // Every batch that was taken is answered, so a lost answer means that the engine is gone.

@@ -13,6 +13,7 @@ mod extract;
 mod fields;
 mod guard;
 mod ingest;
+mod lull;
 mod metrics;
 mod operation;
 mod query;
