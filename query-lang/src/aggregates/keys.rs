@@ -15,6 +15,10 @@ use super::direct::Direct;
 use super::slots::NO_SLOT;
 use crate::value::order::{natural, natural_prefix};
 
+/// Keys looked up at once: by hash all of them before the texts of the first are compared, so that waits for memory
+/// overlap.
+pub(super) const LOOKED_UP: usize = 256;
+
 /// The groups seen, by parent slot and key.
 #[derive(Clone, Debug)]
 pub(super) struct KeyTable {
@@ -176,23 +180,71 @@ impl KeyTable {
 
     /// Adds the groups of `other`, and says which of its groups became which.
     pub(super) fn merge(&mut self, other: &KeyTable, parents: &[u32]) -> Vec<u32> {
+        let stay = || {
+            let known = |group: &Group| (group.parent as usize) < parents.len();
+            (0..).zip(parents).all(|(parent, to)| parent == *to) && other.groups.iter().all(known)
+        };
+        if self.groups.is_empty() && !self.overflowed() && stay() {
+            return self.take_over(other);
+        }
         self.rows += other.rows;
         self.threshold = self.threshold.min(other.threshold);
+        // One table is hardly ever part of the other, and hardly ever are all their groups different.
+        let held = self.groups.len();
+        self.reserve(other.groups.len().saturating_sub(held));
+        let parent_of = |group: &Group| parents.get(group.parent as usize).copied().unwrap_or(NO_SLOT);
         let mut texts: Vec<&str> = Vec::with_capacity(self.names.len());
         let mut map = Vec::with_capacity(other.groups.len());
-        for (number, group) in other.groups.iter().enumerate() {
-            texts.clear();
-            texts.extend(other.texts(number));
-            let to = match parents.get(group.parent as usize) {
-                Some(parent) if *parent != NO_SLOT => self.find(*parent, group.hash, &texts),
-                _ => NO_SLOT,
-            };
-            if let Some(mine) = self.groups.get_mut(to as usize) {
-                mine.rows += group.rows;
+        for (chunk, groups) in other.groups.chunks(LOOKED_UP).enumerate() {
+            let mut likely = [NO_SLOT; LOOKED_UP];
+            for (likely, group) in likely.iter_mut().zip(groups) {
+                *likely = self.likely(parent_of(group), group.hash);
             }
-            map.push(to);
+            for (number, (group, likely)) in (chunk * LOOKED_UP..).zip(groups.iter().zip(likely)) {
+                let is_same = likely != NO_SLOT && self.texts(likely as usize).eq(other.texts(number));
+                let to = match parent_of(group) {
+                    NO_SLOT => NO_SLOT,
+                    _ if is_same => likely,
+                    parent => {
+                        texts.clear();
+                        texts.extend(other.texts(number));
+                        self.find(parent, group.hash, &texts)
+                    }
+                };
+                if let Some(mine) = self.groups.get_mut(to as usize) {
+                    mine.rows += group.rows;
+                }
+                map.push(to);
+            }
         }
         map
+    }
+
+    /// Becomes what `other` is, having no groups itself.
+    fn take_over(&mut self, other: &KeyTable) -> Vec<u32> {
+        let KeyTable { names, capacity, index, groups, arena, ends, threshold, rows, .. } = other;
+        *self = KeyTable {
+            names: names.clone(),
+            capacity: *capacity,
+            index: index.clone(),
+            // It only serves to learn from rows.
+            direct: Direct::default(),
+            groups: groups.clone(),
+            arena: arena.clone(),
+            ends: ends.clone(),
+            threshold: *threshold,
+            rows: self.rows + rows,
+        };
+        super::counts::all_slots(groups.len())
+    }
+
+    /// Makes room for `more` groups.
+    fn reserve(&mut self, more: usize) {
+        let groups = &self.groups;
+        self.index.reserve(more, |group| {
+            groups.get(*group as usize).map_or(0, |group| place_hash(group.parent, group.hash))
+        });
+        self.groups.reserve(more);
     }
 
     /// Turns groups away when there are more than twice the capacity: the numbers of those that stay, in their new

@@ -7,15 +7,11 @@
 use hashbrown::HashMap;
 
 use super::Input;
-use super::keys::KeyTable;
+use super::keys::{KeyTable, LOOKED_UP};
 use super::packed::{Coded, Packed};
 use super::read::hash_text;
 use super::slots::{NO_SLOT, Slots};
 use crate::record::{Column, Dictionary, Selection};
-
-/// Keys of one field looked up at once: by hash all of them before the texts of the first are compared, so that
-/// waits for memory overlap.
-const LOOKED_UP: usize = 256;
 
 impl KeyTable {
     /// Counts the rows of `input` into their groups, and says the group of each row in `groups`.

@@ -19,6 +19,7 @@ mod fieldstats;
 mod group;
 mod keys;
 mod last;
+mod leaders;
 mod learn;
 mod linreg;
 mod numbers;

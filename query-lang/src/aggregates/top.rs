@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::Input;
 use super::body::Run;
-use super::counts::all_slots;
 use super::keys::KeyTable;
+use super::leaders::Leaders;
 use super::numbers::Numbers;
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::{GROUP_LIMIT_MAX, Measure, NumberKind, NumberSpec, TopSpec};
-use crate::record::ColumnBuilder;
+use crate::record::{ColumnBuilder, Selection};
 use crate::value::{ExactSum, Number};
 
 /// Keys and what they are ranked by.
@@ -80,84 +80,121 @@ impl Top {
         }
     }
 
-    fn measure(&self, group: usize) -> Option<Number> {
-        match &self.numbers {
-            Some(numbers) => numbers.number(group),
-            None => {
-                self.keys.groups().get(group).map(|group| Number::from_decimal(i128::from(group.rows), 0))
-            }
-        }
-    }
-
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> SlotTable {
-        let mut ranked: Vec<(u32, u32, Number)> = self
-            .keys
-            .kept()
-            .map_or_else(|| all_slots(self.keys.groups().len()), |(keep, _)| keep)
-            .into_iter()
-            .filter_map(|group| {
-                let parent = self.keys.groups().get(group as usize)?.parent;
-                Some((parent, group, self.measure(group as usize)?))
-            })
-            .filter(|(parent, _, _)| (*parent as usize) < count)
-            .collect();
-        if count > 1 {
-            ranked.sort_unstable_by_key(|(parent, _, _)| *parent);
-        }
         if self.keys.overflowed() {
             run.warnings.push(format!(
                 "top of {}: more than {GROUP_LIMIT_MAX} keys; values shown are exact, but other keys may be greater",
                 self.keys.names().join(", ")
             ));
         }
+        let kept = self.keys.kept().map(|(keep, _)| keep);
+        let kept = kept.as_deref();
+        match &self.numbers {
+            None => {
+                let rows = |group: usize| self.keys.groups().get(group).map(|group| group.rows);
+                self.table(count, kept, rows, |rows| Number::from_decimal(i128::from(rows), 0))
+            }
+            Some(numbers) => self.table(count, kept, |group| numbers.number(group), |number| number),
+        }
+    }
+
+    /// Calls `each` with parent, number and measure of every group of `kept`, or of all, that has one.
+    fn each_measured<M>(
+        &self,
+        kept: Option<&[u32]>,
+        measure: impl Fn(usize) -> Option<M>,
+        mut each: impl FnMut(u32, u32, M),
+    ) {
+        let mut take = |group: u32, parent: u32| {
+            if let Some(measure) = measure(group as usize) {
+                each(parent, group, measure);
+            }
+        };
+        let groups = self.keys.groups();
+        match kept {
+            None => (0..).zip(groups).for_each(|(group, held)| take(group, held.parent)),
+            Some(kept) => {
+                let held = |group: &u32| Some((*group, groups.get(*group as usize)?.parent));
+                kept.iter().filter_map(held).for_each(|(group, parent)| take(group, parent));
+            }
+        }
+    }
+
+    /// The table, where groups are ranked by `measure`, which `number` makes the number that is shown.
+    fn table<M: Ord + Copy>(
+        &self,
+        count: usize,
+        kept: Option<&[u32]>,
+        measure: impl Fn(usize) -> Option<M>,
+        number: impl Fn(M) -> Number,
+    ) -> SlotTable {
+        let by_key = |a: u32, b: u32| self.keys.compare(a as usize, b as usize);
+        // One more than is shown: for a maximum it is what the rest has.
+        let mut slots = vec![Leaders::new(self.spec.limit.saturating_add(1)); count];
+        let mut totals = vec![ExactSum::default(); if self.spec.percent { count } else { 0 }];
+        self.each_measured(kept, &measure, |parent, group, measure| {
+            if let Some(leaders) = slots.get_mut(parent as usize) {
+                leaders.offer(measure, group, by_key);
+            }
+            if let Some(total) = totals.get_mut(parent as usize) {
+                total.add(number(measure));
+            }
+        });
+        let mut ranked = Vec::with_capacity(count);
+        for leaders in slots {
+            let (mut leaders, offered) = leaders.finish(by_key);
+            let next = if offered > self.spec.limit { leaders.pop().map(|(next, _)| next) } else { None };
+            ranked.push((leaders, next));
+        }
+        let left = self.left(kept, &measure, &number, &ranked);
         let mut table = Lines::new(&self.spec);
-        for of_slot in ranked.chunk_by_mut(|a, b| a.0 == b.0) {
-            self.rank(of_slot);
-            self.write_slot(of_slot, &mut table);
+        for ((slot, (shown, next)), left) in (0_u32..).zip(&ranked).zip(left) {
+            let total = totals.get(slot as usize).and_then(|total| self.total(total));
+            for (measure, group) in shown {
+                table.push(slot, self.keys.texts(*group as usize), number(*measure), total);
+            }
+            let (Some(label), Some(next)) = (&self.spec.rest, next) else { continue };
+            let rest = match self.spec.measure {
+                Measure::Max(_) => Some(number(*next)),
+                _ => left.number(),
+            };
+            if let Some(rest) = rest {
+                table.push(slot, std::iter::once(&**label), rest, total);
+            }
         }
         table.finish(&self.spec)
     }
 
-    /// Puts the greatest of a slot in front, in order, and then the greatest of the others.
-    fn rank(&self, of_slot: &mut [(u32, u32, Number)]) {
-        let order = |a: &(u32, u32, Number), b: &(u32, u32, Number)| {
-            b.2.cmp(&a.2).then_with(|| self.keys.compare(a.1 as usize, b.1 as usize))
-        };
-        let limit = self.spec.limit;
-        let shown = match of_slot.len() > limit {
-            true => of_slot.select_nth_unstable_by(limit, order).0,
-            false => of_slot,
-        };
-        shown.sort_unstable_by(order);
+    /// For each slot the sum of the groups that are not shown, where that is asked for.
+    fn left<M>(
+        &self,
+        kept: Option<&[u32]>,
+        measure: impl Fn(usize) -> Option<M>,
+        number: impl Fn(M) -> Number,
+        ranked: &[(Vec<(M, u32)>, Option<M>)],
+    ) -> Vec<ExactSum> {
+        let mut sums = vec![ExactSum::default(); ranked.len()];
+        if self.spec.rest.is_none() || matches!(self.spec.measure, Measure::Max(_)) {
+            return sums;
+        }
+        let mut shown = Selection::none(self.keys.groups().len());
+        ranked.iter().flat_map(|(list, _)| list).for_each(|(_, group)| shown.insert(*group as usize));
+        self.each_measured(kept, measure, |parent, group, measure| {
+            if let Some(sum) = sums.get_mut(parent as usize).filter(|_| !shown.contains(group as usize)) {
+                sum.add(number(measure));
+            }
+        });
+        sums
     }
 
-    fn write_slot(&self, ranked: &[(u32, u32, Number)], table: &mut Lines) {
-        let (shown, others) = ranked.split_at(self.spec.limit.min(ranked.len()));
-        let total = {
-            let mut sum = ExactSum::default();
-            match self.spec.measure {
-                // Rows of keys turned away count too.
-                Measure::Count if self.keys.overflowed() => {
-                    sum.add(Number::from_decimal(self.keys.rows().into(), 0))
-                }
-                _ => ranked.iter().for_each(|(_, _, number)| sum.add(*number)),
+    /// What the shares are of.
+    fn total(&self, sum: &ExactSum) -> Option<Number> {
+        match self.spec.measure {
+            // Rows of keys turned away count too.
+            Measure::Count if self.keys.overflowed() => {
+                Some(Number::from_decimal(self.keys.rows().into(), 0))
             }
-            sum.number()
-        };
-        for (slot, group, number) in shown {
-            table.push(*slot, self.keys.texts(*group as usize), *number, total);
-        }
-        let (Some(label), Some((slot, _, greatest))) = (&self.spec.rest, others.first()) else { return };
-        let rest = match self.spec.measure {
-            Measure::Max(_) => Some(*greatest),
-            _ => {
-                let mut left = ExactSum::default();
-                others.iter().for_each(|(_, _, number)| left.add(*number));
-                left.number()
-            }
-        };
-        if let Some(rest) = rest {
-            table.push(*slot, std::iter::once(&**label), rest, total);
+            _ => sum.number(),
         }
     }
 }
