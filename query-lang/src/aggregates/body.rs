@@ -11,9 +11,11 @@ use super::linreg::LinReg;
 use super::numbers::Numbers;
 use super::percentile::Percentiles;
 use super::product::Product;
+use super::read::Range;
 use super::rows::RowStore;
 use super::slots::{SlotTable, Slots};
 use super::spec::AggregateSpec;
+use super::tally::{Coded, Wanted};
 use super::top::Top;
 use super::{Input, Pipelines, Source};
 use crate::machine::{Context, StepError};
@@ -93,6 +95,40 @@ impl Body {
             Body::Chain(states) => states.step(input, slots, pipelines)?,
         }
         Ok(())
+    }
+
+    /// What a tally has to hold to be all that is learnt from integers; `None` when none can.
+    pub(super) fn wanted(&self) -> Option<Wanted<'_>> {
+        match self {
+            Body::Numbers(states) => states.wanted(),
+            Body::Product(states) => states.wanted(),
+            _ => None,
+        }
+    }
+
+    /// Only rows are counted.
+    pub(super) fn counts_rows(&self) -> bool {
+        matches!(self, Body::Counts(states) if states.are_of_rows())
+    }
+
+    /// The range of the integers that `slot` has seen, where that is kept.
+    pub(super) fn seen(&self, slot: usize) -> Range {
+        match self {
+            Body::Numbers(states) => states.seen(slot),
+            Body::Product(states) => states.seen(slot),
+            _ => Range::NONE,
+        }
+    }
+
+    /// Learns what [`Body::wanted`] asked for.
+    pub(super) fn absorb(&mut self, coded: &Coded<'_>) {
+        match self {
+            Body::Counts(states) => states.absorb(coded),
+            Body::Numbers(states) => states.absorb(coded.tally, Some(coded.map), coded.count),
+            Body::Product(states) => states.absorb(coded),
+            // They want nothing.
+            _ => {}
+        }
     }
 
     /// Adds each state of `other` to the one `map` sends it to, of `count` there are.

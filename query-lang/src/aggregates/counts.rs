@@ -5,6 +5,7 @@ use super::distinct::Distinct;
 use super::read::each_distinct_hash;
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::CountSpec;
+use super::tally::Coded;
 use crate::record::ColumnBuilder;
 
 /// Counts, a slot each.
@@ -34,6 +35,21 @@ impl Counts {
         for row in chosen.iter() {
             if let Some(count) = self.counts.get_mut(slots.of(row) as usize) {
                 *count += input.weight(row);
+            }
+        }
+    }
+
+    /// They are of rows, whatever fields these have.
+    pub(super) fn are_of_rows(&self) -> bool {
+        self.spec.field.is_none()
+    }
+
+    /// Adds so many rows of each code to the slot that it stands for.
+    pub(super) fn absorb(&mut self, coded: &Coded<'_>) {
+        grow(&mut self.counts, coded.count);
+        for (rows, slot) in coded.rows.iter().zip(coded.map) {
+            if let Some(count) = self.counts.get_mut(*slot as usize) {
+                *count += u64::from(*rows);
             }
         }
     }

@@ -5,8 +5,11 @@ use std::cmp::Ordering;
 use super::body::{Body, Run};
 use super::counts::count_table;
 use super::keys::KeyTable;
+use super::percentile::Percentiles;
+use super::read::{Integers, Range};
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::{AggregateSpec, CountSpec, GROUP_LIMIT_MAX, GroupBySpec};
+use super::tally::{Coded, Tally};
 use super::{Input, Pipelines};
 use crate::machine::{Context, StepError};
 use crate::record::ColumnBuilder;
@@ -59,6 +62,10 @@ impl Groups {
         match &mut self.function {
             Function::Count(_) => self.keys.count(input, slots),
             Function::Other(body) => {
+                if step_by_code(&mut self.keys, body, input, slots) {
+                    self.evict();
+                    return Ok(());
+                }
                 self.keys.step(input, slots, &mut self.scratch);
                 body.step(input, &Slots::each(&self.scratch, self.keys.groups().len()), pipelines)?;
             }
@@ -86,7 +93,7 @@ impl Groups {
         let shown = self.shown(count, run);
         let inner = match &self.function {
             Function::Count(spec) => count_table(spec, self.keys.groups().len(), |group| {
-                self.keys.groups().get(group).map_or(0, |g| g.rows)
+                self.keys.counts().get(group).copied().unwrap_or(0)
             }),
             Function::Other(body) => body.output(self.keys.groups().len(), run)?,
         };
@@ -116,7 +123,7 @@ impl Groups {
             Some((keep, _)) => keep,
             None => super::counts::all_slots(groups.len()),
         };
-        let rows = |group: &u32| groups.get(*group as usize).map_or(0, |group| group.rows);
+        let rows = |group: &u32| self.keys.counts().get(*group as usize).copied().unwrap_or(0);
         let place = |group: u32| {
             let parent = groups.get(group as usize)?.parent;
             ((parent as usize) < count).then(|| (parent, self.keys.prefix(group as usize), group))
@@ -157,6 +164,46 @@ fn first<T>(all: &mut [T], limit: usize, order: impl FnMut(&T, &T) -> Ordering) 
     all.get(..limit).unwrap_or(all)
 }
 
+/// Where keys have few codes and `body` learns from integers by adding them up: they are added up by code, and the sums
+/// told to the groups after that. False, and nothing done, where that does not serve.
+fn step_by_code(keys: &mut KeyTable, body: &mut Body, input: &Input<'_>, slots: &Slots<'_>) -> bool {
+    match body {
+        Body::Percentiles(states) => count_by_code(keys, states, input, slots),
+        _ => tally_by_code(keys, body, input, slots),
+    }
+}
+
+fn count_by_code(
+    keys: &mut KeyTable,
+    states: &mut Percentiles,
+    input: &Input<'_>,
+    slots: &Slots<'_>,
+) -> bool {
+    let learnt = keys.step_by_code(input, slots, |codes, _| {
+        let column = input.column(states.field());
+        Some((states.count(&Integers::of(&column)?, input.within, codes)?, None))
+    });
+    let Some((counted, _, map)) = learnt else { return false };
+    states.absorb(&counted, Some(&map), keys.groups().len());
+    true
+}
+
+fn tally_by_code(keys: &mut KeyTable, body: &mut Body, input: &Input<'_>, slots: &Slots<'_>) -> bool {
+    let Some(wanted) = body.wanted() else { return false };
+    let learnt = keys.step_by_code(input, slots, |codes, known| {
+        let column = input.column(wanted.field);
+        let integers = Integers::of(&column)?;
+        let known = if wanted.ranges { known() } else { Vec::new() };
+        let seen = |code: usize| known.get(code).map_or(Range::NONE, |group| body.seen(*group as usize));
+        let tally = Tally::of(&integers, input.within, codes, wanted, seen)?;
+        let rows = integers.are_everywhere().then(|| tally.counts());
+        Some((tally, rows))
+    });
+    let Some((tally, rows, map)) = learnt else { return false };
+    body.absorb(&Coded { tally: &tally, rows: &rows, map: &map, count: keys.groups().len() });
+    true
+}
+
 /// The rows of `inner`, whose slots are the groups of `keys`, with the keys before them, for the groups `shown` in
 /// that order. A group without a row has one with its key only.
 pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> SlotTable {
@@ -188,4 +235,132 @@ pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> Sl
     named.append(&mut table.columns);
     // Groups are no events, even where the function gives such.
     SlotTable { columns: named, order: Vec::new(), ..table }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::spec::{NumberKind, NumberSpec, PercentileSpec};
+    use super::super::{AggregateState, NoPipelines, Source};
+    use super::*;
+    use crate::record::{Column, Dictionary, Selection};
+
+    /// A row: codes of two keys, a number, and whether it is stepped over.
+    type Row = (u32, u32, Option<i64>, bool);
+
+    /// Texts by code: as codes, which may have gaps, or row by row.
+    fn keys(codes: Vec<u32>, name: &str, coded: bool) -> Column {
+        let mut dictionary = Dictionary::default();
+        (0..4).for_each(|code| _ = dictionary.push(&format!("{name}{code}")));
+        let column = Column::Dictionary { codes: codes.into(), dictionary: dictionary.into() };
+        if coded { column } else { rebuilt(&column) }
+    }
+
+    fn rebuilt(column: &Column) -> Column {
+        let mut built = ColumnBuilder::default();
+        (0..column.len()).for_each(|row| match column.get(row) {
+            Some(value) => built.text(&value.text()),
+            None => built.missing(),
+        });
+        built.finish()
+    }
+
+    fn numbers(rows: &[Row], coded: bool) -> Column {
+        let present = Selection::from_fn(rows.len(), |row| rows[row].2.is_some());
+        let values = rows.iter().map(|row| row.2.unwrap_or(-7)).collect();
+        let present = if present.is_all() { None } else { Some(Arc::new(present)) };
+        let column = Column::Ints { values, present };
+        if coded { column } else { rebuilt(&column) }
+    }
+
+    fn told(spec: &GroupBySpec, batches: &[Vec<Row>], coded: bool) -> String {
+        let context = Arc::new(Context::default());
+        let mut state = AggregateState::new(&AggregateSpec::GroupBy(spec.clone()), &context, Source::Events);
+        for rows in batches {
+            let columns = [
+                (Arc::from("k"), keys(rows.iter().map(|row| row.0).collect(), "k", coded)),
+                (Arc::from("g"), keys(rows.iter().map(|row| row.1).collect(), "g", coded)),
+                (Arc::from("n"), numbers(rows, coded)),
+            ];
+            let within = Selection::from_fn(rows.len(), |row| rows[row].3);
+            let input =
+                Input { rows: rows.len(), order: &[], columns: &columns, within: &within, weights: None };
+            state.step(&input, &mut NoPipelines).unwrap();
+        }
+        let table = state.result(&mut NoPipelines).unwrap();
+        let column = |(name, column): &(Arc<str>, Column)| {
+            let values: Vec<_> =
+                (0..table.rows).map(|row| column.get(row).map(|value| value.text().into_owned())).collect();
+            format!("{name}: {values:?}")
+        };
+        table.columns.iter().map(column).collect::<Vec<_>>().join("\n")
+    }
+
+    fn specs() -> Vec<GroupBySpec> {
+        let number = |kind: NumberKind, field: &str| {
+            AggregateSpec::Number(NumberSpec {
+                kind,
+                field: field.into(),
+                output: format!("{kind:?}").into(),
+            })
+        };
+        let outputs =
+            vec![(50.0, PercentileSpec::column(None, 50.0)), (99.0, PercentileSpec::column(None, 99.0))];
+        let functions = [
+            number(NumberKind::Avg, "n"),
+            number(NumberKind::Max, "n"),
+            AggregateSpec::Product(
+                [NumberKind::Sum, NumberKind::Min, NumberKind::Range].map(|kind| number(kind, "n")).to_vec(),
+            ),
+            AggregateSpec::Product(vec![
+                AggregateSpec::count(),
+                number(NumberKind::Avg, "n"),
+                number(NumberKind::Max, "n"),
+            ]),
+            AggregateSpec::Product(vec![number(NumberKind::Avg, "n"), number(NumberKind::Max, "absent")]),
+            AggregateSpec::Percentile(PercentileSpec { field: "n".into(), outputs, accuracy: 0.01 }),
+        ];
+        let keys = [&["k"][..], &["k", "g"]];
+        let spec = |keys: &[&str], function: &AggregateSpec| GroupBySpec {
+            keys: keys.iter().map(|key| Arc::from(*key)).collect(),
+            function: Box::new(function.clone()),
+            limit: 100,
+        };
+        keys.iter().flat_map(|keys| functions.iter().map(|function| spec(keys, function))).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn by_code_groups_learn_what_they_do_row_by_row(
+            batches in prop::collection::vec(
+                (
+                    prop::collection::vec((0_u32..6, 0_u32..5, any::<u32>(), any::<i64>(), prop::bool::weighted(0.8)), 0..200),
+                    0_u32..4,
+                ),
+                1..5,
+            ),
+        ) {
+            let batches: Vec<Vec<Row>> = batches
+                .into_iter()
+                .map(|(rows, form)| {
+                    let number = |small: u32, large: i64| match form {
+                        // Short ones, short ones with gaps, of which the least are longer, of any length.
+                        0 => Some(i64::from(small % 5_000)),
+                        1 => Some(i64::from(small)).filter(|n| n % 3 != 0),
+                        2 => Some(i64::from(small) << (small % 19)),
+                        _ => Some(large),
+                    };
+                    rows.into_iter().map(|(k, g, small, large, within)| (k, g, number(small, large), within)).collect()
+                })
+                .collect();
+            for spec in specs() {
+                prop_assert_eq!(told(&spec, &batches, true), told(&spec, &batches, false), "{:?}", spec);
+            }
+        }
+    }
 }

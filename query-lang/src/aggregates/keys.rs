@@ -26,7 +26,9 @@ pub(super) struct KeyTable {
     capacity: usize,
     index: HashTable<u32>,
     pub(super) direct: Direct,
-    pub(super) groups: Vec<Group>,
+    groups: Vec<Group>,
+    /// Rows in each group: apart from them, because blocks are learnt from by adding to these alone.
+    counts: Vec<u64>,
     /// The texts of all keys, end to end.
     arena: String,
     /// For each group, where each of its texts ends; it starts where the one before ends.
@@ -42,8 +44,6 @@ pub(super) struct KeyTable {
 pub(super) struct Group {
     /// The slot it is in.
     pub(super) parent: u32,
-    /// Rows in it.
-    pub(super) rows: u64,
     start: u32,
     hash: u64,
 }
@@ -57,6 +57,7 @@ impl KeyTable {
             index: HashTable::new(),
             direct: Direct::default(),
             groups: Vec::new(),
+            counts: Vec::new(),
             arena: String::new(),
             ends: Vec::new(),
             threshold: u64::MAX,
@@ -67,6 +68,19 @@ impl KeyTable {
     /// The groups, by number.
     pub(super) fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// How many rows are in each group.
+    pub(super) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// Counts `rows` more rows into `group`, if there is such a group.
+    #[inline]
+    pub(super) fn add_rows(&mut self, group: u32, rows: u64) {
+        if let Some(count) = self.counts.get_mut(group as usize) {
+            *count += rows;
+        }
     }
 
     /// The key fields.
@@ -122,6 +136,7 @@ impl KeyTable {
         self.index.allocation_size()
             + self.direct.bytes()
             + self.groups.capacity() * size_of::<Group>()
+            + self.counts.capacity() * size_of::<u64>()
             + self.arena.capacity()
             + self.ends.capacity() * size_of::<u32>()
     }
@@ -170,7 +185,8 @@ impl KeyTable {
             self.arena.push_str(text.as_ref());
             self.ends.push(self.arena.len() as u32);
         }
-        self.groups.push(Group { parent, rows: 0, start, hash });
+        self.groups.push(Group { parent, start, hash });
+        self.counts.push(0);
         let groups = &self.groups;
         self.index.insert_unique(place, group, |group| {
             groups.get(*group as usize).map_or(0, |group| place_hash(group.parent, group.hash))
@@ -211,9 +227,7 @@ impl KeyTable {
                         self.find(parent, group.hash, &texts)
                     }
                 };
-                if let Some(mine) = self.groups.get_mut(to as usize) {
-                    mine.rows += group.rows;
-                }
+                self.add_rows(to, other.counts.get(number).copied().unwrap_or(0));
                 map.push(to);
             }
         }
@@ -222,7 +236,7 @@ impl KeyTable {
 
     /// Becomes what `other` is, having no groups itself.
     fn take_over(&mut self, other: &KeyTable) -> Vec<u32> {
-        let KeyTable { names, capacity, index, groups, arena, ends, threshold, rows, .. } = other;
+        let KeyTable { names, capacity, index, groups, counts, arena, ends, threshold, rows, .. } = other;
         *self = KeyTable {
             names: names.clone(),
             capacity: *capacity,
@@ -230,6 +244,7 @@ impl KeyTable {
             // It only serves to learn from rows.
             direct: Direct::default(),
             groups: groups.clone(),
+            counts: counts.clone(),
             arena: arena.clone(),
             ends: ends.clone(),
             threshold: *threshold,
@@ -239,12 +254,13 @@ impl KeyTable {
     }
 
     /// Makes room for `more` groups.
-    fn reserve(&mut self, more: usize) {
+    pub(super) fn reserve(&mut self, more: usize) {
         let groups = &self.groups;
         self.index.reserve(more, |group| {
             groups.get(*group as usize).map_or(0, |group| place_hash(group.parent, group.hash))
         });
         self.groups.reserve(more);
+        self.counts.reserve(more);
     }
 
     /// Turns groups away when there are more than twice the capacity: the numbers of those that stay, in their new
@@ -288,9 +304,7 @@ impl KeyTable {
             texts.clear();
             texts.extend(self.texts(*number as usize));
             let to = kept.find(group.parent, group.hash, &texts);
-            if let Some(copy) = kept.groups.get_mut(to as usize) {
-                copy.rows = group.rows;
-            }
+            kept.add_rows(to, self.counts.get(*number as usize).copied().unwrap_or(0));
         }
         *self = kept;
     }
@@ -343,7 +357,7 @@ mod tests {
         let all = || (0..table.groups().len() as u32).collect();
         let keep: Vec<u32> = table.kept().map_or_else(all, |(keep, _)| keep);
         let text = |group: &u32| table.texts(*group as usize).collect::<String>();
-        let mut list: Vec<_> = keep.iter().map(|at| (text(at), table.groups()[*at as usize].rows)).collect();
+        let mut list: Vec<_> = keep.iter().map(|at| (text(at), table.counts()[*at as usize])).collect();
         list.sort();
         list
     }

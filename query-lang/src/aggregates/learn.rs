@@ -13,6 +13,9 @@ use super::read::hash_text;
 use super::slots::{NO_SLOT, Slots};
 use crate::record::{Column, Dictionary, Selection};
 
+/// With fewer rows for a code than so many it is not worth finding its group before they are learnt from.
+const KNOWN_ROWS: usize = 16;
+
 impl KeyTable {
     /// Counts the rows of `input` into their groups, and says the group of each row in `groups`.
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>, groups: &mut Vec<u32>) {
@@ -24,6 +27,45 @@ impl KeyTable {
     /// Counts the rows of `input` into their groups.
     pub(super) fn count(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         self.learn(input, slots, None);
+    }
+
+    /// Counts the rows of `input` into their groups, where their keys have few combinations of codes, and has `learn`
+    /// learn by combination what else there is to learn. It is given the combinations as slots, and what tells the
+    /// group of each as far as it is found already; it may say how many rows each has. Hands out what was learnt, and rows and group
+    /// of each combination; `None`, and nothing done, where that does not serve.
+    pub(super) fn step_by_code<T>(
+        &mut self,
+        input: &Input<'_>,
+        slots: &Slots<'_>,
+        learn: impl FnOnce(&Slots<'_>, &dyn Fn() -> Vec<u32>) -> Option<(T, Option<Vec<u32>>)>,
+    ) -> Option<(T, Vec<u32>, Vec<u32>)> {
+        if input.weights.is_some() {
+            return None;
+        }
+        let columns: Vec<Column> = self.names.iter().map(|name| input.column(name)).collect();
+        let coded: Vec<Coded<'_>> = columns.iter().map(Coded::new).collect::<Option<_>>()?;
+        let packed = Packed::of(&coded, slots, input)?;
+        let known = || match (coded.as_slice(), slots.single()) {
+            ([only], Some(parent)) if packed.combinations * KNOWN_ROWS <= input.rows => {
+                self.known(parent, only)
+            }
+            _ => Vec::new(),
+        };
+        let (learnt, rows) = learn(&Slots::each(&packed.codes, packed.combinations), &known)?;
+        let rows = rows.unwrap_or_else(|| packed.count());
+        let mut groups = rows.clone();
+        self.look_up(&coded, slots, &mut groups);
+        Some((learnt, rows, groups))
+    }
+
+    /// The group of each code of a column, [`NO_SLOT`] where there is none yet.
+    fn known(&self, parent: u32, column: &Coded<'_>) -> Vec<u32> {
+        let group = |code: u32| {
+            let group = self.likely(parent, column.hash(code));
+            let is_it = self.only_text(group as usize) == column.get(code);
+            if is_it { group } else { NO_SLOT }
+        };
+        (0..column.size()).map(group).collect()
     }
 
     fn learn(&mut self, input: &Input<'_>, slots: &Slots<'_>, groups: Option<&mut [u32]>) {
@@ -60,15 +102,7 @@ impl KeyTable {
         groups: Option<&mut [u32]>,
     ) {
         let mut found = packed.count();
-        let direct = match (columns, slots.single()) {
-            ([Coded::Dictionary(_, dictionary)], Some(parent)) => {
-                self.look_up_numbers(parent, dictionary, &mut found)
-            }
-            _ => false,
-        };
-        if !direct {
-            self.look_up_texts(columns, slots, &mut found);
-        }
+        self.look_up(columns, slots, &mut found);
         let Some(groups) = groups else { return };
         for run in packed.within.runs() {
             let (Some(codes), Some(groups)) = (packed.codes.get(run.clone()), groups.get_mut(run)) else {
@@ -80,12 +114,28 @@ impl KeyTable {
         }
     }
 
+    /// Counts the rows that `found` has for each combination, and puts the group of the combination there instead.
+    fn look_up(&mut self, columns: &[Coded<'_>], slots: &Slots<'_>, found: &mut [u32]) {
+        let direct = match (columns, slots.single()) {
+            ([Coded::Dictionary(_, dictionary)], Some(parent)) => {
+                self.look_up_numbers(parent, dictionary, found)
+            }
+            _ => false,
+        };
+        if !direct {
+            self.look_up_texts(columns, slots, found);
+        }
+    }
+
     /// Counts the rows that `found` has for each code of `dictionary`, and puts the group of the code there instead,
     /// by the numbers in the texts; false, and nothing done, where that does not serve.
     fn look_up_numbers(&mut self, parent: u32, dictionary: &Dictionary, found: &mut [u32]) -> bool {
         let Some(numbered) = dictionary.numbered() else { return false };
         if !self.direct.admit(parent, numbered) {
             return false;
+        }
+        if self.groups().is_empty() {
+            self.reserve(found.iter().filter(|rows| **rows > 0).count());
         }
         // Other groups are not learnt meanwhile, so it can be away.
         let mut direct = std::mem::take(&mut self.direct);
@@ -98,15 +148,13 @@ impl KeyTable {
             }
             self.rows += rows;
             *slot = *group;
-            if let Some(group) = self.groups.get_mut(*group as usize) {
-                group.rows += rows;
-            }
+            self.add_rows(*group, rows);
         }
         self.direct = direct;
         true
     }
 
-    /// Counts the rows that `found` has for each combination, and puts the group of the combination there instead.
+    /// The same, by the texts themselves.
     fn look_up_texts(&mut self, columns: &[Coded<'_>], slots: &Slots<'_>, found: &mut [u32]) {
         let mut texts: Vec<&str> = Vec::with_capacity(columns.len());
         let mut likely = [NO_SLOT; LOOKED_UP];
@@ -142,9 +190,7 @@ impl KeyTable {
                     ([only], _) => self.find(parent, only.hash(combination % only.size()), &texts),
                     _ => self.find(parent, hash_key(&texts), &texts),
                 };
-                if let Some(group) = self.groups.get_mut(*number as usize) {
-                    group.rows += rows;
-                }
+                self.add_rows(*number, rows);
             }
         }
     }
@@ -221,9 +267,7 @@ impl KeyTable {
         if let Some(slot) = count.groups.as_mut().and_then(|groups| groups.get_mut(row)) {
             *slot = group;
         }
-        if let Some(group) = self.groups.get_mut(group as usize) {
-            group.rows += rows;
-        }
+        self.add_rows(group, rows);
     }
 }
 

@@ -32,6 +32,7 @@ mod sketch;
 mod slots;
 pub mod spec;
 mod steps;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod top;

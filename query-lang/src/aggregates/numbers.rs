@@ -8,16 +8,9 @@ use super::Input;
 use super::read::{Integers, Range, each_number};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::{NumberKind, NumberSpec};
+use super::tally::{Tally, Wanted};
 use crate::record::{ColumnBuilder, Selection};
 use crate::value::{ExactSum, Number};
-
-/// Bits of integers that are counted and summed in one word: as many integers as [`SHORT_COUNT_BITS`] can count have
-/// a sum that fits the other bits.
-const SHORT_BITS: u32 = SHORT_SUM_BITS + 1 - SHORT_COUNT_BITS;
-const SHORT_SUM_BITS: u32 = u64::BITS - SHORT_COUNT_BITS;
-const SHORT_COUNT_BITS: u32 = 17;
-/// Most integers summed that way, those of a whole block.
-const SHORT_ROWS_MAX: usize = 1 << (SHORT_COUNT_BITS - 1);
 
 /// What is kept of the numbers of a slot.
 #[derive(Clone, Debug)]
@@ -78,7 +71,16 @@ impl Numbers {
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         let column = input.column(&self.spec.field);
         if let Some(integers) = Integers::of(&column) {
-            return self.kept.step_integers(&integers, input.within, slots);
+            let tally = match (self.wanted(), slots.single()) {
+                (Some(wanted), None) => {
+                    Tally::of(&integers, input.within, slots, wanted, |slot| self.seen(slot))
+                }
+                _ => None,
+            };
+            return match tally {
+                Some(tally) => self.absorb(&tally, None, slots.count),
+                None => self.kept.step_integers(&integers, input.within, slots),
+            };
         }
         match &mut self.kept {
             Kept::Means(states) => {
@@ -106,6 +108,58 @@ impl Numbers {
                     }
                 });
             }
+        }
+    }
+
+    /// What a tally has to hold to be all that is kept of its integers; `None` when none can.
+    pub(super) fn wanted(&self) -> Option<Wanted<'_>> {
+        let field = &self.spec.field;
+        match self.kept {
+            Kept::Means(_) => Some(Wanted { field, ranges: false }),
+            Kept::Extremes(_) => Some(Wanted { field, ranges: true }),
+            Kept::Moments(_) => None,
+        }
+    }
+
+    /// The range of the integers that `slot` has seen, where that is kept.
+    pub(super) fn seen(&self, slot: usize) -> Range {
+        match &self.kept {
+            Kept::Extremes(states) => {
+                states.get(slot).copied().flatten().map_or(Range::NONE, Extremes::range)
+            }
+            _ => Range::NONE,
+        }
+    }
+
+    /// Takes in what `tally` says of each of its slots, which is the one `map` sends it to, of `count` there are.
+    pub(super) fn absorb(&mut self, tally: &Tally, map: Option<&[u32]>, count: usize) {
+        let slot_of = |slot: usize| match map {
+            None => slot,
+            Some(map) => map.get(slot).map_or(usize::MAX, |slot| *slot as usize),
+        };
+        match &mut self.kept {
+            Kept::Means(states) => {
+                grow(states, count);
+                for (slot, (count, sum)) in tally.sums().enumerate().filter(|(_, (count, _))| *count > 0) {
+                    if let Some(mean) = states.get_mut(slot_of(slot)) {
+                        mean.count += count;
+                        mean.sum.add_ints(sum);
+                    }
+                }
+            }
+            Kept::Extremes(states) => {
+                grow(states, count);
+                for (slot, range) in tally.ranges().iter().enumerate() {
+                    if let (Some((least, greatest)), Some(state)) =
+                        (range.ends(), states.get_mut(slot_of(slot)))
+                    {
+                        let (least, greatest) = (Number::Int(least), Number::Int(greatest));
+                        Extremes::join(state, Extremes { least, greatest });
+                    }
+                }
+            }
+            // They want none.
+            Kept::Moments(_) => {}
         }
     }
 
@@ -201,20 +255,6 @@ impl Kept {
                         mean.count += count;
                         mean.sum.add_ints(sum);
                     }
-                    None if integers.are_short(SHORT_BITS)
-                        && (slots.count..=SHORT_ROWS_MAX).contains(&integers.rows()) =>
-                    {
-                        let mut sums = vec![0_u64; slots.count];
-                        integers.each(within, slots, |slot, value| {
-                            if let Some(sum) = sums.get_mut(slot as usize) {
-                                *sum += 1 << SHORT_SUM_BITS | value as u64;
-                            }
-                        });
-                        for (mean, sum) in states.iter_mut().zip(sums).filter(|(_, sum)| *sum > 0) {
-                            mean.count += sum >> SHORT_SUM_BITS;
-                            mean.sum.add_ints(i128::from(sum & (u64::MAX >> SHORT_COUNT_BITS)));
-                        }
-                    }
                     None => integers.each(within, slots, |slot, value| {
                         if let Some(mean) = states.get_mut(slot as usize) {
                             mean.count += 1;
@@ -225,30 +265,12 @@ impl Kept {
             }
             Kept::Extremes(states) => {
                 grow(states, slots.count);
-                if slots.count > within.count() {
-                    // Few rows for many slots: only theirs are looked at.
-                    integers.each(within, slots, |slot, value| {
-                        if let Some(state) = states.get_mut(slot as usize) {
-                            let value = Number::Int(value);
-                            Extremes::join(state, Extremes { least: value, greatest: value });
-                        }
-                    });
-                    return;
-                }
-                // What is known already is widened, which a batch then seldom does.
-                let known = |state: &Option<Extremes>| state.map_or(Range::NONE, Extremes::range);
-                let mut ranges: Vec<Range> = states.iter().map(known).collect();
                 integers.each(within, slots, |slot, value| {
-                    if let Some(range) = ranges.get_mut(slot as usize) {
-                        range.widen(value);
+                    if let Some(state) = states.get_mut(slot as usize) {
+                        let value = Number::Int(value);
+                        Extremes::join(state, Extremes { least: value, greatest: value });
                     }
                 });
-                for (state, range) in states.iter_mut().zip(ranges) {
-                    if let Some((least, greatest)) = range.ends() {
-                        let (least, greatest) = (Number::Int(least), Number::Int(greatest));
-                        Extremes::join(state, Extremes { least, greatest });
-                    }
-                }
             }
             Kept::Moments(states) => {
                 grow(states, slots.count);
@@ -337,6 +359,7 @@ pub(super) fn add_product(sum: &mut ExactSum, a: Number, b: Number) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tally::{SHORT_BITS, SHORT_ROWS_MAX};
     use super::*;
 
     fn variance(texts: &[&str]) -> Option<f64> {

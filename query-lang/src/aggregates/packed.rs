@@ -75,7 +75,7 @@ pub(super) struct Packed<'a> {
     pub(super) codes: Cow<'a, [u32]>,
     /// The rows stepped over. A number not below the combinations there are belongs to no group.
     pub(super) within: Cow<'a, Selection>,
-    combinations: usize,
+    pub(super) combinations: usize,
 }
 
 impl<'a> Packed<'a> {

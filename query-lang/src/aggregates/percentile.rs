@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Input;
-use super::read::{Integers, Range, each_number};
+use super::read::{Integers, each_number};
 use super::sketch::{Scale, Sketch};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::PercentileSpec;
 use super::steps::{STEPPED_BELOW, Steps};
-use crate::record::{Column, ColumnBuilder, Selection};
+use crate::record::{ColumnBuilder, Selection};
 use crate::value::Number;
 
 /// Most counts of one step, 2 MiB of them, and most of a step over few rows: so many, and so many a row.
@@ -23,6 +23,47 @@ pub(super) struct Percentiles {
     scale: Scale,
     steps: Option<Arc<Steps>>,
     sketches: Vec<Sketch>,
+}
+
+/// Integers, counted by slot and bucket.
+#[derive(Clone, Debug)]
+pub(super) struct Counted {
+    places: usize,
+    /// Counts by place, so many places a slot.
+    counts: Vec<u32>,
+    /// The integers counted of each slot reach so far.
+    spans: Vec<Span>,
+    /// Slot and value of integers that have no place.
+    beyond: Vec<(u32, i64)>,
+}
+
+/// From the least to the greatest of some integers that are not negative.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    least: i64,
+    /// How far the greatest is from it.
+    reach: u64,
+}
+
+impl Span {
+    /// Of no integers.
+    const NONE: Span = Span { least: i64::MAX, reach: 0 };
+
+    /// Takes `value` in: one comparison says whether it is inside, as most are.
+    #[inline(always)]
+    fn widen(&mut self, value: i64) {
+        if (value.wrapping_sub(self.least) as u64) > self.reach {
+            let (least, greatest) = self.ends().unwrap_or((value, value));
+            self.least = least.min(value);
+            self.reach = greatest.max(value).abs_diff(self.least);
+        }
+    }
+
+    /// The least and the greatest; `None` of no integers.
+    fn ends(self) -> Option<(i64, i64)> {
+        // No integer that has a place is as large as the first least.
+        (self.least != i64::MAX).then(|| (self.least, self.least.saturating_add_unsigned(self.reach)))
+    }
 }
 
 /// The rank of percentile `p` among `count` values in ascending order, from 0.
@@ -44,8 +85,9 @@ impl Percentiles {
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         grow(&mut self.sketches, slots.count);
         let column = input.column(&self.spec.field);
-        if self.step_integers(&column, input.within, slots) {
-            return;
+        let integers = Integers::of(&column);
+        if let Some(counted) = integers.and_then(|integers| self.count(&integers, input.within, slots)) {
+            return self.absorb(&counted, None, slots.count);
         }
         let (sketches, scale) = (&mut self.sketches, self.scale);
         each_number(&column, input.within, |row, number| {
@@ -55,14 +97,18 @@ impl Percentiles {
         });
     }
 
-    /// The same as number by number, by counting integers in an array of all buckets of all slots; false, and nothing
-    /// done, where that does not serve.
-    fn step_integers(&mut self, column: &Column, within: &Selection, slots: &Slots<'_>) -> bool {
-        let Some(integers) = Integers::of(column) else { return false };
+    /// Counts integers in an array of all buckets of all slots, which tells the same as number by number; `None` where
+    /// that does not serve.
+    pub(super) fn count(
+        &mut self,
+        integers: &Integers<'_>,
+        within: &Selection,
+        slots: &Slots<'_>,
+    ) -> Option<Counted> {
         if self.steps.is_none() {
             self.steps = Steps::shared(self.scale);
         }
-        let Some(steps) = &self.steps else { return false };
+        let steps = self.steps.as_ref()?;
         let most = COUNTS_MAX.min(COUNTS_LEAST + COUNTS_PER_ROW * within.count());
         let mut places = steps.places;
         if slots.count.saturating_mul(places) > most {
@@ -71,34 +117,54 @@ impl Percentiles {
             places = steps.place(greatest.min(STEPPED_BELOW - 1)) as usize + 1;
         }
         if slots.count.saturating_mul(places) > most {
-            return false;
+            return None;
         }
-        let mut counts = vec![0_u32; slots.count * places];
-        let mut ranges = vec![Range::NONE; slots.count];
-        let (sketches, scale) = (&mut self.sketches, self.scale);
+        let mut counted = Counted {
+            places,
+            counts: vec![0; slots.count * places],
+            spans: vec![Span::NONE; slots.count],
+            beyond: Vec::new(),
+        };
         integers.each(within, slots, |slot, value| {
-            // One comparison for negative numbers and for large ones.
-            if value as u64 >= STEPPED_BELOW as u64 {
-                if let Some(sketch) = sketches.get_mut(slot as usize) {
-                    sketch.add(Number::Int(value), scale);
-                }
+            let Some(place) = steps.place_of(value) else {
+                counted.beyond.push((slot, value));
                 return;
+            };
+            if let Some(span) = counted.spans.get_mut(slot as usize) {
+                span.widen(value);
             }
-            if let Some(range) = ranges.get_mut(slot as usize) {
-                range.widen(value);
-            }
-            if let Some(count) = counts.get_mut(slot as usize * places + steps.place(value) as usize) {
+            if let Some(count) = counted.counts.get_mut(slot as usize * places + place as usize) {
                 *count += 1;
             }
         });
-        let counted = sketches.iter_mut().zip(ranges).zip(counts.chunks(places));
-        for ((sketch, range), counts) in counted {
-            let Some((least, greatest)) = range.ends() else { continue };
-            let seen = steps.place(greatest) as usize + 1;
+        Some(counted)
+    }
+
+    /// Takes in what was counted of each slot, which is the one `map` sends it to, of `count` there are.
+    pub(super) fn absorb(&mut self, counted: &Counted, map: Option<&[u32]>, count: usize) {
+        grow(&mut self.sketches, count);
+        let slot_of = |slot: usize| match map {
+            None => slot,
+            Some(map) => map.get(slot).map_or(usize::MAX, |slot| *slot as usize),
+        };
+        let slots = counted.spans.iter().zip(counted.counts.chunks(counted.places)).enumerate();
+        for (slot, (span, counts)) in slots {
+            let Some((least, greatest)) = span.ends() else { continue };
+            let Some(sketch) = self.sketches.get_mut(slot_of(slot)) else { continue };
+            let seen = self.steps.as_ref().map_or(0, |steps| steps.place(greatest) as usize + 1);
             sketch.add_counts(counts.get(..seen).unwrap_or_default());
             sketch.widen_range(Number::Int(least), Number::Int(greatest));
         }
-        true
+        for (slot, value) in &counted.beyond {
+            if let Some(sketch) = self.sketches.get_mut(slot_of(*slot as usize)) {
+                sketch.add(Number::Int(*value), self.scale);
+            }
+        }
+    }
+
+    /// The field the percentiles are of.
+    pub(super) fn field(&self) -> &Arc<str> {
+        &self.spec.field
     }
 
     pub(super) fn merge(&mut self, other: &Percentiles, map: &[u32], count: usize) {
@@ -139,6 +205,7 @@ impl Percentiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Column;
     use proptest::prelude::*;
 
     fn column(values: &[i64], form: usize) -> Column {

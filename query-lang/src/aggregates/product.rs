@@ -2,8 +2,10 @@
 
 use super::body::{Body, Run};
 use super::counts::all_slots;
+use super::read::Range;
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::AggregateSpec;
+use super::tally::{Coded, Wanted};
 use super::{Input, Pipelines, Source};
 use crate::machine::{Context, StepError};
 
@@ -25,6 +27,32 @@ impl Product {
         pipelines: &mut dyn Pipelines,
     ) -> Result<(), StepError> {
         self.parts.iter_mut().try_for_each(|part| part.step(input, slots, pipelines))
+    }
+
+    /// What a tally has to hold to be all that the functions learn; `None` when none can.
+    pub(super) fn wanted(&self) -> Option<Wanted<'_>> {
+        let mut all: Option<Wanted<'_>> = None;
+        for part in self.parts.iter().filter(|part| !part.counts_rows()) {
+            let own = part.wanted()?;
+            let ranges = own.ranges || all.is_some_and(|all| all.ranges);
+            if all.is_some_and(|all| all.field != own.field) {
+                return None;
+            }
+            all = Some(Wanted { ranges, ..own });
+        }
+        all
+    }
+
+    /// As [`Body::seen`].
+    pub(super) fn seen(&self, slot: usize) -> Range {
+        // Functions of one field have seen the same, or do not keep it.
+        let ranges = self.parts.iter().map(|part| part.seen(slot));
+        ranges.into_iter().find(|range| range.ends().is_some()).unwrap_or(Range::NONE)
+    }
+
+    /// As [`Body::absorb`].
+    pub(super) fn absorb(&mut self, coded: &Coded<'_>) {
+        self.parts.iter_mut().for_each(|part| part.absorb(coded));
     }
 
     pub(super) fn merge(&mut self, other: &Product, map: &[u32], count: usize) {

@@ -228,9 +228,14 @@ impl<'a> Integers<'a> {
         self.values.len()
     }
 
-    /// No value is negative or needs more than `bits` bits.
-    pub(super) fn are_short(&self, bits: u32) -> bool {
-        self.values.iter().fold(0, |all, value| all | *value as u64) >> bits == 0
+    /// The first of them, whether its row has a value or not.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.values.first().copied()
+    }
+
+    /// Every row has one.
+    pub(super) fn are_everywhere(&self) -> bool {
+        self.present.is_none()
     }
 
     /// Calls `f` with slot and value of the rows of `within` that have one.

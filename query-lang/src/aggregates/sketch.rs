@@ -149,6 +149,20 @@ impl Sketch {
         if buckets.iter().filter(|count| **count > 0).count() > SPARSE_MAX {
             self.buckets.widen();
         }
+        let (Some(first), Some(last)) =
+            (buckets.iter().position(|count| *count > 0), buckets.iter().rposition(|count| *count > 0))
+        else {
+            return;
+        };
+        if let Buckets::Dense { first: start, counts } = &mut self.buckets
+            && let Some(at) = (first as i32).checked_sub(*start).and_then(|at| usize::try_from(at).ok())
+            && let Some(slots) = counts.get_mut(at..=at + last - first)
+        {
+            for (slot, count) in slots.iter_mut().zip(buckets.iter().skip(first)) {
+                *slot += u64::from(*count);
+            }
+            return;
+        }
         for (bucket, count) in (0..).zip(buckets).filter(|(_, count)| **count > 0) {
             self.buckets.add(bucket, u64::from(*count));
         }
@@ -174,15 +188,16 @@ impl Sketch {
         let Some((least, greatest)) = self.range else { return found };
         let mut open = ranks.keys().copied().peekable();
         let mut below = 0;
-        let mut take = |count: u64, value: Number| {
+        let mut take = |count: u64, value: &dyn Fn() -> Number| {
             below += count;
+            // What a bucket stands for takes long to tell: only those are asked that are looked for.
             while let Some(rank) = open.next_if(|rank| *rank < below) {
-                found.insert(rank, value.clamp(least, greatest));
+                found.insert(rank, value().clamp(least, greatest));
             }
         };
-        take(self.zeros, Number::Int(0));
+        take(self.zeros, &|| Number::Int(0));
         self.buckets.each(|bucket, count| {
-            take(count, Number::from_f64(scale.value(bucket)).unwrap_or(greatest));
+            take(count, &|| Number::from_f64(scale.value(bucket)).unwrap_or(greatest));
         });
         found
     }

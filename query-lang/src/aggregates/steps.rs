@@ -85,6 +85,16 @@ impl Steps {
         u64::BITS - 1 - self.bits - (value as u64 | 1 << self.bits).leading_zeros()
     }
 
+    /// As [`Steps::place`], of any integer; `None` for one that has none.
+    #[inline(always)]
+    pub(super) fn place_of(&self, value: i64) -> Option<u32> {
+        // Small ones first: one comparison tells them from negative ones, too.
+        match self.small.get(value as usize) {
+            Some(place) => Some(u32::from(*place)),
+            None => (value as u64).lt(&(STEPPED_BELOW as u64)).then(|| self.place(value)),
+        }
+    }
+
     /// One more than the bucket of `value`, which is in `0..STEPPED_BELOW`; 0 for 0.
     #[inline(always)]
     pub(super) fn place(&self, value: i64) -> u32 {

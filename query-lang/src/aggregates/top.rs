@@ -91,7 +91,7 @@ impl Top {
         let kept = kept.as_deref();
         match &self.numbers {
             None => {
-                let rows = |group: usize| self.keys.groups().get(group).map(|group| group.rows);
+                let rows = |group: usize| self.keys.counts().get(group).copied();
                 self.table(count, kept, rows, |rows| Number::from_decimal(i128::from(rows), 0))
             }
             Some(numbers) => self.table(count, kept, |group| numbers.number(group), |number| number),
