@@ -97,11 +97,25 @@ impl<'a> Walk<'a> {
             if !reach.may_have(self.needle, cut - 1) {
                 break;
             }
+            if !self.may_go_on(index + 1, cut) {
+                continue;
+            }
             self.asked.push((column, Ask { fit: Fit::Suffix, from, to: cut }));
             self.piece(index + 1, cut)?;
             self.asked.pop();
         }
         Ok(())
+    }
+
+    /// Whether piece `index` begins as the literal goes on at byte `at`: most do not.
+    #[inline]
+    fn may_go_on(&self, index: usize, at: usize) -> bool {
+        match self.pieces.get(index).and_then(|piece| piece.first()) {
+            Some(first) if at < self.ask.to => self.needle.has_at(at, *first),
+            // Without a byte left the text must end here, unless it may go on.
+            Some(_) => self.ask.ends_anywhere(),
+            None => true,
+        }
     }
 
     /// Goes on with byte `at` of the literal at the front of piece `index`.
@@ -140,7 +154,7 @@ impl<'a> Walk<'a> {
                 self.asked.push((column, Ask { fit: Fit::Prefix, from: at, to }));
                 self.found()?;
                 self.asked.pop();
-            } else if cut - at >= reach.least {
+            } else if cut - at >= reach.least && self.may_go_on(index + 1, cut) {
                 self.asked.push((column, Ask { fit: Fit::Whole, from: at, to: cut }));
                 self.piece(index + 1, cut)?;
                 self.asked.pop();

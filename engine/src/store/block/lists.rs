@@ -4,6 +4,9 @@ use weir_query::record::Selection;
 
 use super::wire::Corrupt;
 
+/// Stretches of codes that are counted side by side.
+const LANES: usize = 4;
+
 /// Which values have each skeleton.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
@@ -16,32 +19,45 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    /// The lists of `codes`, of which there are `skeletons`.
+    /// The lists of `codes`, of which there are `skeletons`: sorted by counting, in [`LANES`] stretches side by side.
+    /// Codes repeat, and whoever counts one that was just counted waits for it.
     pub(crate) fn of(codes: &[u32], skeletons: usize) -> Result<Lists, Corrupt> {
-        let mut starts = vec![0u32; skeletons + 1];
-        for code in codes {
-            // Counted one further on, so that the sums are starts.
-            *starts.get_mut(*code as usize + 1).ok_or(Corrupt("unknown skeleton"))? += 1;
-        }
         let count = codes.len();
-        let same = starts.iter().any(|uses| *uses as usize == count);
-        let mut sum = 0;
-        for start in &mut starts {
-            sum += *start;
-            *start = sum;
+        let stretch = count.div_ceil(LANES);
+        let mut next = vec![[0u32; LANES]; skeletons];
+        for_each_lane(codes, stretch, |lane, _, code| match next.get_mut(code as usize) {
+            Some(uses) => {
+                if let Some(uses) = uses.get_mut(lane) {
+                    *uses += 1;
+                }
+                true
+            }
+            None => false,
+        })?;
+        let (mut sum, mut same) = (0, false);
+        let mut starts = Vec::with_capacity(skeletons + 1);
+        for uses in &mut next {
+            starts.push(sum);
+            for uses in uses.iter_mut() {
+                (*uses, sum) = (sum, sum + *uses);
+            }
+            same |= starts.last().is_some_and(|start| (sum - start) as usize == count);
         }
+        starts.push(sum);
         if same {
             return Ok(Lists { values: Vec::new(), starts, count });
         }
-        let mut next = starts.clone();
         let mut values = vec![0u16; count];
-        for (value, code) in codes.iter().enumerate() {
-            let Some(at) = next.get_mut(*code as usize) else { continue };
-            if let Some(slot) = values.get_mut(*at as usize) {
-                *slot = value as u16;
+        for_each_lane(codes, stretch, |lane, value, code| {
+            let at = next.get_mut(code as usize).and_then(|next| next.get_mut(lane));
+            if let Some(at) = at {
+                if let Some(slot) = values.get_mut(*at as usize) {
+                    *slot = value as u16;
+                }
+                *at += 1;
             }
-            *at += 1;
-        }
+            true
+        })?;
         Ok(Lists { values, starts, count })
     }
 
@@ -90,6 +106,34 @@ impl Lists {
     }
 }
 
+/// Calls `each` with the stretch, the value and the code of all `codes`, a value of each stretch in turn, until it says
+/// that a code is unknown.
+#[inline]
+fn for_each_lane(
+    codes: &[u32],
+    stretch: usize,
+    mut each: impl FnMut(usize, usize, u32) -> bool,
+) -> Result<(), Corrupt> {
+    let mut known = true;
+    let part = |lane: usize| codes.get((lane * stretch).min(codes.len())..).unwrap_or_default();
+    // The last stretch may be the shortest.
+    let (a, b, c, d) = (part(0), part(1), part(2), part(3));
+    let even = a.iter().zip(b).zip(c).zip(d).take(stretch);
+    for (at, (((a, b), c), d)) in even.enumerate() {
+        known &= each(0, at, *a);
+        known &= each(1, stretch + at, *b);
+        known &= each(2, 2 * stretch + at, *c);
+        known &= each(3, 3 * stretch + at, *d);
+    }
+    let done = d.len().min(stretch);
+    for lane in 0..LANES - 1 {
+        for (at, code) in part(lane).iter().take(stretch).enumerate().skip(done) {
+            known &= each(lane, lane * stretch + at, *code);
+        }
+    }
+    if known { Ok(()) } else { Err(Corrupt("unknown skeleton")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +153,9 @@ mod tests {
         check(&[], 2);
         check(&[1, 1, 1], 2);
         check(&[0; 65], 1);
+        for count in 0..12 {
+            check(&(0..count).map(|value| value % 3).collect::<Vec<_>>(), 3);
+        }
         check(&[2, 0, 1, 2, 2, 0], 4);
         let many: Vec<u32> = (0..65_536u32).map(|value| value * value % 7).collect();
         check(&many, 7);
