@@ -99,6 +99,26 @@ impl Lists {
         set
     }
 
+    /// The `wanted` values of `codes`. Of each list only the part between the first and the last of them is read.
+    pub(crate) fn select_among(&self, codes: impl IntoIterator<Item = u32>, wanted: &Selection) -> Selection {
+        let first = wanted.words().iter().position(|word| *word != 0).unwrap_or(wanted.words().len());
+        let last = wanted.words().iter().rposition(|word| *word != 0).map_or(first, |last| last + 1);
+        let (first, last) = (first * 64, last * 64);
+        let mut set = Selection::none(self.count);
+        for code in codes {
+            if self.is_all(code) {
+                return wanted.clone();
+            }
+            let values = self.values(code);
+            let start = values.partition_point(|value| usize::from(*value) < first);
+            let end = values.partition_point(|value| usize::from(*value) < last);
+            let own = values.get(start..end).unwrap_or_default();
+            own.iter().for_each(|value| set.insert(usize::from(*value)));
+        }
+        set.intersect(wanted);
+        set
+    }
+
     fn bounds(&self, code: u32) -> (usize, usize) {
         let start = self.starts.get(code as usize).copied().unwrap_or(0) as usize;
         let end = self.starts.get(code as usize + 1).map_or(start, |end| *end as usize);
@@ -144,6 +164,12 @@ mod tests {
             let expected: Vec<usize> = (0..codes.len()).filter(|value| codes[*value] == code).collect();
             assert_eq!(lists.select([code]).iter().collect::<Vec<_>>(), expected, "{code} in {codes:?}");
             assert_eq!(lists.uses(code), expected.len());
+            for wanted in [0..codes.len(), 0..1, 60..70, 64..128, 1_000..65_000, 5..5] {
+                let wanted = Selection::all(codes.len()).within(wanted);
+                let mut own = lists.select([code]);
+                own.intersect(&wanted);
+                assert_eq!(lists.select_among([code], &wanted), own, "{code} in {codes:?}");
+            }
         }
     }
 

@@ -204,8 +204,7 @@ struct Marking<'a> {
 
 impl Marking<'_> {
     fn all(&self, plan: &SkeletonPlan, wanted: &Selection) -> Result<Selection, Corrupt> {
-        let mut found = self.lists.select(plan.always.iter().copied());
-        found.intersect(wanted);
+        let mut found = self.lists.select_among(plan.always.iter().copied(), wanted);
         let all = wanted.is_all();
         for term in &plan.terms {
             match self.of_one(term, plan) {
@@ -214,8 +213,7 @@ impl Marking<'_> {
             }
         }
         if let (false, Some(ask)) = (plan.rebuild.is_empty(), plan.ask) {
-            let mut left = self.lists.select(plan.rebuild.iter().copied());
-            left.intersect(wanted);
+            let left = self.lists.select_among(plan.rebuild.iter().copied(), wanted);
             found.union(&look(self.node, ask, self.needle, self.source, &left, self.times)?);
         }
         Ok(found)
@@ -266,8 +264,7 @@ impl Marking<'_> {
         wanted: &Selection,
         found: &mut Selection,
     ) -> Result<(), Corrupt> {
-        let mut left = self.lists.select(term.skeletons.iter().copied());
-        left.intersect(wanted);
+        let mut left = self.lists.select_among(term.skeletons.iter().copied(), wanted);
         left.subtract(found);
         for test in &term.tests {
             if left.is_empty() {
