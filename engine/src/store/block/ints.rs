@@ -230,6 +230,29 @@ impl Ints {
         self.count
     }
 
+    /// Numbers between which all values lie, told from the frames alone: not always the least and the greatest.
+    /// `None` when they may be any.
+    pub(crate) fn bounds(&self) -> Option<(i64, i64)> {
+        let (mut low, mut high) = (i128::from(i64::MAX), i128::from(i64::MIN));
+        for (number, frame) in self.frames.iter().enumerate() {
+            let steps = (self.count - number * FRAME).min(FRAME) as i128 - 1;
+            let patches = &self.patches[frame.patch_start as usize..frame.patch_end as usize];
+            let mut patched =
+                patches.iter().map(|(_, bits)| i128::from(*bits).checked_shl(frame.width.into()));
+            let packed = (1i128 << frame.width) - 1;
+            let (base, least) = (i128::from(frame.base), i128::from(frame.least));
+            let (least, most) = if frame.delta {
+                let patched = patched.sum::<Option<i128>>()?;
+                (base + steps * least.min(0), base + steps * (least + packed).max(0) + patched)
+            } else {
+                let patched = patched.try_fold(0, |most, bits| Some(bits?.max(most)))?;
+                (base, base + packed + patched)
+            };
+            (low, high) = (low.min(least), high.max(most));
+        }
+        Some((i64::try_from(low).ok()?, i64::try_from(high).ok()?))
+    }
+
     /// Appends the values of `range`, cut to what there is.
     pub(crate) fn read(&self, range: Range<usize>, out: &mut Vec<i64>) {
         let start = out.len();
@@ -329,6 +352,30 @@ mod tests {
 
     use super::*;
 
+    /// All values of `ints` lie between its bounds.
+    fn check_bounds(ints: &Ints, values: &[i64]) {
+        if let Some((low, high)) = ints.bounds() {
+            assert!(values.iter().all(|value| (low..=high).contains(value)), "{low}..={high} {values:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_close_where_frames_are() {
+        for (values, bounds) in [
+            (vec![3, 250, 17], (3, 258)),
+            (vec![-7, 8], (-7, 8)),
+            (vec![5; 300], (5, 5)),
+            ((1..=256).collect(), (1, 256)),
+        ] {
+            let mut bytes = Vec::new();
+            encode(&values, &mut bytes);
+            assert_eq!(Ints::parse(&bytes, values.len()).unwrap().bounds(), Some(bounds), "{values:?}");
+        }
+        let mut bytes = Vec::new();
+        encode(&[i64::MIN, i64::MAX], &mut bytes);
+        assert_eq!(Ints::parse(&bytes, 2).unwrap().bounds(), None);
+    }
+
     fn check(values: &[i64]) {
         let mut out = Vec::new();
         encode(values, &mut out);
@@ -336,6 +383,7 @@ mod tests {
         let mut back = Vec::new();
         ints.read(0..values.len() + 5, &mut back);
         assert_eq!(back, values);
+        check_bounds(&ints, values);
         let middle = values.len() / 3..values.len() * 2 / 3;
         back.clear();
         ints.read(middle.clone(), &mut back);

@@ -8,8 +8,9 @@ use weir_query::compile::Automaton;
 use weir_query::compile::automaton::State;
 
 use super::cursor::Cursor;
-use super::node::{Kind, Node, Texts, load_bytes};
+use super::node::{Chunk, Kind, Node, Texts, load_bytes};
 use super::number::Form;
+use super::reach::Reach;
 use super::section::Source;
 use super::span::{ByteSet, Span};
 use super::wire::Corrupt;
@@ -19,8 +20,8 @@ pub(super) type Exits = Option<Rc<[State]>>;
 
 /// Most states that are followed at once.
 pub(super) const EXITS_MAX: usize = 256;
-/// Dictionaries of up to this many bytes are walked value by value for every state; of larger ones it is known which
-/// bytes they have.
+/// Dictionaries and texts of up to this many bytes are walked value by value for every state; of larger ones it is
+/// known which bytes they have.
 const EXACT_BYTES: usize = 4 << 10;
 /// Most states for which it is kept what each value of a dictionary leads to.
 const TABLES_MAX: usize = 64;
@@ -92,12 +93,17 @@ impl<'a> Leaf<'a> {
                     return Ok(Some(values.map(|value| automaton.run(state, value)).collect()));
                 }
             }
+            Kind::Text { chunks, .. } if chunks.iter().map(Chunk::len).sum::<usize>() <= EXACT_BYTES => {
+                let values: Vec<u32> = (0..self.node.count as u32).collect();
+                let mut states = vec![state; values.len()];
+                self.step_texts(automaton, &values, &mut states)?;
+                return Ok(Some(states));
+            }
             _ => {}
         }
         if self.runs.is_none() {
             let spans = spans(self.node, self.source)?;
-            let runs = |spans: Vec<Span>| spans.iter().map(|span| Run::of(automaton, span)).collect();
-            self.runs = Some(spans.map(runs));
+            self.runs = Some(spans.map(|spans| runs(automaton, &spans)));
         }
         let runs = self.runs.as_ref().and_then(Option::as_ref);
         Ok(runs.and_then(|runs| through(automaton, runs, state)))
@@ -237,10 +243,23 @@ impl<'a> Leaf<'a> {
     }
 }
 
+fn runs(automaton: &Automaton, spans: &[Span]) -> Vec<Run> {
+    spans.iter().map(|span| Run::of(automaton, span)).collect()
+}
+
+/// Where texts that look like `spans` may lead from `state`.
+pub(super) fn exits_of(automaton: &Automaton, spans: &[Span], state: State) -> Exits {
+    through(automaton, &runs(automaton, spans), state).and_then(kept)
+}
+
 /// What the values of `node` look like; `None` when anything is possible.
 fn spans(node: &Node, source: Source<'_>) -> Result<Option<Vec<Span>>, Corrupt> {
     Ok(match &node.kind {
-        Kind::Number { form, .. } => Some(form.spans()),
+        Kind::Number { form, unit, values } => {
+            // Those that are relative to the times of their rows may be any.
+            let bounds = if *unit > 0 { None } else { values.load(source)?.bounds() };
+            Some(form.spans(bounds.unwrap_or((i64::MIN, i64::MAX))))
+        }
         Kind::Hex { pattern, .. } => Some(pattern.spans()),
         Kind::Dictionary { .. } => {
             let texts = node.dictionary(source)?;
@@ -248,7 +267,13 @@ fn spans(node: &Node, source: Source<'_>) -> Result<Option<Vec<Span>>, Corrupt> 
             let (least, most) = (lens().min().unwrap_or(0), lens().max().unwrap_or(0));
             Some(vec![Span { bytes: ByteSet::of(&texts.bytes), least, most }])
         }
-        _ => None,
+        Kind::Text { .. } => {
+            let reach = Reach::of(node, source)?;
+            let bytes: Vec<u8> = (0..=u8::MAX).filter(|byte| reach.has(*byte)).collect();
+            let is_any = bytes.len() > usize::from(u8::MAX);
+            (!is_any).then(|| vec![Span { bytes: ByteSet::of(&bytes), least: reach.least, most: reach.most }])
+        }
+        Kind::Constant(_) | Kind::Skeletons(_) => None,
     })
 }
 

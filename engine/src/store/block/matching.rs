@@ -1,5 +1,7 @@
 //! Which rows of a block a test passes, by its automaton on what is stored; see [`Walk`].
 
+use std::borrow::Cow;
+
 use weir_query::compile::{Automaton, TextMatcher};
 use weir_query::record::{Column, Selection};
 
@@ -75,12 +77,10 @@ impl Block {
         automaton: &Automaton,
         within: &Selection,
     ) -> Result<Selection, Corrupt> {
-        let rows: Vec<u32> = within.iter().map(|row| row as u32).collect();
-        let cells = Cells { values: rows.clone(), rows };
         // What is no text is tested as the text it is shown as.
         let opaque = self.raw.kinds.iter().map(|kind| *kind == TextKind::Bytes).collect();
         let mut decided = Decided { found: Selection::none(self.rows()), open: Selection::none(self.rows()) };
-        decided.take(&mut Walk::new(self, automaton), &self.raw.node, opaque, &cells)?;
+        decided.take_rows(&mut Walk::new(self, automaton), &self.raw.node, opaque, within)?;
         if !decided.open.is_empty() {
             decided.found.union(&self.search_texts(matcher, &decided.open)?);
         }
@@ -120,7 +120,7 @@ impl Block {
             rows.subtract(&decided.open);
             let cells = cells(skeletons, &ranks, index as u32, node, &holds.collect::<Vec<_>>(), &rows);
             match if escaped { escapes.as_mut() } else { Some(&mut plain) } {
-                Some(walk) => decided.take(walk, node, Vec::new(), &cells)?,
+                Some(walk) => decided.take_cells(walk, node, &cells)?,
                 None => cells.rows.iter().for_each(|row| decided.open.insert(*row as usize)),
             }
         }
@@ -160,7 +160,7 @@ impl Block {
                 let may = if escaped { None } else { self.may_hold(node, matcher, &left)? };
                 let cells = cells(skeletons, &ranks, index, node, &holds, may.as_ref().unwrap_or(&left));
                 match if escaped { escapes.as_mut() } else { Some(&mut plain) } {
-                    Some(walk) => decided.take(walk, node, Vec::new(), &cells)?,
+                    Some(walk) => decided.take_cells(walk, node, &cells)?,
                     None => cells.rows.iter().for_each(|row| decided.open.insert(*row as usize)),
                 }
             }
@@ -204,7 +204,43 @@ fn cells(
     Cells { values, rows }
 }
 
+/// With fewer rows wanted than one in so many, they are followed one by one.
+const FEW_ROWS: usize = 16;
+
 impl Decided {
+    /// Decides the rows of `within` by their values in `node`, in which every row has one.
+    fn take_rows<'a>(
+        &mut self,
+        walk: &mut Walk<'a>,
+        node: &'a Node,
+        opaque: Vec<bool>,
+        within: &Selection,
+    ) -> Result<(), Corrupt> {
+        let left = if within.count() < node.count / FEW_ROWS {
+            Cow::Borrowed(within)
+        } else {
+            let sets = walk.sets(node, opaque.clone(), within)?;
+            self.found.union(&sets.found);
+            self.open.union(&sets.open);
+            Cow::Owned(sets.left)
+        };
+        if left.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<u32> = left.iter().map(|row| row as u32).collect();
+        self.take(walk, node, opaque, &Cells { values: rows.clone(), rows })
+    }
+
+    /// The same for rows that are cells of `node`.
+    fn take_cells<'a>(&mut self, walk: &mut Walk<'a>, node: &'a Node, cells: &Cells) -> Result<(), Corrupt> {
+        if cells.values != cells.rows {
+            return self.take(walk, node, Vec::new(), cells);
+        }
+        let mut within = Selection::none(self.found.rows());
+        cells.rows.iter().for_each(|row| within.insert(*row as usize));
+        self.take_rows(walk, node, Vec::new(), &within)
+    }
+
     /// Walks `cells` of `node`.
     fn take<'a>(
         &mut self,

@@ -7,7 +7,7 @@ use super::section::Source;
 use super::wire::Corrupt;
 
 /// Text that takes more than this is not read to find out which bytes it has.
-const READ_BYTES_MAX: usize = 64 << 10;
+const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Which bytes the values of a column have, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +49,9 @@ impl Reach {
         }
     }
 
+    /// Some value may have `byte`.
     #[inline]
-    fn has(&self, byte: u8) -> bool {
+    pub(super) fn has(&self, byte: u8) -> bool {
         self.bytes.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
     }
 

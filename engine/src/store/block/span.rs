@@ -4,7 +4,7 @@ use super::hex::Pattern;
 use super::moment::{Date, Layout};
 use super::number::Form;
 
-/// The digits of the widest integer.
+/// The digits of the latest year.
 const DIGITS_MAX: usize = 20;
 
 /// A set of bytes.
@@ -73,16 +73,26 @@ fn digits(least: usize, most: usize) -> Span {
     Span { bytes: ByteSet::DIGITS, least, most }
 }
 
+/// The whole part of numbers between `low` and `high`, in units of 1 / `unit`, written with `width` digits at least.
+fn whole((low, high): (i64, i64), unit: u64, width: u8) -> Span {
+    let length = |value: u64| (value / unit).checked_ilog10().map_or(1, |log| log as usize + 1);
+    let (one, other) = (length(low.unsigned_abs()), length(high.unsigned_abs()));
+    let least = if low <= 0 && high >= 0 { 1 } else { one.min(other) };
+    let width = usize::from(width);
+    digits(least.max(width), one.max(other).max(width))
+}
+
 impl Form {
-    /// What its numbers look like.
-    pub(super) fn spans(&self) -> Vec<Span> {
+    /// What its numbers between the two `bounds` look like.
+    pub(super) fn spans(&self, bounds: (i64, i64)) -> Vec<Span> {
+        let sign = (bounds.0 < 0).then(|| Span::one(b'-', 0));
         match self {
-            Form::Plain => vec![Span::one(b'-', 0), digits(1, DIGITS_MAX)],
-            Form::Padded(width) => vec![digits(usize::from(*width), DIGITS_MAX)],
+            Form::Plain => sign.into_iter().chain([whole(bounds, 1, 1)]).collect(),
+            Form::Padded(width) => vec![whole(bounds, 1, *width)],
             Form::Decimal { scale, least } => {
-                let mut spans = vec![Span::one(b'-', 0), digits(1, DIGITS_MAX)];
-                spans.extend(fraction(b'.', *scale, *least));
-                spans
+                let unit = 10u64.saturating_pow(u32::from(*scale));
+                let spans = sign.into_iter().chain([whole(bounds, unit, 1)]);
+                spans.chain(fraction(b'.', *scale, *least)).collect()
             }
             Form::Moment(layout) => layout.spans(),
         }
@@ -144,24 +154,35 @@ mod tests {
 
     #[test]
     fn texts_look_as_their_columns_say() {
-        let decimal = Form::Decimal { scale: 3, least: 0 };
-        for (form, texts) in [
-            (Form::Plain, &["0", "-17", "9223372036854775807"][..]),
-            (Form::Padded(3), &["007", "123"]),
-            (decimal, &["1.5", "-0.125", "20"]),
-            (Form::Decimal { scale: 2, least: 1 }, &["1.0", "1.25"]),
-        ] {
-            for text in texts {
-                assert!(fits(text.as_bytes(), &form.spans()), "{text}");
+        let decimal = |least| Form::Decimal { scale: 3, least };
+        let numbers = [0, 1, 9, 10, 99, 100, 999, 1000, 1250, 20_000, 123_456, i64::MAX];
+        for form in [Form::Plain, Form::Padded(3), decimal(0), decimal(2)] {
+            let text = |number: i64| {
+                let mut text = Vec::new();
+                form.append(number, &mut text);
+                text
+            };
+            let is_padded = form == Form::Padded(3);
+            let numbers: Vec<i64> = numbers
+                .iter()
+                .flat_map(|number| [*number, if is_padded { *number } else { -number }])
+                .collect();
+            for bounds in numbers.iter().flat_map(|low| numbers.iter().map(move |high| (*low, *high))) {
+                let spans = form.spans(bounds);
+                for number in numbers.iter().filter(|number| (bounds.0..=bounds.1).contains(*number)) {
+                    assert!(fits(&text(*number), &spans), "{number} {bounds:?} {form:?}");
+                }
+                assert!(!fits(b"1x", &spans) && !fits(b"", &spans));
             }
-            assert!(!fits(b"1x", &form.spans()) && !fits(b"", &form.spans()));
         }
+        assert!(!fits(b"1000", &Form::Plain.spans((1, 999))) && !fits(b"99", &Form::Plain.spans((100, 200))));
+        assert!(!fits(b"-5", &Form::Plain.spans((0, 9))) && fits(b"-5", &Form::Plain.spans((-5, 9))));
         for text in ["2026-11-20T13:05:07.123Z", "17/Aug/2017:13:23:49 +0000", "13:23:49"] {
             let moment = moment::parse(text.as_bytes(), &mut moment::LastDay::default()).unwrap();
             let scale = moment.fraction.len() as u8;
             let suffix = moment.suffix.to_vec();
             let layout = Layout { date: moment.date, point: moment.point, scale, least: 0, suffix };
-            let spans = Form::Moment(layout).spans();
+            let spans = Form::Moment(layout).spans((0, 0));
             assert!(fits(text.as_bytes(), &spans), "{text}");
             assert!(!fits(text.replace(':', "0").as_bytes(), &spans));
         }

@@ -13,6 +13,7 @@
 mod exits;
 mod group;
 mod holders;
+mod sets;
 
 use std::rc::Rc;
 
@@ -43,6 +44,8 @@ pub(super) struct Walk<'a> {
     through: Known<(usize, Point, State), Exits>,
     /// Where a column of skeletons may lead from a state.
     exits: Known<(usize, State), Exits>,
+    /// Where whole numbers may lead from a state: with a sign or not, of so many digits.
+    numbers: Known<(State, bool, (usize, usize)), Exits>,
     /// From a state before a hole: the next hole before which all texts are in one state, and the state.
     meets: Known<(usize, Point, State), Option<(u32, State)>>,
 }
@@ -85,6 +88,7 @@ impl<'a> Walk<'a> {
             holders: HashMap::default(),
             through: HashMap::default(),
             exits: HashMap::default(),
+            numbers: HashMap::default(),
             meets: HashMap::default(),
         }
     }
@@ -121,6 +125,16 @@ impl<'a> Walk<'a> {
             inner: HashMap::default(),
         });
         self.frames.len() - 1
+    }
+
+    /// The frame of `node`, which stands right before `after`.
+    fn inner(&mut self, node: &'a Skeletons, (outer, after): (usize, Point)) -> usize {
+        let known = self.frames.get(outer).and_then(|frame| frame.inner.get(&after).copied());
+        let inner = known.unwrap_or_else(|| self.frame(node, Some((outer, after)), Vec::new()));
+        if let Some(outer) = self.frames.get_mut(outer) {
+            outer.inner.insert(after, inner);
+        }
+        inner
     }
 
     fn holders(&mut self, node: &Skeletons) -> Rc<Holders> {
@@ -226,14 +240,7 @@ impl<'a> Walk<'a> {
             let after = (code, hole as u32 + 1);
             match &column.kind {
                 Kind::Skeletons(inner) => {
-                    let known = self.frames.get(frame).and_then(|frame| frame.inner.get(&after).copied());
-                    let inner = match known {
-                        Some(inner) => inner,
-                        None => self.frame(inner, Some((frame, after)), Vec::new()),
-                    };
-                    if let Some(frame) = self.frames.get_mut(frame) {
-                        frame.inner.insert(after, inner);
-                    }
+                    let inner = self.inner(inner, (frame, after));
                     self.pass(inner, &own, &mut group.states)?;
                 }
                 _ => self.step(column, &own, &mut group.states)?,

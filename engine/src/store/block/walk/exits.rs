@@ -4,16 +4,39 @@ use weir_query::compile::Automaton;
 use weir_query::compile::automaton::State;
 
 use super::{Point, Walk, run};
-use crate::store::block::leaf::{EXITS_MAX, Exits, kept};
+use crate::store::block::leaf::{EXITS_MAX, Exits, exits_of, kept};
 use crate::store::block::node::{Kind, Node, Skeletons};
+use crate::store::block::number::Form;
 use crate::store::block::wire::Corrupt;
+
+impl Skeletons {
+    /// Behind `point` there is nothing but skeletons of one column.
+    fn is_whole(&self, (code, piece): Point) -> bool {
+        let Some(skeleton) = self.skeletons.get(code as usize) else { return false };
+        let column = skeleton.columns.first().and_then(|column| self.columns.get(*column as usize));
+        let is_in_skeletons = column.is_some_and(|column| matches!(column.kind, Kind::Skeletons(_)));
+        piece == 0 && skeleton.literal.is_empty() && skeleton.columns.len() == 1 && is_in_skeletons
+    }
+}
 
 impl<'a> Walk<'a> {
     /// Where the values of `node` may lead from `state`.
     pub(super) fn exits(&mut self, node: &'a Node, state: State) -> Result<Exits, Corrupt> {
-        let Kind::Skeletons(skeletons) = &node.kind else {
-            let automaton = self.automaton;
-            return self.leaf(node).exits(automaton, state);
+        let skeletons = match &node.kind {
+            Kind::Skeletons(skeletons) => skeletons,
+            Kind::Number { form: form @ (Form::Plain | Form::Padded(_)), unit, values } => {
+                // Mostly that they are numbers says enough, and they are not even loaded.
+                let any = self.numbers_exits(form, (i64::MIN, i64::MAX), state);
+                if *unit > 0 || any.as_ref().is_some_and(|exits| exits.len() == 1) {
+                    return Ok(any);
+                }
+                let bounds = values.load(self.block.body())?.bounds();
+                return Ok(bounds.map_or(any, |bounds| self.numbers_exits(form, bounds, state)));
+            }
+            _ => {
+                let automaton = self.automaton;
+                return self.leaf(node).exits(automaton, state);
+            }
         };
         let key = (std::ptr::from_ref(node).addr(), state);
         if let Some(exits) = self.exits.get(&key) {
@@ -31,6 +54,14 @@ impl<'a> Walk<'a> {
         let exits = if known { kept(states) } else { None };
         self.exits.insert(key, exits.clone());
         Ok(exits)
+    }
+
+    /// Where whole numbers between `bounds` may lead from `state`. Many columns differ in nothing that counts.
+    fn numbers_exits(&mut self, form: &Form, bounds: (i64, i64), state: State) -> Exits {
+        let spans = form.spans(bounds);
+        let lens = spans.last().map_or((0, 0), |digits| (digits.least, digits.most));
+        let known = self.numbers.entry((state, spans.len() > 1, lens));
+        known.or_insert_with(|| exits_of(self.automaton, &spans, state)).clone()
     }
 
     /// Where a skeleton of `node` may lead from `state` at `point`.
@@ -147,6 +178,8 @@ impl<'a> Walk<'a> {
         let after = own.after;
         let verdict = match own.opaque.get(point.0 as usize) {
             Some(true) => Some(Automaton::OPEN),
+            // Of whole texts the skeletons of those that are asked for are looked at one by one.
+            _ if after.is_none() && own.node.is_whole(point) => None,
             _ => match self.through(own.node, point, state)? {
                 Some(exits) => self.agreed(after, &exits)?,
                 None => None,
