@@ -35,7 +35,6 @@ pub struct Automaton {
     shift: u32,
     start: State,
     is_anchored: bool,
-    digits_are_one: bool,
 }
 
 /// How an escape stands for a byte in a JSON string, `\u` apart.
@@ -94,9 +93,7 @@ impl Automaton {
             table.extend_from_slice(&nexts[..stride]);
             table.resize((row + 4) << shift, nexts[stride]);
         }
-        let digits_are_one =
-            (b'1'..=b'9').all(|digit| classes[usize::from(digit)] == classes[usize::from(b'0')]);
-        Some(Automaton { table: table.into(), classes, shift, start, is_anchored, digits_are_one })
+        Some(Automaton { table: table.into(), classes, shift, start, is_anchored })
     }
 
     /// The same test on the text of a JSON string as it is written: what it reads are escapes, what it tests is
@@ -188,12 +185,6 @@ impl Automaton {
     #[must_use]
     pub fn class(&self, byte: u8) -> u8 {
         self.classes[usize::from(byte)]
-    }
-
-    /// All decimal digits mean the same everywhere.
-    #[must_use]
-    pub fn digits_are_one(&self) -> bool {
-        self.digits_are_one
     }
 
     /// The regex asks for the start or the end of a text or of a line: it may match a text that is found between

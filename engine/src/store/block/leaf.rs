@@ -27,6 +27,8 @@ const EXACT_BYTES: usize = 4 << 10;
 const TABLES_MAX: usize = 64;
 /// Stands for what has not been worked out. Automata have fewer states.
 pub(super) const UNSEEN: State = State::MAX;
+/// Stands for what hangs on more than has been looked at.
+const MIXED: State = UNSEEN - 1;
 /// Most digits of a number without a fraction.
 const LENGTHS: usize = 21;
 
@@ -199,8 +201,6 @@ impl<'a> Leaf<'a> {
             Form::Padded(width) => Some(usize::from(*width)),
             _ => None,
         };
-        // Where all digits mean the same, a number is as good as its number of digits.
-        let least = least.filter(|_| automaton.digits_are_one());
         let mut text = Vec::new();
         let mut place = None;
         for (state, number) in states.iter_mut().zip(numbers) {
@@ -212,10 +212,12 @@ impl<'a> Leaf<'a> {
                 let table = place.and_then(|(_, at)| self.tables.get_mut(at));
                 if let Some(slot) = table.and_then(|(_, table)| table.get_mut(digits)) {
                     if *slot == UNSEEN {
-                        *slot = (0..digits).fold(*state, |state, _| automaton.step(state, b'0'));
+                        *slot = behind_digits(automaton, *state, digits);
                     }
-                    *state = *slot;
-                    continue;
+                    if *slot != MIXED {
+                        *state = *slot;
+                        continue;
+                    }
                 }
             }
             text.clear();
@@ -241,6 +243,20 @@ impl<'a> Leaf<'a> {
         }
         Ok(())
     }
+}
+
+/// The state behind any `digits` digits; [`MIXED`] where it hangs on which. Where all digits mean the same, a number is
+/// as good as its number of digits.
+fn behind_digits(automaton: &Automaton, state: State, digits: usize) -> State {
+    let mut state = state;
+    for _ in 0..digits {
+        let next = automaton.step(state, b'0');
+        if (b'1'..=b'9').any(|digit| automaton.step(state, digit) != next) {
+            return MIXED;
+        }
+        state = next;
+    }
+    state
 }
 
 fn runs(automaton: &Automaton, spans: &[Span]) -> Vec<Run> {

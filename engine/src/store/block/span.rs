@@ -73,29 +73,57 @@ fn digits(least: usize, most: usize) -> Span {
     Span { bytes: ByteSet::DIGITS, least, most }
 }
 
-/// The whole part of numbers between `low` and `high`, in units of 1 / `unit`, written with `width` digits at least.
-fn whole((low, high): (i64, i64), unit: u64, width: u8) -> Span {
+/// Fewest and most digits of the whole part of numbers between `low` and `high`, in units of 1 / `unit`, written with
+/// `width` digits at least.
+fn whole((low, high): (i64, i64), unit: u64, width: u8) -> (usize, usize) {
     let length = |value: u64| (value / unit).checked_ilog10().map_or(1, |log| log as usize + 1);
     let (one, other) = (length(low.unsigned_abs()), length(high.unsigned_abs()));
     let least = if low <= 0 && high >= 0 { 1 } else { one.min(other) };
     let width = usize::from(width);
-    digits(least.max(width), one.max(other).max(width))
+    (least.max(width), one.max(other).max(width))
+}
+
+/// What whole numbers look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Outline {
+    may_be_negative: bool,
+    /// Fewest and most digits.
+    digits: (usize, usize),
+}
+
+impl Outline {
+    /// The same as spans.
+    pub(super) fn spans(self) -> Vec<Span> {
+        let sign = self.may_be_negative.then(|| Span::one(b'-', 0));
+        sign.into_iter().chain([digits(self.digits.0, self.digits.1)]).collect()
+    }
 }
 
 impl Form {
     /// What its numbers between the two `bounds` look like.
     pub(super) fn spans(&self, bounds: (i64, i64)) -> Vec<Span> {
-        let sign = (bounds.0 < 0).then(|| Span::one(b'-', 0));
+        let whole = self.outline(bounds).map(Outline::spans).unwrap_or_default();
         match self {
-            Form::Plain => sign.into_iter().chain([whole(bounds, 1, 1)]).collect(),
-            Form::Padded(width) => vec![whole(bounds, 1, *width)],
+            Form::Plain | Form::Padded(_) => whole,
             Form::Decimal { scale, least } => {
-                let unit = 10u64.saturating_pow(u32::from(*scale));
-                let spans = sign.into_iter().chain([whole(bounds, unit, 1)]);
-                spans.chain(fraction(b'.', *scale, *least)).collect()
+                whole.into_iter().chain(fraction(b'.', *scale, *least)).collect()
             }
             Form::Moment(layout) => layout.spans(),
         }
+    }
+
+    /// What the whole parts of its numbers between the two `bounds` look like, where it has numbers.
+    pub(super) fn outline(&self, bounds: (i64, i64)) -> Option<Outline> {
+        let may_be_negative = bounds.0 < 0;
+        Some(match self {
+            Form::Plain => Outline { may_be_negative, digits: whole(bounds, 1, 1) },
+            Form::Padded(width) => Outline { may_be_negative: false, digits: whole(bounds, 1, *width) },
+            Form::Decimal { scale, .. } => {
+                let unit = 10u64.saturating_pow(u32::from(*scale));
+                Outline { may_be_negative, digits: whole(bounds, unit, 1) }
+            }
+            Form::Moment(_) => return None,
+        })
     }
 }
 

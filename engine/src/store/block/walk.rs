@@ -26,6 +26,7 @@ use self::holders::Holders;
 use super::leaf::{Cells, Exits, Leaf, UNSEEN};
 use super::node::{Kind, Node, Ranks, Skeletons};
 use super::read::Block;
+use super::span::Outline;
 use super::wire::Corrupt;
 
 /// Stands for a skeleton whose texts do not all end alike.
@@ -44,8 +45,8 @@ pub(super) struct Walk<'a> {
     through: Known<(usize, Point, State), Exits>,
     /// Where a column of skeletons may lead from a state.
     exits: Known<(usize, State), Exits>,
-    /// Where whole numbers may lead from a state: with a sign or not, of so many digits.
-    numbers: Known<(State, bool, (usize, usize)), Exits>,
+    /// Where whole numbers may lead from a state.
+    numbers: Known<(State, Outline), Exits>,
     /// From a state before a hole: the next hole before which all texts are in one state, and the state.
     meets: Known<(usize, Point, State), Option<(u32, State)>>,
 }

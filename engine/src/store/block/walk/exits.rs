@@ -7,10 +7,12 @@ use super::{Point, Walk, run};
 use crate::store::block::leaf::{EXITS_MAX, Exits, exits_of, kept};
 use crate::store::block::node::{Kind, Node, Skeletons};
 use crate::store::block::number::Form;
+use crate::store::block::span::Outline;
 use crate::store::block::wire::Corrupt;
 
 impl Skeletons {
-    /// Behind `point` there is nothing but skeletons of one column.
+    /// Behind `point` there is nothing but skeletons of one column: they are better looked at one by one, as far as
+    /// they are asked for.
     fn is_whole(&self, (code, piece): Point) -> bool {
         let Some(skeleton) = self.skeletons.get(code as usize) else { return false };
         let column = skeleton.columns.first().and_then(|column| self.columns.get(*column as usize));
@@ -26,12 +28,12 @@ impl<'a> Walk<'a> {
             Kind::Skeletons(skeletons) => skeletons,
             Kind::Number { form: form @ (Form::Plain | Form::Padded(_)), unit, values } => {
                 // Mostly that they are numbers says enough, and they are not even loaded.
-                let any = self.numbers_exits(form, (i64::MIN, i64::MAX), state);
+                let any = self.numbers_exits(form.outline((i64::MIN, i64::MAX)), state);
                 if *unit > 0 || any.as_ref().is_some_and(|exits| exits.len() == 1) {
                     return Ok(any);
                 }
-                let bounds = values.load(self.block.body())?.bounds();
-                return Ok(bounds.map_or(any, |bounds| self.numbers_exits(form, bounds, state)));
+                let Some(bounds) = values.load(self.block.body())?.bounds() else { return Ok(any) };
+                return Ok(self.numbers_exits(form.outline(bounds), state));
             }
             _ => {
                 let automaton = self.automaton;
@@ -56,12 +58,11 @@ impl<'a> Walk<'a> {
         Ok(exits)
     }
 
-    /// Where whole numbers between `bounds` may lead from `state`. Many columns differ in nothing that counts.
-    fn numbers_exits(&mut self, form: &Form, bounds: (i64, i64), state: State) -> Exits {
-        let spans = form.spans(bounds);
-        let lens = spans.last().map_or((0, 0), |digits| (digits.least, digits.most));
-        let known = self.numbers.entry((state, spans.len() > 1, lens));
-        known.or_insert_with(|| exits_of(self.automaton, &spans, state)).clone()
+    /// Where whole numbers may lead from `state`. Many columns differ in nothing that counts.
+    fn numbers_exits(&mut self, outline: Option<Outline>, state: State) -> Exits {
+        let outline = outline?;
+        let known = self.numbers.entry((state, outline));
+        known.or_insert_with(|| exits_of(self.automaton, &outline.spans(), state)).clone()
     }
 
     /// Where a skeleton of `node` may lead from `state` at `point`.
@@ -125,6 +126,9 @@ impl<'a> Walk<'a> {
         point: Point,
         state: State,
     ) -> Result<Option<(u32, State)>, Corrupt> {
+        if node.is_whole(point) {
+            return Ok(None);
+        }
         let key = (std::ptr::from_ref(node).addr(), point, state);
         if let Some(meets) = self.meets.get(&key) {
             return Ok(*meets);
@@ -178,7 +182,6 @@ impl<'a> Walk<'a> {
         let after = own.after;
         let verdict = match own.opaque.get(point.0 as usize) {
             Some(true) => Some(Automaton::OPEN),
-            // Of whole texts the skeletons of those that are asked for are looked at one by one.
             _ if after.is_none() && own.node.is_whole(point) => None,
             _ => match self.through(own.node, point, state)? {
                 Some(exits) => self.agreed(after, &exits)?,
