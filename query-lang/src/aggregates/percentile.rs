@@ -37,6 +37,23 @@ pub(super) struct Counted {
     beyond: Vec<(u32, i64)>,
 }
 
+impl Counted {
+    #[inline(always)]
+    fn add(&mut self, slot: usize, place: usize, value: i64) {
+        if let Some(span) = self.spans.get_mut(slot) {
+            span.widen(value);
+        }
+        if let Some(count) = self.counts.get_mut(slot * self.places + place) {
+            *count += 1;
+        }
+    }
+
+    #[cold]
+    fn set_aside(&mut self, slot: u32, value: i64) {
+        self.beyond.push((slot, value));
+    }
+}
+
 /// From the least to the greatest of some integers that are not negative.
 #[derive(Clone, Copy, Debug)]
 struct Span {
@@ -53,10 +70,15 @@ impl Span {
     #[inline(always)]
     fn widen(&mut self, value: i64) {
         if (value.wrapping_sub(self.least) as u64) > self.reach {
-            let (least, greatest) = self.ends().unwrap_or((value, value));
-            self.least = least.min(value);
-            self.reach = greatest.max(value).abs_diff(self.least);
+            self.stretch(value);
         }
+    }
+
+    #[cold]
+    fn stretch(&mut self, value: i64) {
+        let (least, greatest) = self.ends().unwrap_or((value, value));
+        self.least = least.min(value);
+        self.reach = greatest.max(value).abs_diff(self.least);
     }
 
     /// The least and the greatest; `None` of no integers.
@@ -125,17 +147,9 @@ impl Percentiles {
             spans: vec![Span::NONE; slots.count],
             beyond: Vec::new(),
         };
-        integers.each(within, slots, |slot, value| {
-            let Some(place) = steps.place_of(value) else {
-                counted.beyond.push((slot, value));
-                return;
-            };
-            if let Some(span) = counted.spans.get_mut(slot as usize) {
-                span.widen(value);
-            }
-            if let Some(count) = counted.counts.get_mut(slot as usize * places + place as usize) {
-                *count += 1;
-            }
+        integers.each(within, slots, |slot, value| match steps.place_of(value) {
+            Some(place) => counted.add(slot as usize, place as usize, value),
+            None => counted.set_aside(slot, value),
         });
         Some(counted)
     }

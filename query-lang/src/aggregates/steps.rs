@@ -91,8 +91,14 @@ impl Steps {
         // Small ones first: one comparison tells them from negative ones, too.
         match self.small.get(value as usize) {
             Some(place) => Some(u32::from(*place)),
-            None => (value as u64).lt(&(STEPPED_BELOW as u64)).then(|| self.place(value)),
+            None => self.place_of_large(value),
         }
+    }
+
+    /// Apart, so that the loops that meet small ones stay small themselves.
+    #[inline(never)]
+    fn place_of_large(&self, value: i64) -> Option<u32> {
+        (0..STEPPED_BELOW).contains(&value).then(|| self.place(value))
     }
 
     /// One more than the bucket of `value`, which is in `0..STEPPED_BELOW`; 0 for 0.

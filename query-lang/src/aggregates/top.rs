@@ -134,7 +134,7 @@ impl Top {
         let mut totals = vec![ExactSum::default(); if self.spec.percent { count } else { 0 }];
         self.each_measured(kept, &measure, |parent, group, measure| {
             if let Some(leaders) = slots.get_mut(parent as usize) {
-                leaders.offer(measure, group, by_key);
+                leaders.offer(measure, group, by_key, |group| self.keys.prefix(group as usize));
             }
             if let Some(total) = totals.get_mut(parent as usize) {
                 total.add(number(measure));
