@@ -255,6 +255,20 @@ impl<'r> View<'r> {
     /// # Errors
     /// When the source cannot be read.
     pub fn keep_only(&mut self, names: &[Arc<str>]) -> Result<(), RowsError> {
+        let unread = |name: &Arc<str>| self.shows(name) && !self.written.contains_key(name);
+        if names.iter().all(unread) {
+            // Fields of the source alone: they are read when they are wanted, of the rows that are left then.
+            let mut shown: Vec<Arc<str>> = Vec::with_capacity(names.len());
+            names.iter().for_each(|name| {
+                if !shown.contains(name) {
+                    shown.push(Arc::clone(name));
+                }
+            });
+            self.visible = Some(shown.into());
+            self.written.clear();
+            self.written_order.clear();
+            return Ok(());
+        }
         let mut written = HashMap::new();
         for name in names {
             written.insert(Arc::clone(name), self.column(name)?);
