@@ -5,7 +5,7 @@
 //! hole. Ranks are answered from counts a granule and a place within it, or from a bitmap with a running count a word
 //! (after Jacobson, Space-efficient static trees and graphs, 1989).
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
@@ -175,16 +175,28 @@ impl Set {
 
 /// The chosen values of some columns of a skeleton node, each column's in the order they were chosen in.
 pub(crate) struct Holes {
-    columns: Vec<Option<(Texts, usize)>>,
+    columns: Vec<Option<(Values, usize)>>,
+}
+
+/// Chosen values of a column.
+enum Values {
+    /// A text each.
+    Each(Texts),
+    /// A code each.
+    Coded { codes: Vec<i64>, texts: Arc<Texts> },
 }
 
 impl Holes {
     /// The next value of `column`; `None` when the column was not asked for.
     #[inline]
     pub(crate) fn next(&mut self, column: u32) -> Option<&[u8]> {
-        let (texts, at) = self.columns.get_mut(column as usize)?.as_mut()?;
+        let (values, at) = self.columns.get_mut(column as usize)?.as_mut()?;
+        let own = *at;
         *at += 1;
-        texts.get(*at - 1)
+        match values {
+            Values::Each(texts) => texts.get(own),
+            Values::Coded { codes, texts } => texts.get(*codes.get(own)? as usize),
+        }
     }
 }
 
@@ -229,9 +241,7 @@ impl Skeletons {
                 Some(times) if column.is_relative() => Some(self.times_of(number, &codes, times)),
                 _ => None,
             };
-            let mut texts = Texts::default();
-            column.pick(body, &chosen, own.as_deref(), &mut texts)?;
-            columns.push(Some((texts, 0)));
+            columns.push(Some((column.pick_values(body, &chosen, own.as_deref())?, 0)));
         }
         Ok(Holes { columns })
     }
@@ -263,6 +273,28 @@ impl Skeletons {
 }
 
 impl Node {
+    /// The values at `places`, as [`Node::pick`] would append them; of a dictionary that is decoded, their codes.
+    fn pick_values(
+        &self,
+        body: Source<'_>,
+        places: &[u32],
+        times: Option<&[i64]>,
+    ) -> Result<Values, Corrupt> {
+        if let Kind::Dictionary { values, codes, texts, .. } = &self.kind
+            && (texts.get().is_some() || places.len() >= values.count / SPARSE)
+        {
+            let (codes, texts) = (codes.pick(body, places)?, self.dictionary(body)?);
+            let known = 0..texts.len() as i64;
+            return match codes.iter().all(|code| known.contains(code)) {
+                true => Ok(Values::Coded { codes, texts }),
+                false => Err(Corrupt("unknown code")),
+            };
+        }
+        let mut texts = Texts::default();
+        self.pick(body, places, times, &mut texts)?;
+        Ok(Values::Each(texts))
+    }
+
     /// Appends the values at `places`; `times` are the times of their rows, where it is a column of rows.
     pub(crate) fn pick(
         &self,
