@@ -9,7 +9,7 @@ use weir_query::record::{Rows, Selection};
 use super::rows::{Event, batch, blocks, text};
 
 /// Anchors, words, classes, counts, cases with letters outside ASCII, line breaks, empty matches.
-const PATTERNS: [&str; 37] = [
+const PATTERNS: [&str; 38] = [
     "^\\{",
     "\\}$",
     "\\bfailed\\b",
@@ -47,6 +47,7 @@ const PATTERNS: [&str; 37] = [
     "null|true",
     "after (?<ms>\\d+)ms",
     "(?i)FAILED AFTER [5-9]",
+    "\\d{3}ms from \\d+\\.\\d+\\.2",
 ];
 
 /// A line of one of some kinds, with `draw` in its holes.
@@ -102,7 +103,9 @@ fn check(events: &[Event]) {
             block.order().unwrap().iter().map(|key| (key.sequence - 1000) as usize).collect();
         let few = Selection::from_fn(block.rows(), |row| row % 5 == 1 || row < 9);
         // With what the regex requires told, rows without its literal are ruled out before the walk.
-        for (within, is_told) in [(Selection::all(block.rows()), false), (few, true)] {
+        // Of many rows sets are made, rare ones are followed one by one.
+        let rare = Selection::from_fn(block.rows(), |row| row % 40 == 3);
+        for (within, is_told) in [(Selection::all(block.rows()), false), (few, true), (rare, false)] {
             let mut of_batch = Selection::none(batch.len());
             within.iter().for_each(|row| of_batch.insert(rows[row]));
             let (own, theirs) = (

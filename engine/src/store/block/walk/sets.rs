@@ -88,7 +88,13 @@ impl<'a> Walk<'a> {
         let mut sets = Sets::none(wanted.rows());
         let Some(node) = self.frames.get(frame).map(|frame| frame.node) else { return Ok(sets) };
         let lists = node.lists(self.block.body())?;
-        for code in (0..node.skeletons.len() as u32).filter(|code| lists.uses(*code) > 0) {
+        let is_all = wanted.is_all();
+        let is_wanted = |code: &u32| {
+            let mut values = lists.values(*code).iter();
+            lists.uses(*code) > 0
+                && (is_all || lists.is_all(*code) || values.any(|value| wanted.contains(usize::from(*value))))
+        };
+        for code in (0..node.skeletons.len() as u32).filter(is_wanted) {
             if let Some(end) = self.verdict(frame, (code, 0), state)? {
                 if let Some(set) = sets.of(end) {
                     lists.add_to(code, set);
