@@ -19,12 +19,15 @@ use crate::value::order::{natural, natural_prefix};
 /// overlap.
 pub(super) const LOOKED_UP: usize = 256;
 
+/// Chunks of [`LOOKED_UP`] after which it is judged how many of the groups of another table are new.
+const JUDGED_BY: usize = 8;
+
 /// The groups seen, by parent slot and key.
 #[derive(Clone, Debug)]
 pub(super) struct KeyTable {
     pub(super) names: Vec<Arc<str>>,
     capacity: usize,
-    index: HashTable<u32>,
+    index: HashTable<Place>,
     pub(super) direct: Direct,
     groups: Vec<Group>,
     /// Rows in each group: apart from them, because blocks are learnt from by adding to these alone.
@@ -46,6 +49,29 @@ pub(super) struct Group {
     pub(super) parent: u32,
     start: u32,
     hash: u64,
+}
+
+/// Where a group is in the index: as much of its hash as places it there, so that the index grows without a look at the
+/// groups, and its number.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    tag: u32,
+    group: u32,
+}
+
+impl Place {
+    /// The place of the key with `hash` in slot `parent`. Of the hash the low half: the high one is as good as the same
+    /// for all keys once most are turned away.
+    #[inline]
+    fn tag(parent: u32, hash: u64) -> u32 {
+        (hash ^ u64::from(parent).wrapping_mul(0xff51_afd7_ed55_8ccd)) as u32
+    }
+
+    /// What the index goes by: its low bits and its highest.
+    #[inline]
+    fn spread(tag: u32) -> u64 {
+        u64::from(tag) << 32 | u64::from(tag)
+    }
 }
 
 impl KeyTable {
@@ -148,11 +174,9 @@ impl KeyTable {
         if hash > self.threshold {
             return NO_SLOT;
         }
-        let same = |group: &u32| {
-            let have = self.groups.get(*group as usize);
-            have.is_some_and(|have| have.parent == parent && have.hash == hash)
-        };
-        self.index.find(place_hash(parent, hash), same).copied().unwrap_or(NO_SLOT)
+        let tag = Place::tag(parent, hash);
+        let same = |place: &Place| place.tag == tag && self.is_of(place.group, parent, hash);
+        self.index.find(Place::spread(tag), same).map_or(NO_SLOT, |place| place.group)
     }
 
     /// The group with this key, made if there is none; [`NO_SLOT`] if it is turned away.
@@ -160,19 +184,16 @@ impl KeyTable {
         if hash > self.threshold {
             return NO_SLOT;
         }
-        let place = place_hash(parent, hash);
-        let found = self.index.find(place, |group| {
-            let same = self
-                .groups
-                .get(*group as usize)
-                .is_some_and(|have| have.parent == parent && have.hash == hash);
+        let tag = Place::tag(parent, hash);
+        let found = self.index.find(Place::spread(tag), |place| {
+            let same = place.tag == tag && self.is_of(place.group, parent, hash);
             same && match texts {
-                [only] => self.only_text(*group as usize) == Some(only.as_ref()),
-                _ => self.texts(*group as usize).eq(texts.iter().map(AsRef::as_ref)),
+                [only] => self.only_text(place.group as usize) == Some(only.as_ref()),
+                _ => self.texts(place.group as usize).eq(texts.iter().map(AsRef::as_ref)),
             }
         });
-        if let Some(group) = found {
-            return *group;
+        if let Some(place) = found {
+            return place.group;
         }
         let length: usize = texts.iter().map(|text| text.as_ref().len()).sum();
         let (Ok(group), Ok(_)) = (u32::try_from(self.groups.len()), u32::try_from(self.arena.len() + length))
@@ -187,11 +208,14 @@ impl KeyTable {
         }
         self.groups.push(Group { parent, start, hash });
         self.counts.push(0);
-        let groups = &self.groups;
-        self.index.insert_unique(place, group, |group| {
-            groups.get(*group as usize).map_or(0, |group| place_hash(group.parent, group.hash))
-        });
+        self.index.insert_unique(Place::spread(tag), Place { tag, group }, |place| Place::spread(place.tag));
         group
+    }
+
+    /// The key of `group` is in slot `parent` and has this hash.
+    #[inline]
+    fn is_of(&self, group: u32, parent: u32, hash: u64) -> bool {
+        self.groups.get(group as usize).is_some_and(|have| have.parent == parent && have.hash == hash)
     }
 
     /// Adds the groups of `other`, and says which of its groups became which.
@@ -205,13 +229,15 @@ impl KeyTable {
         }
         self.rows += other.rows;
         self.threshold = self.threshold.min(other.threshold);
-        // One table is hardly ever part of the other, and hardly ever are all their groups different.
         let held = self.groups.len();
-        self.reserve(other.groups.len().saturating_sub(held));
         let parent_of = |group: &Group| parents.get(group.parent as usize).copied().unwrap_or(NO_SLOT);
         let mut texts: Vec<&str> = Vec::with_capacity(self.names.len());
         let mut map = Vec::with_capacity(other.groups.len());
         for (chunk, groups) in other.groups.chunks(LOOKED_UP).enumerate() {
+            if chunk == JUDGED_BY {
+                // As many of the others are new as were of the first.
+                self.reserve((self.groups.len() - held) * other.groups.len() / (JUDGED_BY * LOOKED_UP));
+            }
             let mut likely = [NO_SLOT; LOOKED_UP];
             for (likely, group) in likely.iter_mut().zip(groups) {
                 *likely = self.likely(parent_of(group), group.hash);
@@ -255,10 +281,7 @@ impl KeyTable {
 
     /// Makes room for `more` groups.
     pub(super) fn reserve(&mut self, more: usize) {
-        let groups = &self.groups;
-        self.index.reserve(more, |group| {
-            groups.get(*group as usize).map_or(0, |group| place_hash(group.parent, group.hash))
-        });
+        self.index.reserve(more, |place| Place::spread(place.tag));
         self.groups.reserve(more);
         self.counts.reserve(more);
     }
@@ -327,11 +350,6 @@ impl KeyTable {
         self.gather(&keep);
         keep
     }
-}
-
-/// Where in the index a key of slot `parent` is looked for.
-fn place_hash(parent: u32, hash: u64) -> u64 {
-    hash ^ u64::from(parent).wrapping_mul(0xff51_afd7_ed55_8ccd)
 }
 
 #[cfg(test)]
