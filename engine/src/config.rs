@@ -101,6 +101,8 @@ pub struct EngineConfig {
     pub seal_batches: usize,
     /// A head is sealed when its oldest batch is older than this.
     pub seal_age_secs: u64,
+    /// Full heads of one repository that are sealed at once, a thread each; one while no more are waiting.
+    pub seal_threads: usize,
     /// Raw bytes in all heads, waiting to be sealed included; past it an append is answered `Busy`.
     pub max_head_bytes: usize,
     /// Merging stops growing a segment at this many raw bytes.
@@ -148,6 +150,7 @@ impl EngineConfig {
             seal_rows: 64 * KIB,
             seal_batches: 16 * KIB,
             seal_age_secs: 300,
+            seal_threads: 2,
             max_head_bytes: 512 * MIB,
             merge_segment_bytes: 256 << 20,
             merge_fan_in: 8,

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
@@ -47,12 +47,19 @@ fn look_around(store: &Arc<Store>, stop: &Receiver<()>) -> bool {
     true
 }
 
+/// How long to rest after so much CPU time was spent, for it to be `percent` of one core. Not after so much time by the
+/// clock: merging that had to share the machine would rest for what others took.
+fn rest_after(spent: Duration, percent: u8) -> Duration {
+    let share = u32::from(percent.clamp(1, 100));
+    spent.saturating_mul(100 - share) / share
+}
+
 /// Merges what is worth it, resting after each so that merging takes no more than its share of a core. `false` when
 /// stopped.
 fn merge_all(store: &Arc<Store>, stop: &Receiver<()>) -> bool {
     for repository in store.repositories() {
         for _ in 0..MERGES_IN_A_ROW {
-            let started = Instant::now();
+            let before = store.counters.merge_cpu_nanos.get();
             match store.merge_next(&repository) {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -61,12 +68,32 @@ fn merge_all(store: &Arc<Store>, stop: &Receiver<()>) -> bool {
                     break;
                 }
             }
-            let share = u32::from(store.config.merge_cpu_percent.clamp(1, 100));
-            let rest = started.elapsed() * (100 - share) / share;
+            let spent = store.counters.merge_cpu_nanos.get().saturating_sub(before);
+            let rest = rest_after(Duration::from_nanos(spent), store.config.merge_cpu_percent);
             if let Err(RecvTimeoutError::Disconnected) = stop.recv_timeout(rest) {
                 return false;
             }
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_make_the_share() {
+        for (spent, percent, rest) in [
+            (1_000, 100, 0),
+            (1_000, 50, 1_000),
+            (1_000, 25, 3_000),
+            (1_000, 0, 99_000),
+            (10, 200, 0),
+            (0, 25, 0),
+        ] {
+            let rested = rest_after(Duration::from_millis(spent), percent);
+            assert_eq!(rested, Duration::from_millis(rest), "{spent} ms at {percent} %");
+        }
+    }
 }

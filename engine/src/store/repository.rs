@@ -159,9 +159,9 @@ impl StoredRepository {
         self.inside.lock().head.memory_bytes
     }
 
-    /// The next head to seal.
-    pub(crate) fn next_frozen(&self) -> Option<Arc<Frozen>> {
-        self.inside.lock().frozen.front().cloned()
+    /// The next heads to seal, oldest first, at most `count`.
+    pub(crate) fn oldest_frozen(&self, count: usize) -> Vec<Arc<Frozen>> {
+        self.inside.lock().frozen.iter().take(count).cloned().collect()
     }
 
     /// Every event up to this sequence is in a segment.

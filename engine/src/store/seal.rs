@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
-use crate::store::block::{EncodedBlock, encode_blocks};
+use crate::store::block::encode_blocks;
 use crate::store::catalog::Edit;
 use crate::store::head::Frozen;
-use crate::store::repository::StoredRepository;
+use crate::store::repository::{OpenSegment, StoredRepository};
 use crate::store::{Store, segment_file};
 
 /// The pause before a head that could not be sealed is tried again; it doubles up to the longest.
@@ -29,29 +29,60 @@ pub(crate) struct SealFailure {
 const KEYS_SLACK: usize = 64;
 
 impl Store {
-    /// Seals every frozen head of a repository, oldest first. What fails stays visible, and safe in the log; the heads
-    /// behind it wait, for the sealed mark says that everything before it is in segments. Other repositories go on.
+    /// Seals every frozen head of a repository, several at once, and puts them into the catalog oldest first. What
+    /// fails stays visible, and safe in the log; the heads behind it wait, for the sealed mark says that everything
+    /// before it is in segments. Other repositories go on.
     ///
     /// # Errors
     /// When a segment or the catalog cannot be written.
     pub(crate) fn seal_frozen(&self, repository: &StoredRepository) -> Result<(), StoreError> {
         let _alone = repository.sealing.lock();
-        while let Some(frozen) = repository.next_frozen() {
-            let sealed = catch_unwind(AssertUnwindSafe(|| {
-                self.counters.seal_cpu_nanos.time(|| self.seal(repository, &frozen))
-            }));
-            let sealed = sealed.unwrap_or_else(|_| {
-                let reason = "sealing it panicked".to_owned();
-                Err(StoreError::Damaged { path: format!("head of {}", repository.name()), offset: 0, reason })
-            });
-            if let Err(error) = sealed {
+        loop {
+            let heads = repository.oldest_frozen(self.config.seal_threads.max(1));
+            if heads.is_empty() {
+                return Ok(());
+            }
+            let mut written = self.write_segments(repository, &heads).into_iter();
+            let swap = |(frozen, segment)| self.swap(repository, frozen, segment?);
+            if let Err(error) = heads.iter().zip(written.by_ref()).try_for_each(swap) {
+                written.flatten().for_each(|segment| segment_file::discard(self, &segment));
                 self.counters.seal_failures.add(1);
                 self.note_failure(repository, &error);
                 return Err(error);
             }
             self.seal_failing.lock().remove(&repository.id());
         }
-        Ok(())
+    }
+
+    /// Writes a segment of each head: the first on this thread, the others on threads of their own meanwhile.
+    fn write_segments(
+        &self,
+        repository: &StoredRepository,
+        heads: &[Arc<Frozen>],
+    ) -> Vec<Result<OpenSegment, StoreError>> {
+        let panicked = || {
+            let reason = "sealing it panicked".to_owned();
+            StoreError::Damaged { path: format!("head of {}", repository.name()), offset: 0, reason }
+        };
+        let write = |frozen: &Frozen| {
+            let written = || self.counters.seal_cpu_nanos.time(|| self.write_segment(frozen));
+            catch_unwind(AssertUnwindSafe(written)).unwrap_or_else(|_| Err(panicked()))
+        };
+        let Some((first, others)) = heads.split_first() else { return Vec::new() };
+        std::thread::scope(|scope| {
+            let spawn = |frozen: &'_ Arc<Frozen>| {
+                let frozen = Arc::clone(frozen);
+                let named = std::thread::Builder::new().name("weir-seal".to_owned());
+                named.spawn_scoped(scope, move || write(&frozen))
+            };
+            let others: Vec<_> = others.iter().map(spawn).collect();
+            let mut written = vec![write(first)];
+            // A head for which there is no thread now waits for the next round, and so do those behind it.
+            for other in others.into_iter().map_while(Result::ok) {
+                written.push(other.join().unwrap_or_else(|_| Err(panicked())));
+            }
+            written
+        })
     }
 
     fn note_failure(&self, repository: &StoredRepository, error: &StoreError) {
@@ -82,33 +113,35 @@ impl Store {
         }
     }
 
-    fn seal(&self, repository: &StoredRepository, frozen: &Arc<Frozen>) -> Result<(), StoreError> {
+    fn write_segment(&self, frozen: &Frozen) -> Result<OpenSegment, StoreError> {
         self.health.check_store()?;
         let id = self.catalog.lock().take_segment_id();
-        let mut blocks = 0;
+        let failed = |source| StoreError::Io { action: "write", path: segment_file::name(id), source };
         let segment = segment_file::write(self, id, |writer| {
-            encode_blocks(&frozen.batches, |block: EncodedBlock| {
-                blocks += 1;
-                writer.push(block)
-            })
-            .map_err(|source| StoreError::Io {
-                action: "write",
-                path: segment_file::name(id),
-                source,
-            })
+            encode_blocks(&frozen.batches, |block| writer.push(block)).map_err(failed)
         })?;
         if segment.entry.rows != frozen.rows as u64 {
             let reason = format!("{} rows written of {}", segment.entry.rows, frozen.rows);
             return Err(StoreError::Damaged { path: segment_file::name(id), offset: 0, reason });
         }
+        Ok(segment)
+    }
+
+    /// Puts the segment of the oldest frozen head into the catalog and in the head's place.
+    fn swap(
+        &self,
+        repository: &StoredRepository,
+        frozen: &Arc<Frozen>,
+        segment: OpenSegment,
+    ) -> Result<(), StoreError> {
         self.catalog.lock().commit(&Edit::Segments {
             repository: repository.id(),
             sealed_to: frozen.last_sequence,
             removed: Vec::new(),
             added: vec![segment.entry.clone()],
         })?;
+        self.counters.blocks_sealed.add(segment.segment.facts().blocks.len() as u64);
         repository.swap_sealed(frozen, segment);
-        self.counters.blocks_sealed.add(blocks);
         self.counters.raw_bytes_sealed.add(frozen.raw_bytes as u64);
         Ok(())
     }

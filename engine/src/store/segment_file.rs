@@ -80,6 +80,11 @@ fn write_aside(
     })
 }
 
+/// Removes a segment that was written and is not to come into the catalog. The next start removes it if this cannot.
+pub(crate) fn discard(store: &Store, segment: &OpenSegment) {
+    let _ = store.files.remove(&name(segment.entry.id));
+}
+
 /// Opens a segment that the catalog names.
 ///
 /// # Errors

@@ -464,3 +464,60 @@ fn a_directory_that_cannot_be_synced_stops_the_store() {
     assert!(matches!(opened.append("web", 400, 10, None), Err(AppendError::Poisoned(_))));
     check_all(&open(&memory.crash(Crash::Clean)).unwrap(), &acknowledged, "after a restart");
 }
+
+/// Five frozen heads of 40 events each, to be sealed by `seal_threads`.
+fn frozen_heads(memory: &MemoryFiles, seal_threads: usize) -> (Opened, Arc<StoredRepository>) {
+    let config = EngineConfig { seal_threads, ..config() };
+    let (store, writer) = Store::open(Files::Memory(memory.clone()), config).unwrap();
+    let mut opened = Opened { store, writer };
+    for head in 0..5 {
+        opened.append("web", head * 100, 40, None).unwrap();
+        opened.store.repository("web").unwrap().freeze_older(Duration::ZERO);
+    }
+    let repository = opened.store.repository("web").unwrap();
+    (opened, repository)
+}
+
+/// The segment files there are.
+fn segment_files(opened: &Opened) -> usize {
+    opened.store.files.list(segment_file::DIRECTORY).unwrap().len()
+}
+
+#[test]
+fn heads_sealed_at_once_come_in_order() {
+    for seal_threads in [0, 1, 2, 3, 8] {
+        let (opened, repository) = frozen_heads(&MemoryFiles::fragile(), seal_threads);
+        assert_eq!(repository.oldest_frozen(seal_threads.max(1)).len(), seal_threads.clamp(1, 5));
+        opened.store.seal_frozen(&repository).unwrap();
+        let segments = repository.segments();
+        let sequences: Vec<(u64, u64)> =
+            segments.iter().map(|open| (open.entry.min_sequence, open.entry.max_sequence)).collect();
+        assert_eq!(sequences, [(1, 40), (41, 80), (81, 120), (121, 160), (161, 200)]);
+        assert_eq!((repository.sealed_to(), repository.snapshot().batches.len()), (200, 0));
+        assert_eq!(opened.store.counters.blocks_sealed.get(), 5);
+    }
+}
+
+#[test]
+fn a_head_that_fails_keeps_those_behind_it() {
+    let mut failures = 0;
+    for ahead in 0..60 {
+        let memory = MemoryFiles::fragile();
+        let (opened, repository) = frozen_heads(&memory, 3);
+        memory.fail_at(memory.operations() + ahead, Fault::Full);
+        failures += usize::from(opened.store.seal_frozen(&repository).is_err());
+        let snapshot = repository.snapshot();
+        assert!(events(&snapshot).into_keys().eq(1..=200), "fault at {ahead}");
+        let sealed = repository.segments().iter().map(|open| open.entry.max_sequence).max().unwrap_or(0);
+        let waiting = snapshot.batches.iter().map(|batch| batch.base_sequence()).min().unwrap_or(u64::MAX);
+        assert!(sealed < waiting && sealed == repository.sealed_to(), "fault at {ahead}");
+        if opened.store.health.check_store().is_err() {
+            continue;
+        }
+        opened.store.seal_frozen(&repository).unwrap();
+        // What failed itself may have left its file, which the next start removes; what was given up leaves nothing.
+        assert!((5..=6).contains(&segment_files(&opened)), "fault at {ahead}");
+        assert_eq!(repository.sealed_to(), 200, "fault at {ahead}");
+    }
+    assert!(failures > 10, "{failures}");
+}

@@ -38,6 +38,8 @@ pub struct FieldFacts {
     /// Every distinct value, when they are few and short. The values of a tag that are not listed stand in the gram
     /// index, as those of fields do, being part of the text.
     pub values: Option<Vec<ValueFacts>>,
+    /// The values of this tag have keys in the gram index, too: each is found there as a whole.
+    pub has_keys: bool,
 }
 
 /// One value of a field.

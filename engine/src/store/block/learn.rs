@@ -9,6 +9,7 @@ use super::encode::Kept;
 use super::facts::{BlockFacts, FieldFacts, ValueFacts};
 use super::gather::Gather;
 use super::part::PartInput;
+use super::tags::{INDEX_KEY_BYTES, index_key};
 
 /// Most fields listed in the facts of a block; what is not listed is not pruned by.
 const FIELDS_MAX: usize = 4_096;
@@ -110,19 +111,24 @@ fn tag(name: &str, values: &BTreeMap<&str, (u32, u64)>) -> FieldFacts {
         granules: values.values().fold(0, |all, (_, granules)| all | granules),
         range: None,
         values: listed.then(|| values.iter().map(value).collect()),
+        has_keys: !listed,
     }
 }
 
-/// Adds the values of tags that `facts` does not list to the grams of their granules.
+/// Adds the values of tags that `facts` does not list to the grams of their granules: their texts, for who looks for a
+/// part of one, and their keys, for who looks for a whole one.
 pub(crate) fn index_tags(gather: &mut Gather<'_>, facts: &BlockFacts) {
     let listed = |name: &str| {
         let at = facts.fields.binary_search_by(|field| field.name.as_str().cmp(name));
         at.is_ok_and(|at| facts.fields.get(at).is_some_and(|field| field.values.is_some()))
     };
-    let hidden: Vec<Vec<&str>> = gather
+    let hidden: Vec<Vec<(&str, [u8; INDEX_KEY_BYTES])>> = gather
         .tag_sets
         .iter()
-        .map(|set| set.iter().filter(|(name, _)| !listed(name)).map(|(_, value)| value.as_str()).collect())
+        .map(|set| {
+            let hidden = set.iter().filter(|(name, _)| !listed(name));
+            hidden.map(|(name, value)| (value.as_str(), index_key(name, value))).collect()
+        })
         .collect();
     if hidden.iter().all(Vec::is_empty) {
         return;
@@ -133,14 +139,16 @@ pub(crate) fn index_tags(gather: &mut Gather<'_>, facts: &BlockFacts) {
         codes.dedup();
         for code in &codes {
             let values = usize::try_from(*code).ok().and_then(|code| hidden.get(code));
-            values.into_iter().flatten().for_each(|value| grams.add(value.as_bytes()));
+            for (value, key) in values.into_iter().flatten() {
+                grams.add(value.as_bytes());
+                grams.add(key);
+            }
         }
     }
 }
 
 fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {
-    let mut facts =
-        FieldFacts { name: name.to_owned(), rows: 0, granules: 0, range: Some(NO_NUMBERS), values: None };
+    let mut facts = FieldFacts { name: name.to_owned(), range: Some(NO_NUMBERS), ..FieldFacts::default() };
     let holds = |part: &PartInput, column: u32| -> Vec<bool> {
         part.skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect()
     };

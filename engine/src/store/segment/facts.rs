@@ -144,7 +144,8 @@ fn write_field(field: &FieldFacts, out: &mut Vec<u8>) {
     put_bytes(out, field.name.as_bytes());
     put_varint(out, u64::from(field.rows));
     put_varint(out, field.granules);
-    out.push(u8::from(field.range.is_some()) | u8::from(field.values.is_some()) << 1);
+    let flags = [field.range.is_some(), field.values.is_some(), field.has_keys];
+    out.push(flags.iter().rev().fold(0, |all, flag| all << 1 | u8::from(*flag)));
     if let Some((least, greatest)) = field.range {
         out.extend_from_slice(&least.to_le_bytes());
         out.extend_from_slice(&greatest.to_le_bytes());
@@ -188,6 +189,7 @@ fn read_field(reader: &mut Reader<'_>) -> Result<FieldFacts, Corrupt> {
         ..FieldFacts::default()
     };
     let flags = reader.byte()?;
+    field.has_keys = flags & 4 != 0;
     if flags & 1 != 0 {
         field.range = Some((f64::from_le_bytes(reader.array()?), f64::from_le_bytes(reader.array()?)));
     }

@@ -11,6 +11,7 @@ use super::candidates::{Candidates, PruneCounters};
 use super::facts::SegmentFacts;
 use crate::event::META_FIELDS;
 use crate::index::table::GramTable;
+use crate::store::block::tags::index_key;
 use crate::store::block::{BlockFacts, FieldFacts, GRANULE_ROWS};
 
 /// Most values of a set that are looked for one by one.
@@ -141,10 +142,16 @@ impl Pruner<'_> {
             return left;
         }
         let mut any = RoaringBitmap::new();
-        values.iter().for_each(|value| any |= self.text(value.as_bytes(), false));
         if field.starts_with('#') {
-            // Values of a tag stand in the index where facts do not list them.
+            // Values of a tag stand in the index where facts do not list them, and so do their keys, but for old blocks.
+            let keyless = self.by_block(field, |facts| if facts.has_keys { 0 } else { facts.granules });
+            for value in values {
+                let by_key = self.text(&index_key(field, value), false) | &keyless;
+                any |= by_key & self.text(value.as_bytes(), false);
+            }
             any |= self.by_block(field, |facts| if facts.values.is_some() { facts.granules } else { 0 });
+        } else {
+            values.iter().for_each(|value| any |= self.text(value.as_bytes(), false));
         }
         any & left
     }

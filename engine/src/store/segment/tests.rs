@@ -463,3 +463,28 @@ fn a_tag_with_many_values_is_pruned_by_the_index() {
         }
     }
 }
+
+#[test]
+fn tag_values_without_grams_of_their_own_are_pruned_by_their_keys() {
+    let mut builder = EventBatchBuilder::new(EventLimits::default());
+    for row in 0..4_096 {
+        // At most three bytes: no window of the index.
+        let tags = Arc::new(TagSet::new([("n", format!("{:x}", row / 4))]));
+        builder.push_text(b"said nothing", Some(1_700_000_000_000_000_000 + row), &tags, None).unwrap();
+    }
+    let batch = Arc::new(builder.finish(1_700_000_000_000_000_123).with_sequence(1));
+    let (bytes, facts) = write(3, &[batch]);
+    let tag = facts.blocks[0].fields.iter().find(|field| field.name == "#n").unwrap();
+    assert!(tag.values.is_none() && tag.has_keys);
+    let segment = open(3, &bytes).unwrap();
+    assert_eq!(segment.facts(), &facts);
+    let (mut found, mut left) = (0, 0);
+    for value in 0..1_024 {
+        let one = Required::OneOf { field: "#n".into(), values: vec![format!("{value:x}")] };
+        let granules = segment.prune(&one, i64::MIN, i64::MAX).granules;
+        found += u32::from(granules.contains(value / 256));
+        left += granules.len();
+    }
+    assert_eq!(found, 1_024, "no value is lost");
+    assert!(left < 1_100, "{left} granules for 1,024 values");
+}
