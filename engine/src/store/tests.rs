@@ -501,7 +501,7 @@ fn heads_sealed_at_once_come_in_order() {
 #[test]
 fn a_head_that_fails_keeps_those_behind_it() {
     let mut failures = 0;
-    for ahead in 0..60 {
+    for ahead in (0..60).step_by(3) {
         let memory = MemoryFiles::fragile();
         let (opened, repository) = frozen_heads(&memory, 3);
         memory.fail_at(memory.operations() + ahead, Fault::Full);
@@ -519,5 +519,5 @@ fn a_head_that_fails_keeps_those_behind_it() {
         assert!((5..=6).contains(&segment_files(&opened)), "fault at {ahead}");
         assert_eq!(repository.sealed_to(), 200, "fault at {ahead}");
     }
-    assert!(failures > 10, "{failures}");
+    assert!(failures > 5, "{failures}");
 }
