@@ -1,8 +1,10 @@
 //! The rows of a block to be, in order, taken apart into parts.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashSet, HashTable};
 use weir_query::record::OrderKey;
 
 use super::BLOCK_RAW_BYTES_MAX;
@@ -42,7 +44,8 @@ pub(crate) struct Gather<'a> {
     /// Skeletons of the shapes of sources, by source and number.
     shape_codes: HashMap<(usize, usize, bool), u32, foldhash::fast::FixedState>,
     tag_set_codes: HashMap<(usize, usize), i64, foldhash::fast::FixedState>,
-    known_tags: HashMap<Tags, i64, foldhash::fast::FixedState>,
+    /// Numbers of sets of tags, by what is in them.
+    known_tags: HashTable<usize>,
     scratch: String,
     /// Texts are kept without their fields.
     is_opaque: bool,
@@ -87,7 +90,7 @@ impl<'a> Gather<'a> {
             grams: Grams::default(),
             shape_codes: HashMap::default(),
             tag_set_codes: HashMap::default(),
-            known_tags: HashMap::default(),
+            known_tags: HashTable::new(),
             scratch: String::new(),
             is_opaque: false,
             attribute_bytes: 0,
@@ -198,17 +201,22 @@ impl<'a> Gather<'a> {
 
     /// The number of a set of tags.
     fn tags(&mut self, tags: Tags) -> i64 {
-        let next = self.tag_sets.len() as i64;
-        *self.known_tags.entry(tags).or_insert_with_key(|tags| {
-            self.tag_bytes += tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-            for (name, _) in tags {
-                if !self.tag_names.contains(name) {
-                    self.tag_names.insert(name.clone());
-                }
+        let hash = |tags: &Tags| foldhash::fast::FixedState::default().hash_one(tags);
+        let sets = &self.tag_sets;
+        let is_same = |known: &usize| sets.get(*known) == Some(&tags);
+        let of_known = |known: &usize| sets.get(*known).map_or(0, hash);
+        match self.known_tags.entry(hash(&tags), is_same, of_known) {
+            Entry::Occupied(known) => return *known.get() as i64,
+            Entry::Vacant(place) => drop(place.insert(sets.len())),
+        }
+        self.tag_bytes += tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        for (name, _) in &tags {
+            if !self.tag_names.contains(name) {
+                self.tag_names.insert(name.clone());
             }
-            self.tag_sets.push(tags.clone());
-            next
-        })
+        }
+        self.tag_sets.push(tags);
+        self.tag_sets.len() as i64 - 1
     }
 
     /// The number here of tag set `code` of another block.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use weir_query::record::Dictionary;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::BLOCK_ROWS_MAX;
 use super::gather::Tags;
@@ -23,16 +23,20 @@ const TAG_SETS_MAX: usize = BLOCK_ROWS_MAX;
 /// Most sets times names of tags of a block that has more than one row: every tag is a column over all sets.
 pub(crate) const TAG_CELLS_MAX: usize = 1 << 22;
 
-/// Bytes of a [`index_key`]: four windows of the gram index.
-pub(crate) const INDEX_KEY_BYTES: usize = 7;
+/// Bytes of an [`index_key`]: 21 windows of the gram index. A granule of ids and numbers has two thirds of all grams, so
+/// that four windows would leave every fifth granule, and these one of five hundred.
+pub(crate) const INDEX_KEY_BYTES: usize = 24;
 
 /// What stands in the gram index for a tag with this value, besides the text of the value: bytes that depend on all of
 /// name and value. A value may be short, or have all its grams in common with others; its key has not. No byte is ASCII,
 /// so that no text is taken for it and none of its windows for digits.
 pub(crate) fn index_key(name: &str, value: &str) -> [u8; INDEX_KEY_BYTES] {
-    let hash = xxh3_64([name, value].join("=").as_bytes()).to_le_bytes();
-    let [key @ .., _] = hash.map(|byte| byte | 0x80);
-    key
+    let tag = [name, value].join("=");
+    let mut key = [0; INDEX_KEY_BYTES];
+    for (seed, bytes) in (0..).zip(key.chunks_exact_mut(8)) {
+        bytes.copy_from_slice(&xxh3_64_with_seed(tag.as_bytes(), seed).to_le_bytes());
+    }
+    key.map(|byte| byte | 0x80)
 }
 
 /// The sets of tags of a block, a column a tag.
