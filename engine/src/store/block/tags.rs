@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use weir_query::record::Dictionary;
+use weir_query::record::{Dictionary, TextSpan};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::BLOCK_ROWS_MAX;
@@ -51,10 +51,41 @@ pub(crate) struct TagColumns {
 pub(crate) struct TagColumn {
     /// Its name, `#` included.
     pub(crate) name: Arc<str>,
-    /// The value of each set; [`Dictionary::MISSING`] where the set has none.
-    pub(crate) codes: Vec<u32>,
+    codes: Codes,
     /// The values.
     pub(crate) dictionary: Arc<Dictionary>,
+}
+
+/// Which value each set has.
+#[derive(Debug, PartialEq, Eq)]
+enum Codes {
+    /// All so many the first one.
+    First(usize),
+    /// Each its own, in order.
+    Own,
+    /// As listed; [`Dictionary::MISSING`] where the set has none.
+    Listed(Vec<u32>),
+}
+
+impl Codes {
+    fn of(codes: Vec<u32>) -> Codes {
+        if codes.iter().all(|code| *code == 0) {
+            Codes::First(codes.len())
+        } else if (0..).zip(&codes).all(|(at, code)| at == *code) {
+            Codes::Own
+        } else {
+            Codes::Listed(codes)
+        }
+    }
+
+    fn get(&self, set: usize) -> u32 {
+        match self {
+            Codes::First(sets) if set < *sets => 0,
+            Codes::First(_) => Dictionary::MISSING,
+            Codes::Own => u32::try_from(set).unwrap_or(Dictionary::MISSING),
+            Codes::Listed(codes) => codes.get(set).copied().unwrap_or(Dictionary::MISSING),
+        }
+    }
 }
 
 /// Appends `sets`.
@@ -73,30 +104,44 @@ pub(crate) fn write(sets: &[Tags], out: &mut Vec<u8>) {
 #[derive(Default)]
 struct Growing<'a> {
     codes: Vec<u32>,
-    dictionary: Dictionary,
+    values: Vec<&'a str>,
     known: HashMap<&'a str, u32, foldhash::fast::FixedState>,
 }
 
 impl<'a> Growing<'a> {
     fn push(&mut self, set: usize, value: &'a str) {
-        let dictionary = &mut self.dictionary;
-        let code = *self.known.entry(value).or_insert_with(|| dictionary.push(value));
+        let values = &mut self.values;
+        let code = *self.known.entry(value).or_insert_with(|| {
+            values.push(value);
+            values.len() as u32 - 1
+        });
         self.codes.resize(set, Dictionary::MISSING);
         self.codes.push(code);
+    }
+
+    /// The column over `sets` sets; it stays as long as its block, so no byte is spare.
+    fn finish(mut self, name: &str, sets: usize) -> TagColumn {
+        self.codes.resize(sets, Dictionary::MISSING);
+        let mut arena = String::with_capacity(self.values.iter().map(|value| value.len()).sum());
+        let mut spans = Vec::with_capacity(self.values.len());
+        for value in self.values {
+            spans.push(TextSpan { start: arena.len() as u32, len: value.len() as u32 });
+            arena.push_str(value);
+        }
+        let dictionary = Arc::new(Dictionary::new(arena, spans));
+        TagColumn { name: name.into(), codes: Codes::of(self.codes), dictionary }
     }
 }
 
 impl TagColumn {
     /// The one value that all sets have.
     pub(crate) fn constant(&self) -> Option<&str> {
-        let all = self.dictionary.len() == 1 && !self.codes.contains(&Dictionary::MISSING);
-        self.dictionary.text(0).filter(|_| all)
+        self.dictionary.text(0).filter(|_| matches!(self.codes, Codes::First(_)))
     }
 
-    /// The value of set `set`.
+    /// The value of set `set`; [`Dictionary::MISSING`] where it has none.
     pub(crate) fn code(&self, set: i64) -> u32 {
-        let code = usize::try_from(set).ok().and_then(|set| self.codes.get(set));
-        code.copied().unwrap_or(Dictionary::MISSING)
+        usize::try_from(set).map_or(Dictionary::MISSING, |set| self.codes.get(set))
     }
 }
 
@@ -124,10 +169,7 @@ impl TagColumns {
                 column.push(set, value);
             }
         }
-        let finished = growing.into_iter().map(|(name, mut column)| {
-            column.codes.resize(sets, Dictionary::MISSING);
-            TagColumn { name: name.into(), codes: column.codes, dictionary: Arc::new(column.dictionary) }
-        });
+        let finished = growing.into_iter().map(|(name, column)| column.finish(name, sets));
         let mut columns: Vec<TagColumn> = finished.collect();
         columns.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(TagColumns { sets, columns })
@@ -148,7 +190,7 @@ impl TagColumns {
     pub(crate) fn sets(&self) -> Vec<Tags> {
         let set = |set: usize| {
             let own = self.columns.iter().filter_map(move |column| {
-                let value = column.dictionary.text(*column.codes.get(set)?)?;
+                let value = column.dictionary.text(column.codes.get(set))?;
                 Some((column.name.to_string(), value.to_owned()))
             });
             own.collect()
@@ -159,8 +201,8 @@ impl TagColumns {
     /// Bytes of memory held.
     pub(crate) fn memory_bytes(&self) -> usize {
         let column = |column: &TagColumn| {
-            let dictionary = &column.dictionary;
-            column.codes.len() * size_of::<u32>() + dictionary.bytes() + size_of::<TagColumn>()
+            let codes = if let Codes::Listed(codes) = &column.codes { codes.len() } else { 0 };
+            codes * size_of::<u32>() + column.dictionary.bytes() + size_of::<TagColumn>()
         };
         self.columns.iter().map(column).sum()
     }
@@ -188,14 +230,21 @@ mod tests {
         assert_eq!(read.sets(), sets);
         assert_eq!(read.names().collect::<Vec<_>>(), ["#a", "#b", "#c"]);
         let b = read.get("#b").unwrap();
-        assert_eq!(
-            (b.codes.as_slice(), b.dictionary.len()),
-            (&[Dictionary::MISSING, 0, 0, Dictionary::MISSING][..], 1)
-        );
+        let codes: Vec<u32> = (0..5).map(|set| b.code(set)).collect();
+        let none = Dictionary::MISSING;
+        assert_eq!((codes, b.dictionary.len()), (vec![none, 0, 0, none, none], 1));
         assert!(read.get("#d").is_none());
         for len in 0..bytes.len() {
             assert!(TagColumns::read(&bytes[..len]).is_err(), "cut at {len}");
         }
+        let every = vec![tags(&[("#a", "1"), ("#b", "x")]), tags(&[("#a", "2"), ("#b", "x")])];
+        bytes.clear();
+        write(&every, &mut bytes);
+        let read = TagColumns::read(&bytes).unwrap();
+        assert_eq!(read.sets(), every);
+        let codes = |name| &read.get(name).unwrap().codes;
+        assert_eq!((codes("#a"), codes("#b")), (&Codes::Own, &Codes::First(2)));
+        assert_eq!(read.get("#b").unwrap().constant(), Some("x"));
         let mut twice = Vec::new();
         write(&[tags(&[("#a", "1"), ("#a", "2")])], &mut twice);
         assert!(TagColumns::read(&twice).is_err());
