@@ -85,7 +85,7 @@ pub(super) struct Stepped {
 impl Work {
     pub(super) fn new(order: ScanOrder) -> Work {
         // Whoever may stop early starts small; the others too, until it is known how long a group takes.
-        let group = if order == ScanOrder::Any { 16 } else { 1 };
+        let group = if order == ScanOrder::Any { 4 } else { 1 };
         Work { machine: None, open: None, apart: None, group }
     }
 
