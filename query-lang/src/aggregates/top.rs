@@ -144,11 +144,11 @@ impl Top {
         for leaders in slots {
             let (mut leaders, offered) = leaders.finish(by_key);
             let next = if offered > self.spec.limit { leaders.pop().map(|(next, _)| next) } else { None };
-            ranked.push((leaders, next));
+            ranked.push(Ranked { shown: leaders, next });
         }
         let left = self.left(kept, &measure, &number, &ranked);
         let mut table = Lines::new(&self.spec);
-        for ((slot, (shown, next)), left) in (0_u32..).zip(&ranked).zip(left) {
+        for ((slot, Ranked { shown, next }), left) in (0_u32..).zip(&ranked).zip(left) {
             let total = totals.get(slot as usize).and_then(|total| self.total(total));
             for (measure, group) in shown {
                 table.push(slot, self.keys.texts(*group as usize), number(*measure), total);
@@ -171,14 +171,14 @@ impl Top {
         kept: Option<&[u32]>,
         measure: impl Fn(usize) -> Option<M>,
         number: impl Fn(M) -> Number,
-        ranked: &[(Vec<(M, u32)>, Option<M>)],
+        ranked: &[Ranked<M>],
     ) -> Vec<ExactSum> {
         let mut sums = vec![ExactSum::default(); ranked.len()];
         if self.spec.rest.is_none() || matches!(self.spec.measure, Measure::Max(_)) {
             return sums;
         }
         let mut shown = Selection::none(self.keys.groups().len());
-        ranked.iter().flat_map(|(list, _)| list).for_each(|(_, group)| shown.insert(*group as usize));
+        ranked.iter().flat_map(|ranked| &ranked.shown).for_each(|(_, group)| shown.insert(*group as usize));
         self.each_measured(kept, measure, |parent, group, measure| {
             if let Some(sum) = sums.get_mut(parent as usize).filter(|_| !shown.contains(group as usize)) {
                 sum.add(number(measure));
@@ -197,6 +197,12 @@ impl Top {
             _ => sum.number(),
         }
     }
+}
+
+/// The groups of a slot that are shown, and what the next has.
+struct Ranked<M> {
+    shown: Vec<(M, u32)>,
+    next: Option<M>,
 }
 
 /// The table being written.
