@@ -102,9 +102,9 @@ impl DistinctCounts {
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {
         grow(&mut self.sets, slots.count);
         let Some(field) = &self.spec.field else { return };
-        each_distinct_hash(&input.column(field), input.within, slots, |slot, hash| {
+        each_distinct_hash(&input.column(field), input.within, slots, |slot, hashes| {
             if let Some(set) = self.sets.get_mut(slot as usize) {
-                set.insert(hash);
+                set.extend(hashes);
             }
         });
     }

@@ -46,6 +46,20 @@ impl Distinct {
         }
     }
 
+    /// Adds the values with these hashes.
+    #[inline]
+    pub(super) fn extend(&mut self, hashes: &[u64]) {
+        let mut hashes = hashes.iter();
+        // Few are exact, and then no more.
+        while !matches!(self, Distinct::Registers(_)) {
+            let Some(hash) = hashes.next() else { return };
+            self.insert(*hash);
+        }
+        if let Distinct::Registers(registers) = self {
+            hashes.for_each(|hash| raise(registers, *hash));
+        }
+    }
+
     /// Adds all values of `other`.
     pub(super) fn merge(&mut self, other: &Distinct) {
         match other {
@@ -172,6 +186,17 @@ mod tests {
             assert!(!set.is_exact());
             let error = (set.count() as f64 - f64::from(count)).abs() / f64::from(count);
             assert!(error < 0.025, "{count}: {}", set.count());
+        }
+    }
+
+    #[test]
+    fn many_at_once_are_one_by_one() {
+        for count in [0, 1, EXACT_MAX, EXACT_MAX + 1, EXACT_MAX + 500] {
+            let hashes: Vec<u64> = (0..count).map(|value| hash_text(&format!("user-{value}"))).collect();
+            let mut set = Distinct::default();
+            hashes.chunks(700).for_each(|hashes| set.extend(hashes));
+            let one_by_one = of(0..count as u32);
+            assert_eq!((set.count(), set.is_exact()), (one_by_one.count(), one_by_one.is_exact()));
         }
     }
 

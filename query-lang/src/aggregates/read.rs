@@ -86,13 +86,15 @@ pub(super) fn each_hash(column: &Column, within: &Selection, mut f: impl FnMut(u
     }
 }
 
-/// Calls `f` with slot and hash of the values of the rows of `within`: at least once for each that a slot has.
+/// Calls `f` with slots and hashes of the values of the rows of `within`: at least once for each that a slot has, many
+/// at once where they are.
 pub(super) fn each_distinct_hash(
     column: &Column,
     within: &Selection,
     slots: &Slots<'_>,
-    mut f: impl FnMut(u32, u64),
+    mut f: impl FnMut(u32, &[u64]),
 ) {
+    let one = std::slice::from_ref;
     match column {
         Column::Dictionary { codes, dictionary } => {
             let hashes = dictionary.hashes();
@@ -107,13 +109,13 @@ pub(super) fn each_distinct_hash(
                     });
                     for ((code, hash), used) in (0_u32..).zip(hashes).zip(used) {
                         if used && has_text(code) {
-                            f(slot, *hash);
+                            f(slot, one(hash));
                         }
                     }
                 }
                 None => fold(codes, 0, None, within, slots, |slot, code: u32| {
                     if let Some(hash) = hashes.get(code as usize).filter(|_| has_text(code)) {
-                        f(slot, *hash);
+                        f(slot, one(hash));
                     }
                 }),
             }
@@ -121,13 +123,20 @@ pub(super) fn each_distinct_hash(
         Column::Unwritten(text) => {
             let mut hashes = [0; HASHED_ROWS];
             for (at, words) in within.words().chunks(HASHED_ROWS / 64).enumerate() {
-                if words.iter().any(|word| *word != 0) {
-                    text.hash(at * HASHED_ROWS, &mut hashes);
-                    fold(&hashes, at * HASHED_ROWS / 64, None, within, slots, &mut f);
+                if words.iter().all(|word| *word == 0) {
+                    continue;
+                }
+                text.hash(at * HASHED_ROWS, &mut hashes);
+                let whole = words.len() == HASHED_ROWS / 64 && words.iter().all(|word| *word == u64::MAX);
+                match slots.single() {
+                    Some(slot) if whole => f(slot, &hashes),
+                    _ => fold(&hashes, at * HASHED_ROWS / 64, None, within, slots, |slot, hash| {
+                        f(slot, one(&hash));
+                    }),
                 }
             }
         }
-        _ => each_text(column, within, |row, text| f(slots.of(row), hash_text(text))),
+        _ => each_text(column, within, |row, text| f(slots.of(row), &[hash_text(text)])),
     }
 }
 
