@@ -4,8 +4,9 @@
 //! in: a piece leads from one state to one, a hole from one to those its column allows. Where all ways end alike,
 //! the texts of that skeleton are decided by their code; where one hole decides, by the values of its column ([`sets`]).
 //! Of what is left the states are followed a column at a time, a state a row: over a hole only if the column matters for
-//! the state, and no further than to where the rest of the skeleton is decided again. Texts are never put together. (Running automata over grammars and compressed strings
-//! goes back to Amir, Benson and Farach 1996; deciding by templates is what CLP, OSDI '21, does for wildcards.)
+//! the state, and no further than to where the rest of the skeleton is decided again. Texts are never put together.
+//! (Running automata over grammars and compressed strings goes back to Amir, Benson and Farach 1996; deciding by
+//! templates is what CLP, OSDI '21, does for wildcards.)
 //!
 //! Skeletons lie in holes of skeletons, so what a state means there depends on where it goes on behind: a [`Frame`] is
 //! a column of skeletons at one such place.
