@@ -300,7 +300,7 @@ fn machine(program: &Arc<Program>, events: &[Event], parts: &[(usize, bool)], tu
             .collect();
         for (at, chunk) in mine.chunks(5).rev().enumerate() {
             // Among many others they are few, and steps see them alone.
-            let others = if turn == 0 && at % 2 == 0 { OTHERS } else { 0 };
+            let others = if turn == 0 && at == 0 { OTHERS } else { 0 };
             let crowd: Vec<&Event> = mine.iter().cycle().take(others).chain(chunk).copied().collect();
             let table = batch(&crowd, parts[at].1);
             let all = Selection::from_fn(table.rows, |row| row >= others);
