@@ -6,7 +6,7 @@
 
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::{Context, Machine};
-use weir_query::program::Program;
+use weir_query::program::{Program, ScanOrder};
 use weir_query::record::Selection;
 use weir_query::result::ResultTable;
 
@@ -680,5 +680,23 @@ fn collect_over_its_limit_always_warns() {
         let table = ResultTable::of_events(&events(&lines));
         let result = run_with("collect(a, limit=1)", &table, &Options::default());
         assert_eq!(result.warnings.is_empty(), count == 1, "{count} values");
+    }
+}
+
+#[test]
+fn events_sorted_by_their_time_are_read_in_their_order() {
+    for (query, order) in [
+        ("sort(@timestamp)", ScanOrder::NewestFirst),
+        ("sort(@timestamp, order=asc, limit=5)", ScanOrder::OldestFirst),
+        ("table([@timestamp, n])", ScanOrder::NewestFirst),
+        ("x := 1 | sort([@timestamp, x])", ScanOrder::NewestFirst),
+        ("sort(@timestamp, type=string)", ScanOrder::Any),
+        ("sort([n, @timestamp])", ScanOrder::Any),
+        ("@timestamp := n | sort(@timestamp)", ScanOrder::Any),
+        ("drop(@timestamp) | sort(@timestamp)", ScanOrder::Any),
+        ("groupBy(n) | sort(@timestamp)", ScanOrder::Any),
+    ] {
+        let program = Program::compile(query, &Options::default()).unwrap();
+        assert_eq!(program.scan_order(), order, "{query}");
     }
 }

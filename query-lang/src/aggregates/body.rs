@@ -1,5 +1,7 @@
 //! The states of one aggregate over its slots, whichever aggregate it is.
 
+use std::sync::Arc;
+
 use super::buckets::BucketStates;
 use super::chain::Chain;
 use super::collect::Collect;
@@ -19,7 +21,7 @@ use super::tally::{Coded, Wanted};
 use super::top::Top;
 use super::{Input, Pipelines, Source};
 use crate::machine::{Context, StepError};
-use crate::record::OrderKey;
+use crate::record::{Column, OrderKey, RowsError, Selection};
 
 /// States, one for each slot.
 #[derive(Clone, Debug)]
@@ -237,6 +239,27 @@ impl Body {
     /// The aggregate keeps rows whole, and the places of rows tell which ([`Body::shortlist`]).
     pub(super) fn has_shortlist(&self) -> bool {
         matches!(self, Body::Rows(states) if states.is_by_place())
+    }
+
+    /// The fields that tell which rows it keeps whole ([`Body::leaders`]).
+    pub(super) fn ranked_by(&self) -> Option<Vec<Arc<str>>> {
+        match self {
+            Body::Rows(states) => states.ranked_by(),
+            _ => None,
+        }
+    }
+
+    /// Which rows of `within` can still change the result, and their places.
+    pub(super) fn leaders(
+        &self,
+        columns: &[Column],
+        within: &Selection,
+        places: impl FnOnce(&[u32]) -> Result<Vec<OrderKey>, RowsError>,
+    ) -> Result<(Vec<u32>, Vec<OrderKey>), RowsError> {
+        match self {
+            Body::Rows(states) => states.leaders(columns, within, places),
+            _ => Ok(Default::default()),
+        }
     }
 
     /// The place that bounds which rows may still change the result.

@@ -45,7 +45,7 @@ use body::{Body, Run};
 use slots::Slots;
 
 use crate::machine::{Context, StepError};
-use crate::record::{Column, OrderKey, Selection};
+use crate::record::{Column, OrderKey, RowsError, Selection};
 use crate::result::ResultTable;
 
 /// The field that says when an event happened, milliseconds.
@@ -182,6 +182,27 @@ impl AggregateState {
     /// buckets go; milliseconds, exclusive. None where `@timestamp` is no more than a field.
     pub fn until(&mut self, millis: i64) -> Option<i64> {
         self.body.until(millis)
+    }
+
+    /// The fields of events that tell which of them it keeps whole, of those in [`AggregateState::leaders`]; `None` where
+    /// fields do not.
+    #[must_use]
+    pub fn ranked_by(&self) -> Option<Vec<Arc<str>>> {
+        self.body.ranked_by()
+    }
+
+    /// Which rows of `within` can still change the result, ascending, and their places, which `places` looks up. The
+    /// columns are those [`AggregateState::ranked_by`] names.
+    ///
+    /// # Errors
+    /// Those of `places`.
+    pub fn leaders(
+        &self,
+        columns: &[Column],
+        within: &Selection,
+        places: impl FnOnce(&[u32]) -> Result<Vec<OrderKey>, RowsError>,
+    ) -> Result<(Vec<u32>, Vec<OrderKey>), RowsError> {
+        self.body.leaders(columns, within, places)
     }
 
     /// [`AggregateState::shortlist`] has an answer.

@@ -3,6 +3,8 @@
 //! Rows are ranked by their sort keys, then by their places, then by their contents, so that which rows are kept
 //! depends on the rows alone. A step ranks row numbers first and copies only rows that get in.
 
+mod shortlist;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -122,34 +124,6 @@ impl RowStore {
             names.number(field, at);
         }
         RowStore { spec: spec.clone(), source, names, slots: Vec::new() }
-    }
-
-    /// Which rows are kept hangs on their places, contents aside.
-    pub(super) fn is_by_place(&self) -> bool {
-        self.source == Source::Events && !matches!(self.spec.order, RowOrder::By(_))
-    }
-
-    /// Which of the rows at `places` can still be among those kept, as numbers into `places`, ascending; `None`: their
-    /// places do not tell. Rows that tie with the last are among them: contents decide.
-    pub(super) fn shortlist(&self, places: &[OrderKey]) -> Option<Vec<u32>> {
-        if !self.is_by_place() {
-            return None;
-        }
-        let newest = self.spec.order != RowOrder::Oldest;
-        let kept = self.slots.first().map(|slot| slot.rows.as_slice()).unwrap_or_default();
-        let limit = self.spec.limit.max(1);
-        let last = (kept.len() + places.len() > limit).then(|| {
-            let mut all: Vec<OrderKey> =
-                kept.iter().map(|row| row.place).chain(places.iter().copied()).collect();
-            let at = if newest { all.len() - limit } else { limit - 1 };
-            *all.select_nth_unstable(at).1
-        });
-        let may = |place: OrderKey| match last {
-            None => true,
-            Some(last) if newest => place >= last,
-            Some(last) => place <= last,
-        };
-        Some((0..).zip(places).filter(|(_, place)| may(**place)).map(|(row, _)| row).collect())
     }
 
     pub(super) fn step(&mut self, input: &Input<'_>, slots: &Slots<'_>) {

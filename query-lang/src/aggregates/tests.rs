@@ -403,4 +403,49 @@ proptest! {
             prop_assert_eq!(show(&short), show(&all));
         }
     }
+
+    #[test]
+    fn leaders_leave_the_result_as_it_is(
+        rows in prop::collection::vec((0_i64..6, "[abc]", prop::option::of("(-?[0-9]|x)")), 0..40),
+        groups in prop::collection::vec(1_usize..9, 40),
+        limit in 1_usize..8,
+        descending in any::<bool>(),
+        coded in any::<bool>(),
+    ) {
+        let row = |(nanos, k, n): (i64, String, Option<String>)| {
+            (OrderKey { nanos, sequence: 0 }, vec![Some(k), None, n, Some((nanos / 2).to_string())])
+        };
+        let rows: Vec<(OrderKey, Row)> = rows.into_iter().map(row).collect();
+        let sort = |field: &str, kind| SortField { field: field.into(), kind, descending };
+        for order in [
+            vec![sort("n", SortType::Number)],
+            vec![sort("n", SortType::Text)],
+            vec![sort("k", SortType::Text), sort("n", SortType::Number)],
+            vec![sort("@timestamp", SortType::Number), sort("k", SortType::Text)],
+            vec![sort("g", SortType::Number)],
+        ] {
+            let spec = rows_spec(RowOrder::By(order), limit, None);
+            let mut all = AggregateState::new(&spec, &context(), Source::Events);
+            let mut short = all.clone();
+            let mut left = rows.as_slice();
+            for group in &groups {
+                let (group, rest) = left.split_at(left.len().min(*group));
+                left = rest;
+                step(&mut all, group, coded);
+                let have = columns(group, coded);
+                let ranked: Vec<Column> = short.ranked_by().unwrap().iter().map(|name| {
+                    let found = have.iter().find(|(own, _)| own == name);
+                    found.map_or(Column::Missing { rows: group.len() }, |(_, column)| column.clone())
+                }).collect();
+                let place = |row: &u32| group[*row as usize].0;
+                let (leaders, places) = short
+                    .leaders(&ranked, &Selection::all(group.len()), |rows| Ok(rows.iter().map(place).collect()))
+                    .unwrap();
+                prop_assert_eq!(&places, &leaders.iter().map(place).collect::<Vec<_>>());
+                let chosen: Vec<(OrderKey, Row)> = leaders.iter().map(|at| group[*at as usize].clone()).collect();
+                step(&mut short, &chosen, coded);
+            }
+            prop_assert_eq!(show(&short), show(&all));
+        }
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::aggregates::{AggregateSpec, PipelineId};
+use crate::aggregates::spec::RowOrder;
+use crate::aggregates::{AggregateSpec, PipelineId, TIMESTAMP};
 use crate::compile::{aggregate, condition, expression};
 use crate::error::Diagnostic;
-use crate::functions::{Build, RowFunction};
-use crate::machine::step::RowStep;
+use crate::functions::{Build, RowFunction, Touches};
+use crate::machine::step::{self, RowStep};
 use crate::plan::{Call, Step};
+use crate::value::SortType;
 
 /// What compiling a plan gathers: its parts, and the pipelines of composite arguments.
 #[derive(Debug, Default)]
@@ -29,6 +31,22 @@ pub struct Stage {
     pub aggregate: Option<AggregateSpec>,
 }
 
+impl Stage {
+    /// Events sorted by their time are events in their order, as long as no step wrote that time; in that order the
+    /// scan reads them, and stops when it has enough.
+    fn rank_by_place(&mut self) {
+        let Some(AggregateSpec::Rows(rows)) = &mut self.aggregate else { return };
+        let RowOrder::By(fields) = &rows.order else { return };
+        let Some(first) = fields.first() else { return };
+        let by_time = *first.field == *TIMESTAMP && first.kind == SortType::Number;
+        let mut touched = Touches::default();
+        step::touches(&self.steps, &mut touched);
+        if by_time && !touched.writes_any && !touched.writes.contains(TIMESTAMP) {
+            rows.order = if first.descending { RowOrder::NewestFirst } else { RowOrder::Oldest };
+        }
+    }
+}
+
 impl Compiler {
     /// Splits steps at their aggregates.
     pub fn stages(&mut self, steps: &[Step]) -> Vec<Stage> {
@@ -39,6 +57,9 @@ impl Compiler {
                 && matches!(call.arguments.signature().build, Build::Aggregate)
             {
                 stage.aggregate = self.aggregate(call);
+                if stages.is_empty() {
+                    stage.rank_by_place();
+                }
                 stages.push(std::mem::take(&mut stage));
                 continue;
             }

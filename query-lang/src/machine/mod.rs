@@ -32,7 +32,7 @@ use crate::machine::digest::Digest;
 use crate::machine::state::Learnt;
 use crate::machine::tail::{IMPLICIT_TAIL_ROWS, Tail};
 use crate::program::{Program, Times};
-use crate::record::{Column, Rows, RowsError, Selection, Summary};
+use crate::record::{Column, OrderKey, Rows, RowsError, Selection, Summary};
 use crate::result::ResultTable;
 use crate::value::Value;
 
@@ -199,7 +199,18 @@ impl Machine {
         aggregate: &mut AggregateState,
     ) -> Result<(), StepError> {
         if aggregate.has_shortlist() {
-            return self.learn_shortlist(program, view, aggregate);
+            let (mut rows, mut order) = view.places()?;
+            if let Some(chosen) = aggregate.shortlist(&order) {
+                rows = chosen.iter().filter_map(|at| rows.get(*at as usize).copied()).collect();
+                order = chosen.iter().filter_map(|at| order.get(*at as usize).copied()).collect();
+            }
+            return self.learn_of(program, view, (&rows, &order), aggregate);
+        }
+        if let Some(fields) = aggregate.ranked_by() {
+            let columns: Vec<Column> =
+                fields.iter().map(|field| view.column(field)).collect::<Result<_, RowsError>>()?;
+            let (rows, order) = aggregate.leaders(&columns, view.selection(), |rows| view.places_of(rows))?;
+            return self.learn_of(program, view, (&rows, &order), aggregate);
         }
         let order = if program.needs_order { view.order()? } else { Arc::default() };
         let runs = match view.timeline() {
@@ -232,29 +243,23 @@ impl Machine {
         Ok(())
     }
 
-    /// Feeds those of the rows in play to the first aggregate of which their places do not tell that they come too late;
-    /// of the others no field is read.
-    fn learn_shortlist(
+    /// Feeds `rows`, which are at the places `order`, to the first aggregate; of the others no field is read.
+    fn learn_of(
         &mut self,
         program: &Program,
         view: &View<'_>,
+        (rows, order): (&[u32], &[OrderKey]),
         aggregate: &mut AggregateState,
     ) -> Result<(), StepError> {
-        let (mut rows, mut order) = view.places()?;
-        if let Some(chosen) = aggregate.shortlist(&order) {
-            rows = chosen.iter().filter_map(|at| rows.get(*at as usize).copied()).collect();
-            order = chosen.iter().filter_map(|at| order.get(*at as usize).copied()).collect();
-        }
         if rows.is_empty() {
             return Ok(());
         }
         let columns = match &program.fed {
-            Some(names) => view.pick(names, &rows)?,
-            None => view.pick(&view.names(), &rows)?,
+            Some(names) => view.pick(names, rows)?,
+            None => view.pick(&view.names(), rows)?,
         };
         let within = Selection::all(rows.len());
-        let input =
-            Input { rows: rows.len(), order: &order, columns: &columns, within: &within, weights: None };
+        let input = Input { rows: rows.len(), order, columns: &columns, within: &within, weights: None };
         aggregate.step(&input, &mut composite(program, &mut self.scratch))
     }
 

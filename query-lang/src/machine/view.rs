@@ -362,11 +362,19 @@ impl<'r> View<'r> {
     /// When the source cannot be read.
     pub fn places(&self) -> Result<(Vec<u32>, Vec<OrderKey>), RowsError> {
         let rows: Vec<u32> = self.selection.iter().filter_map(|row| u32::try_from(row).ok()).collect();
-        let places = match &self.origin {
-            None => self.source.places(&rows)?,
-            Some(origin) => self.source.places(&through(Some(origin), &rows))?,
-        };
+        let places = self.places_of(&rows)?;
         Ok((rows, places))
+    }
+
+    /// The places of `rows`.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn places_of(&self, rows: &[u32]) -> Result<Vec<OrderKey>, RowsError> {
+        match &self.origin {
+            None => self.source.places(rows),
+            Some(origin) => self.source.places(&through(Some(origin), rows)),
+        }
     }
 
     /// A view of the same rows with `within` in play, to try steps on.
