@@ -62,6 +62,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Bytes of memory that its sums hold.
+    pub(super) fn held(&self) -> usize {
+        self.sums.lock().bytes() + self.apart.lock().as_ref().map_or(0, Sums::bytes)
+    }
+
     /// Puts what was learnt apart into the sums, and hands it out.
     pub(super) fn join_apart(&self) -> Result<Option<Sums>, StepError> {
         let mut sums = self.sums.lock();
@@ -352,6 +357,7 @@ impl Running {
     /// Books what a group of granules, or the facts of a block, brought.
     fn take_in(&self, slot: usize, own: &Slot, work: &mut Work, stepped: Stepped) {
         self.stats.lock().add(&stepped.stats);
+        own.bytes.store(stepped.bytes, Ordering::Relaxed);
         if let Some(fault) = stepped.too_large {
             self.warn(format!("{fault}; the answer is over what was read until then"));
             return self.stop_at(ScanEnd::MemoryBudget, own, work);
@@ -359,7 +365,6 @@ impl Running {
         if let Some(horizon) = stepped.horizon {
             self.narrow(horizon);
         }
-        own.bytes.store(stepped.bytes, Ordering::Relaxed);
         let bytes = self.bytes();
         if bytes > self.max_state_bytes {
             self.warn(format!(

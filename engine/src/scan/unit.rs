@@ -243,7 +243,6 @@ impl Work {
         stepped.newest_left = if scan.stream { open.newest_left(scan) } else { None };
         if let Some(apart) = &mut self.apart {
             apart.matched += stepped.stats.events_matched;
-            stepped.bytes += own.sums.lock().bytes();
             if own.apart.lock().as_ref().is_some_and(|sums| scan.is_too_large_to_keep(sums)) {
                 // It will not be kept.
                 self.apart = None;
@@ -253,14 +252,14 @@ impl Work {
         if stepped.outcome.is_some() {
             self.finish(scan, own, &mut stepped);
         }
+        // Over a budget, too: what merges it may have to hold as much.
+        stepped.bytes = own.held();
         stepped
     }
 
     /// What was learnt of the open block alone goes into the sums.
     fn join(&self, own: &Slot, stepped: &mut Stepped) -> Option<Sums> {
-        let joined = own.join_apart();
-        stepped.bytes = own.sums.lock().bytes();
-        joined.unwrap_or_else(|fault| {
+        own.join_apart().unwrap_or_else(|fault| {
             stepped.too_large = Some(fault);
             None
         })
@@ -314,7 +313,6 @@ fn step_rows(
     if let (true, Sums::One(state)) = (scan.stream, &mut *sums) {
         stepped.tables = state.take_rows();
     }
-    stepped.bytes = sums.bytes();
     Ok(())
 }
 
