@@ -37,7 +37,8 @@ fn random(seed: u64) -> impl FnMut(u64) -> u64 {
     }
 }
 
-fn batch(events: &[mixed::Given]) -> Arc<EventBatch> {
+/// The batch of these events; the first of them has sequence `first`.
+fn batch(events: &[mixed::Given], first: u64) -> Arc<EventBatch> {
     let mut builder = EventBatchBuilder::new(EventLimits::default());
     for event in events {
         let tags = event.tag.as_ref().map_or_else(TagSet::none, |tag| Arc::new(TagSet::new([("kind", tag)])));
@@ -47,14 +48,46 @@ fn batch(events: &[mixed::Given]) -> Arc<EventBatch> {
             false => builder.push_text(&event.raw, nanos, &tags, attributes).unwrap(),
         };
     }
-    Arc::new(builder.finish(NOW).with_sequence(1))
+    Arc::new(builder.finish(NOW).with_sequence(first))
 }
 
-fn sealed(batch: &Arc<EventBatch>) -> Snapshot {
-    let mut writer = SegmentWriter::new(Vec::new(), 1).unwrap();
-    encode_blocks(std::slice::from_ref(batch), |block| writer.push(block)).unwrap();
-    let segment = Segment::from_bytes(writer.finish().unwrap().0.into(), 1).unwrap();
-    Snapshot { segments: vec![Arc::new(segment)], up_to_sequence: u64::MAX, ..Snapshot::default() }
+fn segment(batches: &[Arc<EventBatch>], id: u64) -> Arc<Segment> {
+    let mut writer = SegmentWriter::new(Vec::new(), id).unwrap();
+    encode_blocks(batches, |block| writer.push(block)).unwrap();
+    Arc::new(Segment::from_bytes(writer.finish().unwrap().0.into(), id).unwrap())
+}
+
+fn merged(segments: &[Arc<Segment>], id: u64) -> Arc<Segment> {
+    let mut writer = SegmentWriter::new(Vec::new(), id).unwrap();
+    Segment::merge(segments, &mut writer).unwrap();
+    Arc::new(Segment::from_bytes(writer.finish().unwrap().0.into(), id).unwrap())
+}
+
+/// The same events, laid out as a store may have them: in one block, in several segments, merged, in part still in
+/// the head.
+fn stored(draw: mixed::Draw<'_>, events: &[mixed::Given]) -> Snapshot {
+    let mut batches = Vec::new();
+    let (mut rest, mut first) = (events, 1);
+    let portions = draw(2) * draw(5);
+    for portion in (0..=portions).rev() {
+        let len = if portion == 0 { rest.len() } else { draw(rest.len() as u64) as usize };
+        let (own, others) = rest.split_at(len);
+        if !own.is_empty() {
+            batches.push(batch(own, first));
+        }
+        (rest, first) = (others, first + len as u64);
+    }
+    let in_head = if draw(3) == 0 { batches.split_off(batches.len() / 2) } else { Vec::new() };
+    let segments = match draw(3) {
+        _ if batches.is_empty() => Vec::new(),
+        0 => vec![segment(&batches, 1)],
+        layout => {
+            let segments: Vec<_> =
+                (1..).zip(&batches).map(|(id, one)| segment(std::slice::from_ref(one), id)).collect();
+            if layout == 1 { segments } else { vec![merged(&segments, 100)] }
+        }
+    };
+    Snapshot { segments, batches: in_head, up_to_sequence: u64::MAX, ..Snapshot::default() }
 }
 
 fn rows_of(table: &ResultTable, kind: OutputKind) -> Vec<String> {
@@ -84,13 +117,12 @@ fn ask(snapshot: &Arc<Snapshot>, program: &Arc<Program>, pool: &ScanPool, range:
 fn check(seed: u64, rows: usize, questions: usize, pool: &ScanPool) -> usize {
     let mut draw = random(seed);
     let events = mixed::events(&mut draw, rows);
-    let batch = batch(&events);
     let head = Arc::new(Snapshot {
-        batches: vec![Arc::clone(&batch)],
+        batches: vec![batch(&events, 1)],
         up_to_sequence: u64::MAX,
         ..Snapshot::default()
     });
-    let stored = Arc::new(sealed(&batch));
+    let stored = Arc::new(stored(&mut draw, &events));
     let last = NOW + events.iter().map(|event| event.millis).max().unwrap_or(0) * 1_000_000;
     let mut found = 0;
     for _ in 0..questions {

@@ -118,6 +118,21 @@ pub fn events(draw: Draw<'_>, count: usize) -> Vec<Given> {
     (0..count).map(one).collect()
 }
 
+/// A value that is not what its field usually holds: no number, a number in another form, nothing.
+fn odd(draw: Draw<'_>) -> String {
+    match draw(12) {
+        0 => "null".to_owned(),
+        1 => "true".to_owned(),
+        2 => "\"\"".to_owned(),
+        3 => format!("\"{}\"", pick(draw, &WORDS)),
+        4 => format!("\"{:03}\"", draw(40)),
+        5 => format!("{}e{}", 1 + draw(9), draw(4)),
+        6 => format!("-{}.{}", draw(4), draw(100)),
+        7 => format!("{}", u64::MAX - draw(3)),
+        _ => draw(40).to_string(),
+    }
+}
+
 fn object(draw: Draw<'_>, text: &str) -> String {
     let mut out = format!(r#"{{"level":"{}""#, pick(draw, &LEVELS));
     if draw(3) > 0 {
@@ -125,6 +140,9 @@ fn object(draw: Draw<'_>, text: &str) -> String {
     }
     if draw(4) == 0 {
         out += &format!(r#","d":{}.{}"#, draw(20), 1 + draw(8));
+    }
+    if draw(3) == 0 {
+        out += &format!(r#","odd":{}"#, odd(draw));
     }
     if draw(5) == 0 {
         out += r#","nested":{"a":[1,{"b":"user7"}]}"#;
@@ -181,7 +199,7 @@ fn regex(draw: Draw<'_>, events: &[Given]) -> String {
 }
 
 fn condition(draw: Draw<'_>, events: &[Given], depth: u32) -> String {
-    match draw(if depth == 0 { 10 } else { 13 }) {
+    match draw(if depth == 0 { 12 } else { 15 }) {
         0..3 => in_quotes(&literal(draw, events)),
         3 | 4 => regex(draw, events),
         5 => format!("level={}", pick(draw, &["info", "error", "*", "nope", "INFO"])),
@@ -189,13 +207,49 @@ fn condition(draw: Draw<'_>, events: &[Given], depth: u32) -> String {
         7 => format!("message=*{}*", in_quotes(&literal(draw, events)).trim_matches('"').replace('*', "")),
         8 => format!("message={}", regex(draw, events)),
         9 => format!("#kind=t{}", draw(5)),
-        10 => format!("not {}", condition(draw, events, depth - 1)),
-        11 => format!("({} or {})", condition(draw, events, depth - 1), condition(draw, events, depth - 1)),
+        10 => format!("#kind{}", pick(draw, &["=*", "=/t[0-3]+$/", "!=t1", "=t1*", "=nope", "!=*"])),
+        11 => format!("odd{}{}", pick(draw, &["=", ">", "<=", "!=", "<"]), draw(40)),
+        12 => format!("not {}", condition(draw, events, depth - 1)),
+        13 => format!("({} or {})", condition(draw, events, depth - 1), condition(draw, events, depth - 1)),
         _ => format!("{} {}", condition(draw, events, depth - 1), condition(draw, events, depth - 1)),
     }
 }
 
-const ENDINGS: [&str; 20] = [
+/// A step that keeps the number of rows or lowers it, and its fields, `x` and `y`, if it makes any.
+fn middle(draw: Draw<'_>, events: &[Given]) -> (String, bool) {
+    const CAPTURES: [&str; 9] = [
+        r"(?<x>\d+)",
+        r"user(?<x>\d+)",
+        r"(?<x>\w+) (?<y>\S+)",
+        r"(?<x>[0-9a-f]{4,})-?(?<y>[0-9a-f]*)",
+        r"(?<x>[A-Z])(?<y>[a-z]+)",
+        r"^(?<x>.{3})",
+        r"(?<y>\d+)\.(?<x>\d+)",
+        r"level.{3}(?<x>[a-z]+)",
+        r"(?<x>a)|(?<y>k\S*)",
+    ];
+    let regex = pick(draw, &CAPTURES);
+    match draw(6) {
+        0 => (format!("/{regex}/{}", pick(draw, &["", "i"])), true),
+        1 => (format!("message=/{regex}/"), true),
+        2 => {
+            let regex = regex.replace('\\', "\\\\");
+            let rest = pick(draw, &["", ", field=message", ", strict=false", ", repeat=true", ", flags=i"]);
+            (format!("regex(\"{regex}\"{rest})"), true)
+        }
+        3 => (
+            format!("select([{}])", pick(draw, &["n, level", "message", "n, d, odd, #kind", "@rawstring"])),
+            false,
+        ),
+        4 => (condition(draw, events, 1), false),
+        _ => (
+            pick(draw, &["x := n * 2", "y := lower(level)", "x := length(message)", "x := odd"]).to_owned(),
+            true,
+        ),
+    }
+}
+
+const ENDINGS: [&str; 44] = [
     "count()",
     "count()",
     "count(n)",
@@ -216,10 +270,51 @@ const ENDINGS: [&str; 20] = [
     "head(4)",
     "sort(n, limit=7)",
     "groupBy(level, function=selectLast([n, @timestamp]))",
+    "sort(odd, limit=9)",
+    "sort([level, n], order=[asc, desc], type=[string, number], limit=20)",
+    "sort(@timestamp, limit=6)",
+    "sort(@timestamp, order=asc, limit=6)",
+    "sort(message, type=string, limit=5)",
+    "sort(odd, type=any, order=asc, limit=30)",
+    "table([level, n, #kind], limit=8)",
+    "table([@timestamp, message], sortby=n, order=asc, limit=8)",
+    "table([odd, d], limit=2000)",
+    "select([n, level]) | tail(9)",
+    "groupBy(#kind, function=count(message, distinct=true))",
+    "groupBy([#kind, level], function=[count(odd), sum(odd)])",
+    "groupBy(level, function=percentile(n))",
+    "groupBy(odd, limit=5)",
+    "count(n, distinct=true)",
+    "count(#kind, distinct=true)",
+    "top([level, n], limit=4)",
+    "top(level, sum=n)",
+    "top(#kind, limit=2, rest=other)",
+    "top(message, max=odd)",
+    "[stdDev(odd), variance(n), range(odd), count(odd)]",
+    "timeChart(#kind, span=13s, function=max(odd))",
+    "collect([level, n], limit=6)",
+    "fieldstats()",
+];
+
+/// What can be asked of `x` and `y`.
+const OF_CAPTURES: [&str; 8] = [
+    "groupBy(x)",
+    "groupBy([x, y])",
+    "groupBy(level, function=count(x, distinct=true))",
+    "top(x, limit=5)",
+    "sort(x, limit=5)",
+    "[sum(x), max(y), count(x)]",
+    "table([x, y, n], limit=6)",
+    "timeChart(y, span=11s)",
 ];
 
 /// A question about `events`.
 pub fn query(draw: Draw<'_>, events: &[Given]) -> String {
     let filter = if draw(5) == 0 { "*".to_owned() } else { condition(draw, events, 2) };
-    format!("{filter} | {}", pick(draw, &ENDINGS))
+    if draw(3) > 0 {
+        return format!("{filter} | {}", pick(draw, &ENDINGS));
+    }
+    let (step, has_fields) = middle(draw, events);
+    let ending = if has_fields && draw(4) > 0 { pick(draw, &OF_CAPTURES) } else { pick(draw, &ENDINGS) };
+    format!("{filter} | {step} | {ending}")
 }
