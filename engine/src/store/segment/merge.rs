@@ -1,4 +1,7 @@
 //! Several segments into one: full blocks are copied as they are, runs of small ones are written anew together.
+//!
+//! A block is copied with its part of the index. Where that is damaged the block is written anew by itself: its grams are
+//! then made from its rows, and the merged segment is whole again.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -83,21 +86,33 @@ fn failed(source: io::Error) -> StoreError {
     StoreError::Io { action: "write", path: "merged segment".to_owned(), source }
 }
 
+/// Writes a block as it stands, if its part of the index can be read.
 fn copy<W: Write>(piece: &Piece<'_>, writer: &mut SegmentWriter<W>) -> Result<(), StoreError> {
+    let index = match piece.segment.index() {
+        Ok(index) => index,
+        Err(corrupt) => {
+            tracing::warn!(segment = piece.segment.id, %corrupt, "a gram index is made anew from its blocks");
+            return rewrite(&[piece], writer);
+        }
+    };
     let bytes = piece.segment.block_bytes(piece.index);
     let bytes = bytes.ok_or_else(|| damaged(piece, "checksum does not fit".to_owned()))?;
     let facts = piece.segment.facts.blocks.get(piece.index).cloned().unwrap_or_default();
     let granules = |block: &BlockFacts| block.granules();
     let first: usize = piece.segment.facts.blocks.iter().take(piece.index).map(granules).sum();
-    let index = piece.segment.index().map_err(|corrupt| damaged(piece, corrupt.0.to_owned()))?;
     writer.push_copy(&bytes, facts, index, first).map_err(failed)
 }
 
-/// Writes the rows of small blocks together, in order.
+/// Writes neighbours that are not full: one alone as it stands, several together.
 fn write_run<W: Write>(run: &[&Piece<'_>], writer: &mut SegmentWriter<W>) -> Result<(), StoreError> {
-    if let [piece] = run {
-        return copy(piece, writer);
+    match run {
+        [piece] => copy(piece, writer),
+        run => rewrite(run, writer),
     }
+}
+
+/// Writes the rows of blocks anew, together and in order.
+fn rewrite<W: Write>(run: &[&Piece<'_>], writer: &mut SegmentWriter<W>) -> Result<(), StoreError> {
     let mut sources = Vec::with_capacity(run.len());
     for piece in run {
         let unreadable = |error: RowsError| damaged(piece, error.to_string());

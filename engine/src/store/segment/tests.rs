@@ -248,6 +248,31 @@ fn large_blocks_are_copied() {
     assert!(left.granules.len() < 10, "{:?}", left.granules);
 }
 
+#[test]
+fn a_damaged_index_is_made_anew_by_merging() {
+    let full: Vec<String> = (0..33_000).map(|row| format!("row {row:05}")).collect();
+    let given = [batch(&full, 1, "a"), batch(&lines(700, 3), 1_000_350, "b")];
+    let with_damage = |id: u64, batch: &Arc<EventBatch>| {
+        let (mut bytes, _) = write(id, std::slice::from_ref(batch));
+        let place = open(id, &bytes).unwrap().footer.index.range().unwrap();
+        bytes[place.start + 4] ^= 1;
+        let segment = open(id, &bytes).unwrap();
+        assert!(segment.index().is_err(), "the damage is one");
+        Arc::new(segment)
+    };
+    // A full block, and one that is alone in its run.
+    let sources: Vec<Arc<Segment>> = (1..).zip(&given).map(|(id, batch)| with_damage(id, batch)).collect();
+    let mut writer = SegmentWriter::new(Vec::new(), 5).unwrap();
+    Segment::merge(&sources, &mut writer).unwrap();
+    let merged = open(5, &writer.finish().unwrap().0).unwrap();
+    assert_eq!(merged.verify().faults, Vec::<String>::new());
+    let all = given.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.raw(row).to_vec()));
+    assert_eq!(raws(&merged).unwrap(), all.collect::<Vec<_>>());
+    let text = Required::Text { literal: b"row 32999".to_vec(), ignore_case: false };
+    let left = merged.prune(&text, i64::MIN, i64::MAX);
+    assert_eq!((left.index_fault, left.granules.iter().collect::<Vec<_>>()), (None, vec![32]));
+}
+
 fn text(value: Option<ValueRef<'_>>) -> Option<String> {
     Some(match value? {
         ValueRef::Text(text) => text.to_owned(),
