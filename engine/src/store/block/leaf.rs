@@ -12,7 +12,7 @@ use super::node::{Chunk, Kind, Node, Texts, load_bytes};
 use super::number::Form;
 use super::reach::Reach;
 use super::section::Source;
-use super::span::{ByteSet, Span};
+use super::span::Span;
 use super::wire::Corrupt;
 
 /// The states that a text may lead to, ascending; `None` when too many, or nothing is known of the text.
@@ -277,18 +277,8 @@ fn spans(node: &Node, source: Source<'_>) -> Result<Option<Vec<Span>>, Corrupt> 
             Some(form.spans(bounds.unwrap_or((i64::MIN, i64::MAX))))
         }
         Kind::Hex { pattern, .. } => Some(pattern.spans()),
-        Kind::Dictionary { .. } => {
-            let texts = node.dictionary(source)?;
-            let lens = || (0..texts.len()).filter_map(|code| texts.get(code)).map(<[u8]>::len);
-            let (least, most) = (lens().min().unwrap_or(0), lens().max().unwrap_or(0));
-            Some(vec![Span { bytes: ByteSet::of(&texts.bytes), least, most }])
-        }
-        Kind::Text { .. } => {
-            let reach = Reach::of(node, source)?;
-            let bytes: Vec<u8> = (0..=u8::MAX).filter(|byte| reach.has(*byte)).collect();
-            let is_any = bytes.len() > usize::from(u8::MAX);
-            (!is_any).then(|| vec![Span { bytes: ByteSet::of(&bytes), least: reach.least, most: reach.most }])
-        }
+        Kind::Dictionary { .. } => Reach::of_decoded(node, source)?.span().map(|span| vec![span]),
+        Kind::Text { .. } => Reach::of(node, source)?.span().map(|span| vec![span]),
         Kind::Constant(_) | Kind::Skeletons(_) => None,
     })
 }

@@ -4,6 +4,7 @@ use super::ask::Ask;
 use super::needle::Needle;
 use super::node::{Kind, Node, Skeletons};
 use super::section::Source;
+use super::span::{ByteSet, Span};
 use super::wire::Corrupt;
 
 /// Text that takes more than this is not read to find out which bytes it has.
@@ -51,7 +52,7 @@ impl Reach {
 
     /// Some value may have `byte`.
     #[inline]
-    pub(super) fn has(&self, byte: u8) -> bool {
+    fn has(&self, byte: u8) -> bool {
         self.bytes.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
     }
 
@@ -90,6 +91,29 @@ impl Reach {
             source.count_held(size_of::<Reach>());
             Box::new(found)
         }))
+    }
+
+    /// What is known of the values of a dictionary, told from the values themselves; found out once, and kept with it.
+    pub(super) fn of_decoded<'a>(node: &'a Node, source: Source<'_>) -> Result<&'a Reach, Corrupt> {
+        if let Some(reach) = node.reach.get() {
+            return Ok(reach);
+        }
+        let texts = node.dictionary(source)?;
+        let lens = || (0..texts.len()).filter_map(|code| texts.get(code)).map(<[u8]>::len);
+        let found = Reach::of_text(&texts.bytes, lens().min().unwrap_or(0), lens().max().unwrap_or(0));
+        Ok(node.reach.get_or_init(|| {
+            source.count_held(size_of::<Reach>());
+            Box::new(found)
+        }))
+    }
+
+    /// What the values look like; `None` when they may have any bytes.
+    pub(super) fn span(&self) -> Option<Span> {
+        (self.bytes != Reach::ANY.bytes).then(|| Span {
+            bytes: ByteSet::of_words(self.bytes),
+            least: self.least,
+            most: self.most,
+        })
     }
 
     fn find(node: &Node, source: Source<'_>) -> Result<Reach, Corrupt> {

@@ -22,6 +22,11 @@ impl ByteSet {
         set
     }
 
+    /// The bytes whose bits are set.
+    pub(super) fn of_words(words: [u64; 4]) -> ByteSet {
+        ByteSet(words)
+    }
+
     pub(super) fn insert(&mut self, byte: u8) {
         if let Some(word) = self.0.get_mut(usize::from(byte / 64)) {
             *word |= 1 << (byte % 64);
