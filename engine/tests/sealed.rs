@@ -110,6 +110,11 @@ fn ask(snapshot: &Arc<Snapshot>, program: &Arc<Program>, pool: &ScanPool, range:
     let snapshot = Arc::clone(snapshot);
     let result = Scan::start(snapshot, Arc::clone(program), options).unwrap().wait().unwrap();
     assert!(!result.partial, "{:?}", result.table.warnings);
+    let stats = &result.stats;
+    let pruned =
+        stats.granules_pruned_by_time + stats.granules_pruned_by_facts + stats.granules_pruned_by_index;
+    let answered = stats.granules_answered_by_facts + stats.granules_answered_by_states;
+    assert!(stats.granules_scanned + pruned + answered <= stats.granules, "counted twice: {stats:?}");
     rows_of(&result.table, program.output_kind())
 }
 

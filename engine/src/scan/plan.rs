@@ -78,7 +78,7 @@ impl Bounds {
 /// A part and what pruning leaves of it, found out when its first block is looked at.
 struct PlannedPart {
     part: Arc<dyn Part>,
-    candidates: OnceLock<Candidates>,
+    candidates: OnceLock<Option<Candidates>>,
 }
 
 /// The blocks in range, in the order in which they are to be read.
@@ -91,9 +91,9 @@ pub(super) struct Plan {
 
 /// What pruning says of one block.
 pub(super) enum Verdict {
-    /// Facts rule it out.
+    /// The time range and facts rule it out.
     Facts,
-    /// Facts and the index leave nothing of it.
+    /// The index rules out what they leave.
     Index,
     /// These granules are left, by their number in the block, ascending.
     Read(Vec<u32>),
@@ -126,19 +126,20 @@ impl Plan {
     }
 
     fn add(&mut self, part: Arc<dyn Part>, stats: &mut ScanStats) {
-        let (before, mut granules) = (self.units.len(), 0);
+        let before = self.units.len();
         for (block, facts) in part.blocks().into_iter().enumerate() {
             let unit = Unit { part: self.parts.len(), block, facts };
+            let (inside, granules) = (self.bounds.meets(&facts), unit.granules() as u64);
             stats.blocks += 1;
-            granules += unit.granules() as u64;
-            match self.bounds.meets(&facts) {
-                true => self.units.push(unit),
-                false => stats.blocks_pruned_by_time += 1,
+            stats.granules += granules;
+            if inside {
+                self.units.push(unit);
+            } else {
+                stats.blocks_pruned_by_time += 1;
+                stats.granules_pruned_by_time += granules;
             }
         }
         let outside = self.units.len() == before;
-        stats.granules += granules;
-        stats.granules_pruned_by_time += if outside { granules } else { 0 };
         stats.segments += u64::from(part.is_segment());
         stats.segments_pruned_by_time += u64::from(part.is_segment() && outside);
         self.parts.push(PlannedPart { part, candidates: OnceLock::new() });
@@ -157,54 +158,36 @@ impl Plan {
         self.parts.get(unit.part).map(|planned| &planned.part)
     }
 
-    /// What pruning leaves of `unit`. The first call for a part reads its index and tells `counted` what went;
-    /// `warn` is told when that fails.
-    pub(super) fn prune(
-        &self,
-        unit: &Unit,
-        warn: impl FnOnce(String),
-        counted: impl FnOnce(&ScanStats),
-    ) -> Verdict {
-        let Some(planned) = self.parts.get(unit.part) else {
-            return Verdict::Facts;
-        };
-        if matches!(self.required, Required::Nothing) {
-            return Verdict::Facts;
-        }
-        let candidates = planned.candidates.get_or_init(|| {
-            match planned.part.prune(&self.required, self.bounds.nanos.clone()) {
-                Ok(candidates) => {
-                    counted(&counters(&candidates, planned.part.is_segment()));
-                    candidates
-                }
-                Err(fault) => {
-                    warn(format!("an index could not be used, its segment was read whole: {fault}"));
-                    Candidates::default()
-                }
-            }
-        });
+    /// What pruning leaves of `unit`, whose other granules are counted in `stats`. The first call for a part reads its
+    /// index; `warn` is told when that fails.
+    pub(super) fn prune(&self, unit: &Unit, warn: impl FnOnce(String), stats: &mut ScanStats) -> Verdict {
         let all = u32::try_from(unit.granules()).unwrap_or(u32::MAX);
-        let Some(left) = &candidates.granules else {
-            return Verdict::Read((0..all).collect());
+        let Some(planned) = self.parts.get(unit.part).filter(|_| self.required != Required::Nothing) else {
+            stats.granules_pruned_by_facts += u64::from(all);
+            return Verdict::Facts;
         };
+        let candidates = planned.candidates.get_or_init(|| {
+            let found =
+                planned.part.prune(&self.required, self.bounds.nanos.clone()).unwrap_or_else(|fault| {
+                    warn(format!("an index could not be used, its segment was read whole: {fault}"));
+                    None
+                });
+            let nothing = found.as_ref().is_some_and(|found| found.past_facts.is_empty());
+            stats.segments_pruned_by_facts += u64::from(planned.part.is_segment() && nothing);
+            found
+        });
+        let Some(candidates) = candidates else { return Verdict::Read((0..all).collect()) };
         let first = unit.facts.first_granule;
-        let granules: Vec<u32> =
-            left.range(first..first.saturating_add(all)).map(|granule| granule - first).collect();
-        match granules.is_empty() {
-            true if candidates.by_index == 0 => Verdict::Facts,
-            true => Verdict::Index,
-            false => Verdict::Read(granules),
+        let own = first..first.saturating_add(all);
+        let [in_time, past_facts, left] = [&candidates.in_time, &candidates.past_facts, &candidates.granules]
+            .map(|set| set.range_cardinality(own.clone()));
+        stats.granules_pruned_by_time += u64::from(all).saturating_sub(in_time);
+        stats.granules_pruned_by_facts += in_time.saturating_sub(past_facts);
+        stats.granules_pruned_by_index += past_facts.saturating_sub(left);
+        match left {
+            0 if past_facts == 0 => Verdict::Facts,
+            0 => Verdict::Index,
+            _ => Verdict::Read(candidates.granules.range(own).map(|granule| granule - first).collect()),
         }
-    }
-}
-
-fn counters(candidates: &Candidates, segment: bool) -> ScanStats {
-    let nothing = candidates.granules.as_ref().is_some_and(roaring::RoaringBitmap::is_empty);
-    ScanStats {
-        segments_pruned_by_facts: u64::from(segment && nothing && candidates.by_index == 0),
-        granules_pruned_by_time: candidates.by_time,
-        granules_pruned_by_facts: candidates.by_facts,
-        granules_pruned_by_index: candidates.by_index,
-        ..ScanStats::default()
     }
 }

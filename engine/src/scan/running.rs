@@ -303,8 +303,9 @@ impl Running {
         if self.is_answered(slot, own, work, answered) {
             return true;
         }
-        let verdict =
-            self.plan.prune(&unit, |fault| self.warn(fault), |counted| self.stats.lock().add(counted));
+        let mut spared = ScanStats::default();
+        let verdict = self.plan.prune(&unit, |fault| self.warn(fault), &mut spared);
+        self.stats.lock().add(&spared);
         let outcome = match verdict {
             Verdict::Facts => Some(Outcome::PrunedByFacts),
             Verdict::Index => Some(Outcome::PrunedByIndex),

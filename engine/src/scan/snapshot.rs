@@ -66,17 +66,12 @@ impl Part for Sealed {
         blocks
     }
 
-    fn prune(&self, required: &Required, range: Range<i64>) -> Result<Candidates, RowsError> {
+    fn prune(&self, required: &Required, range: Range<i64>) -> Result<Option<Candidates>, RowsError> {
         let left = self.0.prune(required, range.start, range.end.saturating_sub(1));
         if let Some(fault) = left.index_fault {
             return Err(RowsError::Damaged(fault));
         }
-        Ok(Candidates {
-            granules: Some(left.granules),
-            by_time: left.counters.granules_by_time,
-            by_facts: left.counters.granules_by_facts,
-            by_index: left.counters.granules_by_index,
-        })
+        Ok(Some(Candidates { in_time: left.in_time, past_facts: left.past_facts, granules: left.granules }))
     }
 
     fn summary(&self, block: usize) -> Option<&dyn Summary> {
@@ -126,8 +121,8 @@ impl Part for Arrived {
         }]
     }
 
-    fn prune(&self, _required: &Required, _range: Range<i64>) -> Result<Candidates, RowsError> {
-        Ok(Candidates::default())
+    fn prune(&self, _required: &Required, _range: Range<i64>) -> Result<Option<Candidates>, RowsError> {
+        Ok(None)
     }
 
     fn open(&self, _block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {

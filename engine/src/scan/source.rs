@@ -38,11 +38,11 @@ pub trait Part: Send + Sync {
     /// The facts of each block, by its number.
     fn blocks(&self) -> Vec<BlockFacts>;
 
-    /// Which granules may hold events that `required` and the time range let through.
+    /// Which granules may hold events that `required` and the time range let through; `None`: nothing tells.
     ///
     /// # Errors
     /// When the index is damaged or unreadable; the scan then reads everything.
-    fn prune(&self, required: &Required, range: Range<i64>) -> Result<Candidates, RowsError>;
+    fn prune(&self, required: &Required, range: Range<i64>) -> Result<Option<Candidates>, RowsError>;
 
     /// What is known of all rows of block `block` without opening it; `None`: no more than its facts.
     fn summary(&self, block: usize) -> Option<&dyn Summary> {
@@ -93,15 +93,14 @@ pub struct BlockFacts {
     pub ordered: bool,
 }
 
-/// What pruning leaves of a part, and what ruled the rest out; every granule is counted once.
+/// What pruning leaves of a part, step by step: each set is a part of the one before. Granules are numbered through the
+/// part.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    /// Granules that may hold something, numbered through the part; `None`: all of them.
-    pub granules: Option<RoaringBitmap>,
-    /// Granules outside the time range.
-    pub by_time: u64,
-    /// Granules that facts rule out.
-    pub by_facts: u64,
-    /// Granules that the index rules out.
-    pub by_index: u64,
+    /// Granules in the time range.
+    pub in_time: RoaringBitmap,
+    /// Those of them that facts leave.
+    pub past_facts: RoaringBitmap,
+    /// Those of them that the index leaves: they may hold something.
+    pub granules: RoaringBitmap,
 }

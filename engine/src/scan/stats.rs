@@ -18,7 +18,7 @@ pub struct ScanStats {
     pub blocks_pruned_by_time: u64,
     /// Blocks of which facts leave nothing.
     pub blocks_pruned_by_facts: u64,
-    /// Blocks of which facts and the index leave nothing, in segments where the index ruled something out.
+    /// Blocks of which facts leave something and the index nothing.
     pub blocks_pruned_by_index: u64,
     /// Blocks that could not change the result any more.
     pub blocks_skipped_early: u64,
@@ -34,7 +34,8 @@ pub struct ScanStats {
     pub blocks_damaged: u64,
     /// Granules the snapshot has.
     pub granules: u64,
-    /// Granules outside the time range. This and the next two count a segment when its index was looked at.
+    /// Granules outside the time range. Each granule counts once, if at all: those of blocks that were skipped or damaged
+    /// do not.
     pub granules_pruned_by_time: u64,
     /// Granules that facts rule out.
     pub granules_pruned_by_facts: u64,

@@ -43,7 +43,7 @@ pub(crate) struct TestPart {
     pub(crate) blocks: Vec<Vec<OrderKey>>,
     pub(crate) damaged: Vec<usize>,
     pub(crate) delay: Duration,
-    pub(crate) candidates: Candidates,
+    pub(crate) candidates: Option<Candidates>,
     pub(crate) damaged_index: bool,
 }
 
@@ -73,7 +73,7 @@ impl Part for TestPart {
         facts.collect()
     }
 
-    fn prune(&self, _required: &Required, _range: Range<i64>) -> Result<Candidates, RowsError> {
+    fn prune(&self, _required: &Required, _range: Range<i64>) -> Result<Option<Candidates>, RowsError> {
         match self.damaged_index {
             true => Err(RowsError::Damaged("index".to_owned())),
             false => Ok(self.candidates.clone()),

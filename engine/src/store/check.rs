@@ -102,6 +102,38 @@ pub fn check(files: &Files) -> Result<CheckReport, StoreError> {
     Ok(report)
 }
 
+/// A batch as it stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedBatch<'a> {
+    /// The number of its frame.
+    pub frame: u64,
+    /// The repository it is of, by id.
+    pub repository: u32,
+    /// The sequence of its first event.
+    pub first_sequence: u64,
+    /// Its idempotency key; empty when it came without.
+    pub key: &'a [u8],
+    /// The batch, as [`EventBatch::encode_log`] wrote it.
+    pub payload: &'a [u8],
+}
+
+/// Hands every batch that can be read of the log in `files` to `each`, in order, whatever state the log is in.
+///
+/// # Errors
+/// When the directory of the log cannot be read, or a file is of a newer version.
+pub fn logged_batches(files: &Files, each: &mut dyn FnMut(LoggedBatch<'_>)) -> Result<(), StoreError> {
+    let read = replay(files, &mut |frame| {
+        each(LoggedBatch {
+            frame: frame.header.number,
+            repository: frame.header.repository,
+            first_sequence: frame.header.base,
+            key: frame.key,
+            payload: frame.payload,
+        });
+    });
+    read.map(drop)
+}
+
 fn check_segment(files: &Files, entry: &SegmentEntry, report: &mut CheckReport) {
     let name = segment_file::name(entry.id);
     report.segments += 1;

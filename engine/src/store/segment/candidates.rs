@@ -12,6 +12,10 @@ use weir_query::record::Selection;
 pub struct Candidates {
     /// Their ordinals.
     pub granules: RoaringBitmap,
+    /// All granules in the time range.
+    pub in_time: RoaringBitmap,
+    /// Those of them that facts leave.
+    pub past_facts: RoaringBitmap,
     /// What was pruned, and by what.
     pub counters: PruneCounters,
     /// Why the gram index could not be used, where it was wanted: nothing was ruled out by it then.

@@ -40,10 +40,10 @@ pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) 
     }
     in_time.insert_range(run);
     let granules = u64::from(first);
-    let by_facts =
+    let past_facts =
         Pruner { facts, index: None, first: &blocks, granules: first }.candidates(required) & &in_time;
-    let (mut left, mut index_fault) = (by_facts.clone(), None);
-    if !by_facts.is_empty() && wants_index(required) {
+    let (mut left, mut index_fault) = (past_facts.clone(), None);
+    if !past_facts.is_empty() && wants_index(required) {
         match segment.index() {
             Ok(index) => {
                 let index: Option<&GramTable> = Some(index);
@@ -57,11 +57,13 @@ pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) 
             blocks: blocks.len() as u64,
             granules,
             granules_by_time: granules - in_time.len(),
-            granules_by_facts: in_time.len() - by_facts.len(),
-            granules_by_index: by_facts.len() - left.len(),
+            granules_by_facts: in_time.len() - past_facts.len(),
+            granules_by_index: past_facts.len() - left.len(),
             blocks_pruned: 0,
         },
         granules: left,
+        in_time,
+        past_facts,
         index_fault,
         blocks,
     };
