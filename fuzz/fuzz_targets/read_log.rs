@@ -9,7 +9,6 @@ use weir_engine::store::check::{check, logged_batches};
 use weir_engine::store::files::Files;
 
 const SALT: u64 = 0x5a17_5a17_5a17_5a17;
-const FILE_HEADER: usize = 64;
 const FRAME_HEADER: usize = 72;
 const FRAMES_MAX: usize = 12;
 
@@ -77,12 +76,13 @@ fn write(input: &mut &[u8]) -> (Vec<u8>, Vec<usize>, Vec<Batch>) {
     let (mut number, mut base) = (1, 1);
     for _ in 0..byte() as usize % FRAMES_MAX {
         let (kind, len, fill) = (byte(), byte(), byte());
-        // A payload may hold what looks like a frame of this file.
-        let inner = || frame(&(number + 1, 9, 9, Vec::new(), vec![fill; 9]), SALT, 0);
+        // Of an earlier use of the file.
+        let salt = if kind & 3 == 3 { !SALT } else { SALT };
+        // A payload may hold what looks like a frame of this file; an older one cannot: nobody foresees a salt.
+        let inner = || frame(&(number + 1, 9, 9, Vec::new(), vec![fill; 9]), salt, 0);
         let payload = if kind & 8 != 0 { inner() } else { vec![fill; usize::from(len) * 3] };
         let key = if kind & 4 != 0 { vec![b'k'; usize::from(len) % 129] } else { Vec::new() };
         let batch = (number, u32::from(kind >> 6), base, key, payload);
-        let salt = if kind & 3 == 3 { !SALT } else { SALT };
         places.push(file.len());
         file.extend_from_slice(&frame(&batch, salt, number - 1));
         if salt == SALT {

@@ -310,7 +310,7 @@ impl Running {
             Verdict::Facts => Some(Outcome::PrunedByFacts),
             Verdict::Index => Some(Outcome::PrunedByIndex),
             Verdict::Read(granules) => {
-                let recalled = work.recall(self, &unit, &own.sums);
+                let recalled = work.recall(self, &unit, granules.len(), &own.sums);
                 if self.is_answered(slot, own, work, recalled) {
                     return true;
                 }

@@ -43,7 +43,7 @@ pub struct ScanStats {
     pub granules_pruned_by_index: u64,
     /// Granules of blocks answered from facts.
     pub granules_answered_by_facts: u64,
-    /// Granules of blocks answered from kept states.
+    /// Granules of blocks answered from kept states, but for those that were ruled out before.
     pub granules_answered_by_states: u64,
     /// Granules read.
     pub granules_scanned: u64,

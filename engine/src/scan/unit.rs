@@ -102,8 +102,14 @@ impl Work {
         self.machine = None;
     }
 
-    /// Takes what another scan learnt of `unit`; without an outcome when none did.
-    pub(super) fn recall(&mut self, scan: &Running, unit: &Unit, sums: &Mutex<Sums>) -> Stepped {
+    /// Takes what another scan learnt of `unit`, of which pruning leaves `granules`; without an outcome when none did.
+    pub(super) fn recall(
+        &mut self,
+        scan: &Running,
+        unit: &Unit,
+        granules: usize,
+        sums: &Mutex<Sums>,
+    ) -> Stepped {
         let mut stepped = Stepped::default();
         let Some((states, key)) = scan.state_key(unit) else { return stepped };
         let Some(learnt) = states.get(key) else {
@@ -115,7 +121,7 @@ impl Work {
             Ok(()) => stepped.outcome = Some(Outcome::Kept),
             Err(fault) => stepped.too_large = Some(fault),
         }
-        stepped.stats.granules_answered_by_states = unit.granules() as u64;
+        stepped.stats.granules_answered_by_states = granules as u64;
         stepped.stats.events_answered_by_states = unit.facts.rows as u64;
         stepped.stats.events_matched = learnt.matched;
         stepped.bytes = sums.bytes();
