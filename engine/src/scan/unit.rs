@@ -21,8 +21,8 @@ use super::states::{Learnt, StateKey};
 const MAX_GROUP: usize = 64;
 /// A group that takes less is followed by one twice as large.
 const SHORT_GROUP: Duration = Duration::from_millis(5);
-/// A group that takes longer is followed by one half as large: cancellation waits for a group.
-const LONG_GROUP: Duration = Duration::from_millis(25);
+/// A group that takes longer is followed by one half as large: cancellation and partial results wait for a group.
+const LONG_GROUP: Duration = Duration::from_millis(10);
 
 /// How a block was done with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
