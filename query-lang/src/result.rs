@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 use crate::compile::TextMatcher;
 use crate::record::{Column, OrderKey, Rows, RowsError, Selection};
 
@@ -74,7 +76,7 @@ impl ResultTable {
     #[must_use]
     pub fn pick(tables: &[ResultTable], picks: &[(usize, usize)]) -> ResultTable {
         let mut names: Vec<&Arc<str>> = Vec::new();
-        let mut known = hashbrown::HashSet::new();
+        let mut known = HashSet::new();
         for (name, _) in tables.iter().flat_map(|table| &table.columns) {
             if known.insert(name) {
                 names.push(name);
@@ -104,14 +106,10 @@ impl ResultTable {
     #[must_use]
     pub fn bytes(&self) -> usize {
         // Columns may be spans of one text: it counts once.
-        let mut arenas: Vec<*const String> = Vec::new();
+        let mut arenas: HashSet<*const String, foldhash::fast::FixedState> = HashSet::default();
         let columns = self.columns.iter().map(|(name, column)| {
             let held = match column {
-                Column::Text(text) if arenas.contains(&Arc::as_ptr(&text.arena)) => text.spans.len() * 8,
-                Column::Text(text) => {
-                    arenas.push(Arc::as_ptr(&text.arena));
-                    column.bytes()
-                }
+                Column::Text(text) if !arenas.insert(Arc::as_ptr(&text.arena)) => text.spans.len() * 8,
                 _ => column.bytes(),
             };
             name.len() + 64 + held
@@ -168,4 +166,23 @@ pub(crate) fn search(
 #[must_use]
 pub fn is_searched(name: &str) -> bool {
     name == "@rawstring" || !name.starts_with(['@', '#'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::ColumnBuilder;
+
+    #[test]
+    fn texts_of_one_arena_count_once() {
+        let mut builder = ColumnBuilder::with_capacity(1);
+        builder.text(&"x".repeat(10_000));
+        let column = builder.finish();
+        let table = |names: &[&str]| {
+            let columns = names.iter().map(|name| (Arc::from(*name), column.clone())).collect();
+            ResultTable { rows: 1, columns, ..ResultTable::default() }.bytes()
+        };
+        let (one, many) = (table(&["a"]), table(&["a", "b", "c"]));
+        assert!(one > 10_000 && many < one + 500, "{one} and {many}");
+    }
 }

@@ -101,6 +101,9 @@ fn pruned(found: &Value) -> String {
         number("blocks"),
         number("headEvents")
     );
+    if number("segmentsLeftOut") > 0 {
+        out += &format!("the time was up: {} segments were not looked at\n", number("segmentsLeftOut"));
+    }
     out += &format!(
         "granules: {granules}; ruled out by time {}, by facts {}, by the index {}; left {left} ({:.2} %)\n",
         number("granulesPrunedByTime"),

@@ -1,6 +1,6 @@
-//! `POST …/explain`: what a query would read, without reading it.
+//! `POST …/explain`: what a query would read, without reading it, within the time that a query has.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -23,10 +23,11 @@ pub(super) async fn explain(
     let (parts, body) = request.into_parts();
     let asked = read_request(&app, &parts.headers, body).await?;
     let prepared = prepare(&app, asked, Purpose::Job).await?;
+    let budget = Duration::from_millis(app.settings().query.timeout_millis);
     let explain = move || {
         let begun = Instant::now();
         let range = prepared.context.start_nanos..prepared.context.end_nanos;
-        let found = Explanation::of(&repository.snapshot(), &prepared.program, range);
+        let found = Explanation::of(&repository.snapshot(), &prepared.program, range, Some(budget));
         let took_micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         Explained::new(&prepared.program.describe(), &found, took_micros)
     };

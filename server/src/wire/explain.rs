@@ -11,6 +11,8 @@ pub struct Explained {
     pub plan: Vec<String>,
     /// Sealed segments.
     pub segments: u64,
+    /// Those of them that were not looked at because the time of a query was up; nothing else here counts them.
+    pub segments_left_out: u64,
     /// Blocks in them.
     pub blocks: u64,
     /// Blocks of which something is left.
@@ -46,6 +48,7 @@ impl Explained {
         Explained {
             plan: plan.lines().map(str::to_owned).collect(),
             segments: found.segments,
+            segments_left_out: found.segments_left_out,
             blocks: found.blocks,
             blocks_left: found.blocks_left,
             granules: found.granules,

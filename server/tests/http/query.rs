@@ -90,6 +90,7 @@ async fn what_is_spared_is_told_before_and_after() {
     assert!(sealed["plan"].as_array().is_some_and(|lines| lines.len() > 3), "{sealed}");
     assert!(sealed["indexBytes"].as_u64().unwrap() > 0 && sealed["storedBytes"].as_u64().unwrap() > 0);
     assert_eq!(explain("level=").await.status, 400);
+    assert_eq!((&sealed["segments"], &sealed["segmentsLeftOut"]), (&json!(1), &json!(0)));
     let answer = ask(&world, "application/json", json!({"queryString": "count()", "start": 0})).await;
     let cost: Value = serde_json::from_str(answer.header("weir-cost")).unwrap();
     assert_eq!((answer.json(), &cost["blocksAnsweredByFacts"]), (json!([{"_count": "10"}]), &json!(1)));

@@ -145,7 +145,7 @@ impl Texts {
 }
 
 /// One skeleton: pieces with columns between them; there is one piece more than columns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Skeleton {
     /// The pieces, end to end.
     pub(crate) literal: Vec<u8>,

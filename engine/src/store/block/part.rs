@@ -61,6 +61,8 @@ pub(crate) struct PartInput {
     pub(crate) directory_bytes: usize,
     known_places: HashMap<Place, u32, foldhash::fast::FixedState>,
     known_shapes: HashMap<Vec<u8>, u32, foldhash::fast::FixedState>,
+    /// Those adopted from stored parts.
+    known_skeletons: HashMap<Skeleton, u32, foldhash::fast::FixedState>,
 }
 
 impl PartInput {
@@ -76,6 +78,7 @@ impl PartInput {
             directory_bytes: 0,
             known_places: HashMap::default(),
             known_shapes: HashMap::default(),
+            known_skeletons: HashMap::default(),
         }
     }
 
@@ -118,11 +121,12 @@ impl PartInput {
             let place = place.unwrap_or(Place { path: "".into(), quoted: false, repeat: 0 });
             *column = self.place(place);
         }
-        let same = self.skeletons.iter().zip(&self.kinds);
-        match same.into_iter().position(|(own, kind)| *kind == TextKind::Json && *own == skeleton) {
-            Some(code) => code as u32,
-            None => self.add(skeleton, TextKind::Json),
+        if let Some(code) = self.known_skeletons.get(&skeleton) {
+            return *code;
         }
+        let code = self.add(skeleton.clone(), TextKind::Json);
+        self.known_skeletons.insert(skeleton, code);
+        code
     }
 
     fn place(&mut self, place: Place) -> u32 {

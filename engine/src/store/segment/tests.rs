@@ -227,6 +227,27 @@ fn merging_keeps_every_row() {
 }
 
 #[test]
+fn shapes_of_several_sources_are_merged_into_one_of_each() {
+    let lines = |first: u64| -> Vec<String> {
+        (first..first + 900).map(|i| format!(r#"{{"key{}":{i},"level":"info"}}"#, i % 600)).collect()
+    };
+    // The same keys in another order: columns of a source have other numbers than those of the merged block.
+    let parts: Vec<Arc<EventBatch>> =
+        [0, 250].into_iter().map(|part| batch(&lines(part), part * 1_000_350, "a")).collect();
+    let sources: Vec<Arc<Segment>> = (1..)
+        .zip(&parts)
+        .map(|(id, one)| Arc::new(open(id, &write(id, &[Arc::clone(one)]).0).unwrap()))
+        .collect();
+    let mut writer = SegmentWriter::new(Vec::new(), 99).unwrap();
+    Segment::merge(&sources, &mut writer).unwrap();
+    let (bytes, facts) = writer.finish().unwrap();
+    let (direct, direct_facts) = write(99, &parts);
+    assert_eq!(facts.blocks, direct_facts.blocks);
+    assert_eq!(bytes.len(), direct.len(), "no skeleton stands there twice");
+    assert_eq!(raws(&open(99, &bytes).unwrap()).unwrap(), raws(&open(99, &direct).unwrap()).unwrap());
+}
+
+#[test]
 fn large_blocks_are_copied() {
     let many: Vec<String> = (0..40_000u64)
         .map(|i| format!("line {i} of {}", "some longer text that says little ".repeat(8)))
