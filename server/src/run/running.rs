@@ -98,6 +98,9 @@ fn engine_config(settings: &Settings) -> EngineConfig {
         retention_bytes,
         min_free_bytes,
         block_cache_bytes,
+        brief_sync_micros,
+        seal_threads,
+        merge_cpu_percent,
         max_repositories,
         ..
     } = settings.storage;
@@ -111,6 +114,9 @@ fn engine_config(settings: &Settings) -> EngineConfig {
         retention: Retention { age_secs: some(retention_seconds), bytes: some(retention_bytes) },
         min_free_bytes,
         block_cache_bytes,
+        brief_sync_micros,
+        seal_threads,
+        merge_cpu_percent,
         state_cache_bytes: settings.query.state_cache_bytes,
         max_repositories,
         ..defaults

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits that mean "off" when they are zero.
-pub(super) const MAY_BE_ZERO: [&str; 6] = [
+pub(super) const MAY_BE_ZERO: [&str; 7] = [
     "query.state_cache_bytes",
     "storage.block_cache_bytes",
+    "storage.brief_sync_micros",
     "query.scan_threads",
     "storage.retention_seconds",
     "storage.retention_bytes",
@@ -170,6 +171,12 @@ pub struct Storage {
     pub min_free_bytes: u64,
     /// Memory for sealed blocks that are kept open between queries; 0: none are.
     pub block_cache_bytes: usize,
+    /// While syncs usually take less than this, a sender of few bytes writes them to the log itself; 0: never.
+    pub brief_sync_micros: u64,
+    /// Full heads of one repository that are sealed at once, a thread each.
+    pub seal_threads: usize,
+    /// Share of one core that merging segments may take.
+    pub merge_cpu_percent: u8,
     /// Repositories that may exist.
     pub max_repositories: usize,
 }
@@ -182,6 +189,9 @@ impl Default for Storage {
             retention_bytes: 0,
             min_free_bytes: 256 << 20,
             block_cache_bytes: 256 << 20,
+            brief_sync_micros: 1_000,
+            seal_threads: 2,
+            merge_cpu_percent: 25,
             max_repositories: 1_000,
         }
     }
