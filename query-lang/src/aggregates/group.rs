@@ -90,14 +90,15 @@ impl Groups {
     }
 
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
-        let shown = self.shown(count, run);
+        let keys = self.keys.made();
+        let shown = shown(&keys, self.limit, count, run);
         let inner = match &self.function {
-            Function::Count(spec) => count_table(spec, self.keys.groups().len(), |group| {
-                self.keys.counts().get(group).copied().unwrap_or(0)
-            }),
-            Function::Other(body) => body.output(self.keys.groups().len(), run)?,
+            Function::Count(spec) => {
+                count_table(spec, keys.groups().len(), |group| keys.counts().get(group).copied().unwrap_or(0))
+            }
+            Function::Other(body) => body.output(keys.groups().len(), run)?,
         };
-        Ok(with_keys(&self.keys, &shown, &inner))
+        Ok(with_keys(&keys, &shown, &inner))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -115,44 +116,43 @@ impl Groups {
             body.gather(&keep);
         }
     }
+}
 
-    /// The groups of the result: of each slot those with the most rows, listed by key.
-    fn shown(&self, count: usize, run: &mut Run<'_>) -> Vec<u32> {
-        let groups = self.keys.groups();
-        let shown = match self.keys.kept() {
-            Some((keep, _)) => keep,
-            None => super::counts::all_slots(groups.len()),
-        };
-        let rows = |group: &u32| self.keys.counts().get(*group as usize).copied().unwrap_or(0);
-        let place = |group: u32| {
-            let parent = groups.get(group as usize)?.parent;
-            ((parent as usize) < count).then(|| (parent, self.keys.prefix(group as usize), group))
-        };
-        let mut places: Vec<Place> = shown.into_iter().filter_map(place).collect();
-        let by_key =
-            |a: &Place, b: &Place| a.1.cmp(&b.1).then_with(|| self.keys.compare(a.2 as usize, b.2 as usize));
-        let all = places.len();
-        if all > self.limit {
-            places.sort_unstable_by_key(|place| place.0);
-            let by_rows = |a: &Place, b: &Place| rows(&b.2).cmp(&rows(&a.2)).then_with(|| by_key(a, b));
-            let slots = places.chunk_by_mut(|a, b| a.0 == b.0);
-            places = slots.flat_map(|slot| first(slot, self.limit, by_rows).iter().copied()).collect();
-        }
-        places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| by_key(a, b)));
-        let shown: Vec<u32> = places.into_iter().map(|place| place.2).collect();
-        if self.keys.overflowed() || shown.len() < all {
-            let kept: u64 = shown.iter().map(rows).sum();
-            let more = if self.keys.overflowed() || all < groups.len() { "more than " } else { "" };
-            run.warnings.push(format!(
-                "groupBy of {}: {} of {more}{all} groups shown, with exact values; {} of {} rows are in other groups",
-                self.keys.names().join(", "),
-                shown.len(),
-                self.keys.rows().saturating_sub(kept),
-                self.keys.rows(),
-            ));
-        }
-        shown
+/// The groups of the result: of each slot those with the most rows, listed by key.
+fn shown(keys: &KeyTable, limit: usize, count: usize, run: &mut Run<'_>) -> Vec<u32> {
+    let groups = keys.groups();
+    let shown = match keys.kept() {
+        Some((keep, _)) => keep,
+        None => super::counts::all_slots(groups.len()),
+    };
+    let rows = |group: &u32| keys.counts().get(*group as usize).copied().unwrap_or(0);
+    let place = |group: u32| {
+        let parent = groups.get(group as usize)?.parent;
+        ((parent as usize) < count).then(|| (parent, keys.prefix(group as usize), group))
+    };
+    let mut places: Vec<Place> = shown.into_iter().filter_map(place).collect();
+    let by_key = |a: &Place, b: &Place| a.1.cmp(&b.1).then_with(|| keys.compare(a.2 as usize, b.2 as usize));
+    let all = places.len();
+    if all > limit {
+        places.sort_unstable_by_key(|place| place.0);
+        let by_rows = |a: &Place, b: &Place| rows(&b.2).cmp(&rows(&a.2)).then_with(|| by_key(a, b));
+        let slots = places.chunk_by_mut(|a, b| a.0 == b.0);
+        places = slots.flat_map(|slot| first(slot, limit, by_rows).iter().copied()).collect();
     }
+    places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| by_key(a, b)));
+    let shown: Vec<u32> = places.into_iter().map(|place| place.2).collect();
+    if keys.overflowed() || shown.len() < all {
+        let kept: u64 = shown.iter().map(rows).sum();
+        let more = if keys.overflowed() || all < groups.len() { "more than " } else { "" };
+        run.warnings.push(format!(
+            "groupBy of {}: {} of {more}{all} groups shown, with exact values; {} of {} rows are in other groups",
+            keys.names().join(", "),
+            shown.len(),
+            keys.rows().saturating_sub(kept),
+            keys.rows(),
+        ));
+    }
+    shown
 }
 
 /// The `limit` of `all` that come first by `order`, in any order: found without sorting what is left out, which may be

@@ -2,6 +2,9 @@
 //!
 //! Groups are found by the hash of their texts; a new group appends them to one arena.
 //!
+//! Where all keys differ in a number only and rows are but counted, they are counted by that number, and nothing has to
+//! be found: groups are made of that once they are needed, which for most tables is never.
+//!
 //! A table keeps at most twice its capacity of groups. Over it, the groups whose keys have the smallest hashes
 //! stay: which those are depends only on the keys there are, never on the order they came in, and a group that
 //! stays has lost no row, because no key with so small a hash was ever turned away (the bottom-k sample of Cohen
@@ -28,7 +31,11 @@ pub(super) struct KeyTable {
     pub(super) names: Vec<Arc<str>>,
     capacity: usize,
     index: HashTable<Place>,
-    pub(super) direct: Direct,
+    pub(super) direct: Direct<u32>,
+    /// Rows of groups that are not made yet, by the number in their key. While there are any, there are no others.
+    pub(super) unmade: Direct<u64>,
+    /// How many groups that are.
+    pub(super) unmade_groups: usize,
     groups: Vec<Group>,
     /// Rows in each group: apart from them, because blocks are learnt from by adding to these alone.
     counts: Vec<u64>,
@@ -82,6 +89,8 @@ impl KeyTable {
             capacity: capacity.max(1),
             index: HashTable::new(),
             direct: Direct::default(),
+            unmade: Direct::default(),
+            unmade_groups: 0,
             groups: Vec::new(),
             counts: Vec::new(),
             arena: String::new(),
@@ -117,6 +126,11 @@ impl KeyTable {
     /// Rows that have a key, those of groups turned away included.
     pub(super) fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// There are no groups, but for those that are not made, and there never were so many that some were turned away.
+    pub(super) fn is_without_groups(&self) -> bool {
+        self.groups.is_empty() && !self.overflowed()
     }
 
     /// Groups were turned away.
@@ -161,6 +175,7 @@ impl KeyTable {
     pub(super) fn bytes(&self) -> usize {
         self.index.allocation_size()
             + self.direct.bytes()
+            + self.unmade.bytes()
             + self.groups.capacity() * size_of::<Group>()
             + self.counts.capacity() * size_of::<u64>()
             + self.arena.capacity()
@@ -218,13 +233,30 @@ impl KeyTable {
         self.groups.get(group as usize).is_some_and(|have| have.parent == parent && have.hash == hash)
     }
 
-    /// Adds the groups of `other`, and says which of its groups became which.
+    /// Adds the groups of `other`, and says which of its groups became which, as far as it has made them.
     pub(super) fn merge(&mut self, other: &KeyTable, parents: &[u32]) -> Vec<u32> {
+        if other.is_without_groups() && other.unmade().is_none() {
+            self.rows += other.rows;
+            return Vec::new();
+        }
+        if let (Some(theirs), true) = (other.unmade(), self.is_without_groups()) {
+            let parent = parents.get(theirs.parent() as usize).copied().unwrap_or(NO_SLOT);
+            if self.merge_unmade(theirs, parent) {
+                self.rows += other.rows;
+                return Vec::new();
+            }
+        }
+        self.make_groups();
+        self.merge_groups(&other.made(), parents)
+    }
+
+    /// As [`KeyTable::merge`], for groups that are made.
+    fn merge_groups(&mut self, other: &KeyTable, parents: &[u32]) -> Vec<u32> {
         let stay = || {
             let known = |group: &Group| (group.parent as usize) < parents.len();
             (0..).zip(parents).all(|(parent, to)| parent == *to) && other.groups.iter().all(known)
         };
-        if self.groups.is_empty() && !self.overflowed() && stay() {
+        if self.is_without_groups() && stay() {
             return self.take_over(other);
         }
         self.rows += other.rows;
@@ -269,6 +301,8 @@ impl KeyTable {
             index: index.clone(),
             // It only serves to learn from rows.
             direct: Direct::default(),
+            unmade: Direct::default(),
+            unmade_groups: 0,
             groups: groups.clone(),
             counts: counts.clone(),
             arena: arena.clone(),
@@ -289,6 +323,9 @@ impl KeyTable {
     /// Turns groups away when there are more than twice the capacity: the numbers of those that stay, in their new
     /// order; none when all stay.
     pub(super) fn evict(&mut self) -> Option<Vec<u32>> {
+        if self.unmade_groups > self.capacity {
+            self.make_groups();
+        }
         (self.groups.len() > self.capacity.saturating_mul(2)).then(|| self.cut()).flatten()
     }
 
@@ -334,6 +371,7 @@ impl KeyTable {
 
     /// Follows parent slots that were kept: the numbers of the groups that stay.
     pub(super) fn follow(&mut self, kept_parents: &[u32]) -> Vec<u32> {
+        self.make_groups();
         let mut to: HashMap<u32, u32, foldhash::fast::FixedState> = HashMap::default();
         for (new, old) in (0_u32..).zip(kept_parents) {
             to.insert(*old, new);

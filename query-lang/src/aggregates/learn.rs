@@ -45,6 +45,7 @@ impl KeyTable {
         let columns: Vec<Column> = self.names.iter().map(|name| input.column(name)).collect();
         let coded: Vec<Coded<'_>> = columns.iter().map(Coded::new).collect::<Option<_>>()?;
         let packed = Packed::of(&coded, slots, input)?;
+        self.make_groups();
         let known = || match (coded.as_slice(), slots.single()) {
             ([only], Some(parent)) if packed.combinations * KNOWN_ROWS <= input.rows => {
                 self.known(parent, only)
@@ -74,6 +75,12 @@ impl KeyTable {
             return;
         }
         let coded: Option<Vec<Coded<'_>>> = columns.iter().map(Coded::new).collect();
+        if let (Some(coded), None) = (&coded, &groups)
+            && self.count_by_number(coded, input, slots)
+        {
+            return;
+        }
+        self.make_groups();
         if let (Some(coded), None) = (&coded, input.weights)
             && let Some(packed) = Packed::of(coded, slots, input)
         {
@@ -131,7 +138,7 @@ impl KeyTable {
     /// by the numbers in the texts; false, and nothing done, where that does not serve.
     fn look_up_numbers(&mut self, parent: u32, dictionary: &Dictionary, found: &mut [u32]) -> bool {
         let Some(numbered) = dictionary.numbered() else { return false };
-        if !self.direct.admit(parent, numbered) {
+        if !self.direct.admit(parent, numbered, NO_SLOT) {
             return false;
         }
         if self.groups().is_empty() {
@@ -141,7 +148,7 @@ impl KeyTable {
         let mut direct = std::mem::take(&mut self.direct);
         for ((slot, number), code) in found.iter_mut().zip(numbered.numbers()).zip(0_u32..) {
             let rows = u64::from(std::mem::replace(slot, NO_SLOT));
-            let (1.., Some(group)) = (rows, direct.group(*number)) else { continue };
+            let (1.., Some(group)) = (rows, direct.at(*number)) else { continue };
             if *group == NO_SLOT {
                 let text = dictionary.text(code).unwrap_or_default();
                 *group = self.find(parent, hash_text(text), &[text]);

@@ -36,6 +36,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod top;
+mod unmade;
 
 use std::sync::Arc;
 

@@ -1,15 +1,19 @@
 //! `top`: the keys with the greatest counts, sums or maxima, all keys being held exactly.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::Input;
 use super::body::Run;
+use super::direct::Direct;
 use super::keys::KeyTable;
 use super::leaders::Leaders;
 use super::numbers::Numbers;
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::{GROUP_LIMIT_MAX, Measure, NumberKind, NumberSpec, TopSpec};
 use crate::record::{ColumnBuilder, Selection};
+use crate::value::order::{natural, natural_prefix};
 use crate::value::{ExactSum, Number};
 
 /// Keys and what they are ranked by.
@@ -87,54 +91,38 @@ impl Top {
                 self.keys.names().join(", ")
             ));
         }
+        let number = |rows| Number::from_decimal(i128::from(rows), 0);
+        if let (Some(unmade), None) = (self.keys.unmade(), &self.numbers) {
+            return self.table(count, unmade, number);
+        }
         let kept = self.keys.kept().map(|(keep, _)| keep);
-        let kept = kept.as_deref();
+        let (keys, kept) = (&self.keys, kept.as_deref());
         match &self.numbers {
             None => {
-                let rows = |group: usize| self.keys.counts().get(group).copied();
-                self.table(count, kept, rows, |rows| Number::from_decimal(i128::from(rows), 0))
+                let rows = |group: usize| keys.counts().get(group).copied();
+                self.table(count, &Made { keys, kept, measure: rows }, number)
             }
-            Some(numbers) => self.table(count, kept, |group| numbers.number(group), |number| number),
-        }
-    }
-
-    /// Calls `each` with parent, number and measure of every group of `kept`, or of all, that has one.
-    fn each_measured<M>(
-        &self,
-        kept: Option<&[u32]>,
-        measure: impl Fn(usize) -> Option<M>,
-        mut each: impl FnMut(u32, u32, M),
-    ) {
-        let mut take = |group: u32, parent: u32| {
-            if let Some(measure) = measure(group as usize) {
-                each(parent, group, measure);
-            }
-        };
-        let groups = self.keys.groups();
-        match kept {
-            None => (0..).zip(groups).for_each(|(group, held)| take(group, held.parent)),
-            Some(kept) => {
-                let held = |group: &u32| Some((*group, groups.get(*group as usize)?.parent));
-                kept.iter().filter_map(held).for_each(|(group, parent)| take(group, parent));
+            Some(numbers) => {
+                let measure = |group: usize| numbers.number(group);
+                self.table(count, &Made { keys, kept, measure }, |number| number)
             }
         }
     }
 
-    /// The table, where groups are ranked by `measure`, which `number` makes the number that is shown.
-    fn table<M: Ord + Copy>(
+    /// The table of `groups`, the measures of which `number` makes the numbers that are shown.
+    fn table<G: Measured>(
         &self,
         count: usize,
-        kept: Option<&[u32]>,
-        measure: impl Fn(usize) -> Option<M>,
-        number: impl Fn(M) -> Number,
+        groups: &G,
+        number: impl Fn(G::Measure) -> Number,
     ) -> SlotTable {
-        let by_key = |a: u32, b: u32| self.keys.compare(a as usize, b as usize);
+        let by_key = |a: u32, b: u32| groups.compare(a, b);
         // One more than is shown: for a maximum it is what the rest has.
         let mut slots = vec![Leaders::new(self.spec.limit.saturating_add(1)); count];
         let mut totals = vec![ExactSum::default(); if self.spec.percent { count } else { 0 }];
-        self.each_measured(kept, &measure, |parent, group, measure| {
+        groups.each(|parent, group, measure| {
             if let Some(leaders) = slots.get_mut(parent as usize) {
-                leaders.offer(measure, group, by_key, |group| self.keys.prefix(group as usize));
+                leaders.offer(measure, group, by_key, |group| groups.prefix(group));
             }
             if let Some(total) = totals.get_mut(parent as usize) {
                 total.add(number(measure));
@@ -146,12 +134,13 @@ impl Top {
             let next = if offered > self.spec.limit { leaders.pop().map(|(next, _)| next) } else { None };
             ranked.push(Ranked { shown: leaders, next });
         }
-        let left = self.left(kept, &measure, &number, &ranked);
+        let left = self.left(groups, &number, &ranked);
         let mut table = Lines::new(&self.spec);
         for ((slot, Ranked { shown, next }), left) in (0_u32..).zip(&ranked).zip(left) {
             let total = totals.get(slot as usize).and_then(|total| self.total(total));
             for (measure, group) in shown {
-                table.push(slot, self.keys.texts(*group as usize), number(*measure), total);
+                let texts = groups.texts(*group);
+                table.push(slot, texts.iter().map(|text| &**text), number(*measure), total);
             }
             let (Some(label), Some(next)) = (&self.spec.rest, next) else { continue };
             let rest = match self.spec.measure {
@@ -166,20 +155,19 @@ impl Top {
     }
 
     /// For each slot the sum of the groups that are not shown, where that is asked for.
-    fn left<M>(
+    fn left<G: Measured>(
         &self,
-        kept: Option<&[u32]>,
-        measure: impl Fn(usize) -> Option<M>,
-        number: impl Fn(M) -> Number,
-        ranked: &[Ranked<M>],
+        groups: &G,
+        number: impl Fn(G::Measure) -> Number,
+        ranked: &[Ranked<G::Measure>],
     ) -> Vec<ExactSum> {
         let mut sums = vec![ExactSum::default(); ranked.len()];
         if self.spec.rest.is_none() || matches!(self.spec.measure, Measure::Max(_)) {
             return sums;
         }
-        let mut shown = Selection::none(self.keys.groups().len());
+        let mut shown = Selection::none(groups.size());
         ranked.iter().flat_map(|ranked| &ranked.shown).for_each(|(_, group)| shown.insert(*group as usize));
-        self.each_measured(kept, measure, |parent, group, measure| {
+        groups.each(|parent, group, measure| {
             if let Some(sum) = sums.get_mut(parent as usize).filter(|_| !shown.contains(group as usize)) {
                 sum.add(number(measure));
             }
@@ -196,6 +184,92 @@ impl Top {
             }
             _ => sum.number(),
         }
+    }
+}
+
+/// Groups that are ranked.
+trait Measured {
+    /// What they are ranked by.
+    type Measure: Ord + Copy;
+
+    /// Calls `each` with parent, number and measure of every group that has one.
+    fn each(&self, each: impl FnMut(u32, u32, Self::Measure));
+    /// Numbers are below.
+    fn size(&self) -> usize;
+    /// As [`KeyTable::compare`].
+    fn compare(&self, a: u32, b: u32) -> Ordering;
+    /// As [`KeyTable::prefix`].
+    fn prefix(&self, group: u32) -> u64;
+    /// The texts of a group's key.
+    fn texts(&self, group: u32) -> Vec<Cow<'_, str>>;
+}
+
+/// The groups of a table, of them those of `kept`, or all.
+struct Made<'a, F> {
+    keys: &'a KeyTable,
+    kept: Option<&'a [u32]>,
+    measure: F,
+}
+
+impl<M: Ord + Copy, F: Fn(usize) -> Option<M>> Measured for Made<'_, F> {
+    type Measure = M;
+
+    fn each(&self, mut each: impl FnMut(u32, u32, M)) {
+        let mut take = |group: u32, parent: u32| {
+            if let Some(measure) = (self.measure)(group as usize) {
+                each(parent, group, measure);
+            }
+        };
+        let groups = self.keys.groups();
+        match self.kept {
+            None => (0..).zip(groups).for_each(|(group, held)| take(group, held.parent)),
+            Some(kept) => {
+                let held = |group: &u32| Some((*group, groups.get(*group as usize)?.parent));
+                kept.iter().filter_map(held).for_each(|(group, parent)| take(group, parent));
+            }
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.keys.groups().len()
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        self.keys.compare(a as usize, b as usize)
+    }
+
+    fn prefix(&self, group: u32) -> u64 {
+        self.keys.prefix(group as usize)
+    }
+
+    fn texts(&self, group: u32) -> Vec<Cow<'_, str>> {
+        self.keys.texts(group as usize).map(Cow::Borrowed).collect()
+    }
+}
+
+/// Groups that were not made, by the number in their key.
+impl Measured for Direct<u64> {
+    type Measure = u64;
+
+    fn each(&self, mut each: impl FnMut(u32, u32, u64)) {
+        let rows = (0..).zip(self.places()).filter(|(_, rows)| **rows > 0);
+        rows.for_each(|(number, rows)| each(self.parent(), number, *rows));
+    }
+
+    fn size(&self) -> usize {
+        self.places().len()
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        natural(&self.key(a), &self.key(b))
+    }
+
+    fn prefix(&self, group: u32) -> u64 {
+        natural_prefix(&self.key(group))
+    }
+
+    fn texts(&self, group: u32) -> Vec<Cow<'_, str>> {
+        vec![Cow::Owned(self.key(group))]
     }
 }
 
