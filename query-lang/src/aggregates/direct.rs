@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::record::Numbered;
+use crate::record::numbered::plain;
 
 /// Keys of a dictionary from which on an array is worth it.
 const KEYS_LEAST: usize = 256;
@@ -79,6 +80,12 @@ impl<T: Copy> Direct<T> {
         Direct { parent, ..self }
     }
 
+    /// The number in the key `text`; `None` for other keys and numbers that no room was made for.
+    pub(super) fn number_of(&self, text: &str) -> Option<u32> {
+        let number = plain(text.strip_prefix(&*self.before)?.strip_suffix(&*self.behind)?)?;
+        ((number as usize) < self.places.len()).then_some(number)
+    }
+
     /// Puts the key with `number` into `text`.
     pub(super) fn write_key(&self, number: u32, text: &mut String) {
         text.clear();
@@ -150,6 +157,11 @@ mod tests {
         assert!(direct.admit(0, few.numbered().unwrap(), NO_SLOT));
         assert!(!direct.admit(0, far.numbered().unwrap(), NO_SLOT));
         assert_eq!(direct.key(17), "user17");
+        for (text, number) in
+            [("user17", Some(17)), ("user017", None), ("user", None), ("host17", None), ("user301", None)]
+        {
+            assert_eq!(direct.number_of(text), number, "{text}");
+        }
         for (length, admitted) in [(AROUND_MAX, true), (AROUND_MAX + 1, false)] {
             let long = dictionary(&"a".repeat(length), 300, 300);
             assert_eq!(Direct::default().admit(0, long.numbered().unwrap(), NO_SLOT), admitted, "{length}");

@@ -29,10 +29,10 @@ const JUDGED_BY: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct KeyTable {
     pub(super) names: Vec<Arc<str>>,
-    capacity: usize,
+    pub(super) capacity: usize,
     index: HashTable<Place>,
     pub(super) direct: Direct<u32>,
-    /// Rows of groups that are not made yet, by the number in their key. While there are any, there are no others.
+    /// Rows of groups that are not made yet, by the number in their key.
     pub(super) unmade: Direct<u64>,
     /// How many groups that are.
     pub(super) unmade_groups: usize,
@@ -126,11 +126,6 @@ impl KeyTable {
     /// Rows that have a key, those of groups turned away included.
     pub(super) fn rows(&self) -> u64 {
         self.rows
-    }
-
-    /// There are no groups, but for those that are not made, and there never were so many that some were turned away.
-    pub(super) fn is_without_groups(&self) -> bool {
-        self.groups.is_empty() && !self.overflowed()
     }
 
     /// Groups were turned away.
@@ -235,16 +230,8 @@ impl KeyTable {
 
     /// Adds the groups of `other`, and says which of its groups became which, as far as it has made them.
     pub(super) fn merge(&mut self, other: &KeyTable, parents: &[u32]) -> Vec<u32> {
-        if other.is_without_groups() && other.unmade().is_none() {
-            self.rows += other.rows;
-            return Vec::new();
-        }
-        if let (Some(theirs), true) = (other.unmade(), self.is_without_groups()) {
-            let parent = parents.get(theirs.parent() as usize).copied().unwrap_or(NO_SLOT);
-            if self.merge_unmade(theirs, parent) {
-                self.rows += other.rows;
-                return Vec::new();
-            }
+        if self.merge_unmade(other, parents) {
+            return self.merge_groups(other, parents);
         }
         self.make_groups();
         self.merge_groups(&other.made(), parents)
@@ -256,7 +243,7 @@ impl KeyTable {
             let known = |group: &Group| (group.parent as usize) < parents.len();
             (0..).zip(parents).all(|(parent, to)| parent == *to) && other.groups.iter().all(known)
         };
-        if self.is_without_groups() && stay() {
+        if self.groups.is_empty() && !self.overflowed() && stay() {
             return self.take_over(other);
         }
         self.rows += other.rows;
@@ -294,23 +281,16 @@ impl KeyTable {
 
     /// Becomes what `other` is, having no groups itself.
     fn take_over(&mut self, other: &KeyTable) -> Vec<u32> {
-        let KeyTable { names, capacity, index, groups, counts, arena, ends, threshold, rows, .. } = other;
-        *self = KeyTable {
-            names: names.clone(),
-            capacity: *capacity,
-            index: index.clone(),
-            // It only serves to learn from rows.
-            direct: Direct::default(),
-            unmade: Direct::default(),
-            unmade_groups: 0,
-            groups: groups.clone(),
-            counts: counts.clone(),
-            arena: arena.clone(),
-            ends: ends.clone(),
-            threshold: *threshold,
-            rows: self.rows + rows,
-        };
-        super::counts::all_slots(groups.len())
+        self.index = other.index.clone();
+        // It only serves to learn from rows.
+        self.direct = Direct::default();
+        self.groups = other.groups.clone();
+        self.counts = other.counts.clone();
+        self.arena = other.arena.clone();
+        self.ends = other.ends.clone();
+        self.threshold = other.threshold;
+        self.rows += other.rows;
+        super::counts::all_slots(other.groups.len())
     }
 
     /// Makes room for `more` groups.
@@ -320,12 +300,10 @@ impl KeyTable {
         self.counts.reserve(more);
     }
 
-    /// Turns groups away when there are more than twice the capacity: the numbers of those that stay, in their new
+    /// After rows were learnt or groups merged: turns groups away when there are more than twice the capacity: the numbers of those that stay, in their new
     /// order; none when all stay.
     pub(super) fn evict(&mut self) -> Option<Vec<u32>> {
-        if self.unmade_groups > self.capacity {
-            self.make_groups();
-        }
+        self.settle();
         (self.groups.len() > self.capacity.saturating_mul(2)).then(|| self.cut()).flatten()
     }
 
@@ -354,10 +332,12 @@ impl KeyTable {
     }
 
     /// Keeps the groups of `keep`, in that order.
-    fn gather(&mut self, keep: &[u32]) {
+    pub(super) fn gather(&mut self, keep: &[u32]) {
         let mut kept = KeyTable::new(&self.names, self.capacity);
         kept.threshold = self.threshold;
         kept.rows = self.rows;
+        kept.unmade = std::mem::take(&mut self.unmade);
+        kept.unmade_groups = self.unmade_groups;
         let mut texts: Vec<&str> = Vec::with_capacity(self.names.len());
         for number in keep {
             let Some(group) = self.groups.get(*number as usize) else { continue };

@@ -75,12 +75,12 @@ impl KeyTable {
             return;
         }
         let coded: Option<Vec<Coded<'_>>> = columns.iter().map(Coded::new).collect();
-        if let (Some(coded), None) = (&coded, &groups)
-            && self.count_by_number(coded, input, slots)
-        {
-            return;
+        match (&coded, &groups) {
+            (Some(coded), None) if self.count_by_number(coded, input, slots) => return,
+            (_, None) => {}
+            // Rows are to be told their groups.
+            (_, Some(_)) => self.make_groups(),
         }
-        self.make_groups();
         if let (Some(coded), None) = (&coded, input.weights)
             && let Some(packed) = Packed::of(coded, slots, input)
         {

@@ -92,8 +92,8 @@ impl Top {
             ));
         }
         let number = |rows| Number::from_decimal(i128::from(rows), 0);
-        if let (Some(unmade), None) = (self.keys.unmade(), &self.numbers) {
-            return self.table(count, unmade, number);
+        if let Some(unmade) = self.keys.unmade() {
+            return self.table(count, &Mixed { unmade, keys: &self.keys }, number);
         }
         let kept = self.keys.kept().map(|(keep, _)| keep);
         let (keys, kept) = (&self.keys, kept.as_deref());
@@ -247,29 +247,47 @@ impl<M: Ord + Copy, F: Fn(usize) -> Option<M>> Measured for Made<'_, F> {
     }
 }
 
-/// Groups that were not made, by the number in their key.
-impl Measured for Direct<u64> {
+/// Groups ranked by their rows, most of which are not made: these by the number in their key, and after them the others.
+struct Mixed<'a> {
+    unmade: &'a Direct<u64>,
+    keys: &'a KeyTable,
+}
+
+impl Mixed<'_> {
+    fn text(&self, group: u32) -> Cow<'_, str> {
+        match (group as usize).checked_sub(self.unmade.places().len()) {
+            None => Cow::Owned(self.unmade.key(group)),
+            Some(made) => Cow::Borrowed(self.keys.only_text(made).unwrap_or_default()),
+        }
+    }
+}
+
+impl Measured for Mixed<'_> {
     type Measure = u64;
 
     fn each(&self, mut each: impl FnMut(u32, u32, u64)) {
-        let rows = (0..).zip(self.places()).filter(|(_, rows)| **rows > 0);
-        rows.for_each(|(number, rows)| each(self.parent(), number, *rows));
+        let unmade = (0..).zip(self.unmade.places()).filter(|(_, rows)| **rows > 0);
+        unmade.for_each(|(number, rows)| each(self.unmade.parent(), number, *rows));
+        let made = self.keys.groups().iter().zip(self.keys.counts());
+        // There is room for no more numbers than `NUMBERED_BELOW`.
+        let first = self.unmade.places().len() as u32;
+        (first..).zip(made).for_each(|(number, (group, rows))| each(group.parent, number, *rows));
     }
 
     fn size(&self) -> usize {
-        self.places().len()
+        self.unmade.places().len() + self.keys.groups().len()
     }
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
-        natural(&self.key(a), &self.key(b))
+        natural(&self.text(a), &self.text(b))
     }
 
     fn prefix(&self, group: u32) -> u64 {
-        natural_prefix(&self.key(group))
+        natural_prefix(&self.text(group))
     }
 
     fn texts(&self, group: u32) -> Vec<Cow<'_, str>> {
-        vec![Cow::Owned(self.key(group))]
+        vec![self.text(group)]
     }
 }
 

@@ -1,7 +1,8 @@
 //! Groups that are not made: rows counted by the number in their key.
 //!
-//! As long as the keys of a table differ in a number only, and their rows are but counted, a group is a count in an array.
-//! It needs no text, no hash and no place in an index until keys of another form come, or somebody asks for its number.
+//! As long as most keys of a table differ in a number only, and their rows are but counted, a group is a count in an
+//! array. It needs no text, no hash and no place in an index until somebody asks for its number, or groups of other
+//! keys, which are made, get many. No key has a group of either kind once [`KeyTable::settle`] was there.
 
 use std::borrow::Cow;
 
@@ -12,19 +13,50 @@ use super::packed::{Coded, Packed};
 use super::read::hash_text;
 use super::slots::{NO_SLOT, Slots};
 
+/// Groups that are made beside others that are not, at most.
+const MADE_MAX: usize = 1_024;
+
 impl KeyTable {
-    /// The rows of groups by the number in their key, where all groups are such.
+    /// The rows of groups that are not made, by the number in their key.
     pub(super) fn unmade(&self) -> Option<&Direct<u64>> {
         (self.unmade_groups > 0).then_some(&self.unmade)
     }
 
-    /// Counts `rows` more rows of the key with `number`, which room was made for.
+    /// There may be groups that are not made.
+    fn may_have_unmade(&self) -> bool {
+        self.groups().len() <= MADE_MAX && !self.overflowed()
+    }
+
+    /// Counts `rows` more rows of the key with `number`, which room was made for, but not into [`KeyTable::rows`].
     #[inline]
     fn add_unmade(&mut self, number: u32, rows: u64) {
         if let Some(count) = self.unmade.at(number) {
             self.unmade_groups += usize::from(*count == 0 && rows > 0);
-            self.rows += rows;
             *count += rows;
+        }
+    }
+
+    /// After groups of either kind were added: a key that has both keeps the one that is not made; where those that are
+    /// made got many, or all are too many, all are made.
+    pub(super) fn settle(&mut self) {
+        let made = self.groups().len();
+        if self.unmade_groups == 0 {
+            return;
+        }
+        if made > MADE_MAX || made + self.unmade_groups > self.capacity {
+            return self.make_groups();
+        }
+        let (mut keep, mut moved) = (Vec::new(), Vec::new());
+        for (number, group) in (0_u32..).zip(self.groups()) {
+            let text = self.only_text(number as usize).filter(|_| group.parent == self.unmade.parent());
+            match text.and_then(|text| self.unmade.number_of(text)) {
+                Some(key) => moved.push((key, self.counts().get(number as usize).copied().unwrap_or(0))),
+                None => keep.push(number),
+            }
+        }
+        if !moved.is_empty() {
+            moved.into_iter().for_each(|(key, rows)| self.add_unmade(key, rows));
+            self.gather(&keep);
         }
     }
 
@@ -58,8 +90,7 @@ impl KeyTable {
         Cow::Owned(made)
     }
 
-    /// Counts rows by the number in their key, without groups being made, where keys differ in nothing else, and there
-    /// are no groups of others. False, and nothing done, where that does not serve.
+    /// Counts rows by the number in their key, without groups being made, where keys differ in nothing else. False, and nothing done, where that does not serve.
     pub(super) fn count_by_number(
         &mut self,
         columns: &[Coded<'_>],
@@ -69,34 +100,44 @@ impl KeyTable {
         let ([Coded::Dictionary(codes, dictionary)], Some(parent)) = (columns, slots.single()) else {
             return false;
         };
-        if input.weights.is_some() || parent == NO_SLOT || !self.is_without_groups() {
+        if input.weights.is_some() || parent == NO_SLOT || !self.may_have_unmade() {
             return false;
         }
         let Some(numbered) = dictionary.numbered() else { return false };
         let numbers = numbered.numbers();
+        if self.unmade_groups == 0 {
+            self.unmade = Direct::default();
+        }
         if !self.unmade.admit(parent, numbered, 0) {
             return false;
         }
+        let mut counted = 0;
         match Packed::of(columns, slots, input) {
             Some(packed) => {
                 for (rows, number) in packed.count().into_iter().zip(numbers) {
+                    counted += u64::from(rows);
                     self.add_unmade(*number, rows.into());
                 }
             }
             None => {
                 for run in input.within.runs() {
                     let codes = codes.get(run).unwrap_or_default();
-                    let numbers = codes.iter().filter_map(|code| numbers.get(*code as usize));
-                    numbers.for_each(|number| self.add_unmade(*number, 1));
+                    for number in codes.iter().filter_map(|code| numbers.get(*code as usize)) {
+                        counted += 1;
+                        self.add_unmade(*number, 1);
+                    }
                 }
             }
         }
+        self.rows += counted;
         true
     }
 
-    /// Adds groups that are not made, in slot `parent`; false, and nothing done, where there are others.
-    pub(super) fn merge_unmade(&mut self, theirs: &Direct<u64>, parent: u32) -> bool {
-        if parent == NO_SLOT {
+    /// Adds the groups of `other` that are not made; false, and nothing done, where that does not serve.
+    pub(super) fn merge_unmade(&mut self, other: &KeyTable, parents: &[u32]) -> bool {
+        let Some(theirs) = other.unmade() else { return !other.overflowed() || self.unmade_groups == 0 };
+        let parent = parents.get(theirs.parent() as usize).copied().unwrap_or(NO_SLOT);
+        if parent == NO_SLOT || !self.may_have_unmade() {
             return false;
         }
         if self.unmade_groups == 0 {
@@ -231,16 +272,37 @@ mod tests {
         }
     }
 
+    fn users(numbers: Vec<u16>) -> Column {
+        column(&("user", "", None, numbers, true))
+    }
+
+    fn count(table: &mut KeyTable, column: Column) {
+        let (rows, within) = (column.len(), Selection::all(column.len()));
+        let columns = [(Arc::from("k"), column)];
+        let input = Input { rows, order: &[], columns: &columns, within: &within, weights: None };
+        table.count(&input, &Slots::ONE);
+        table.evict();
+    }
+
+    #[test]
+    fn groups_of_other_keys_are_few() {
+        // One of the others is the key with zeros before its number; the key without is one of the users.
+        for (others, made) in [(MADE_MAX - 1, MADE_MAX), (MADE_MAX, MADE_MAX + 3)] {
+            let mut table = KeyTable::new(&[Arc::from("k")], 100_000);
+            count(&mut table, users(vec![7]));
+            let mut built = ColumnBuilder::default();
+            ["user8", "user007"].iter().for_each(|text| built.text(text));
+            count(&mut table, built.finish());
+            assert_eq!((table.groups().len(), table.unmade_groups), (1, 2));
+            let mut built = ColumnBuilder::default();
+            (0..others).for_each(|other| built.text(&format!("host{other}")));
+            count(&mut table, built.finish());
+            assert_eq!((table.groups().len(), table.rows()), (made, others as u64 + 3));
+        }
+    }
+
     #[test]
     fn groups_are_made_when_they_are_needed() {
-        let users = |numbers: Vec<u16>| column(&("user", "", None, numbers, true));
-        let count = |table: &mut KeyTable, column: Column| {
-            let (rows, within) = (column.len(), Selection::all(column.len()));
-            let columns = [(Arc::from("k"), column)];
-            let input = Input { rows, order: &[], columns: &columns, within: &within, weights: None };
-            table.count(&input, &Slots::ONE);
-            table.evict();
-        };
         let mut table = KeyTable::new(&[Arc::from("k")], 2);
         count(&mut table, users(vec![7, 8, 7]));
         assert_eq!((table.unmade().map(|unmade| unmade.places()[7]), table.rows()), (Some(2), 3));

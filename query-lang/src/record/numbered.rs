@@ -49,7 +49,7 @@ impl Numbered {
 }
 
 /// The number that `text` is the plain decimal form of.
-fn plain(text: &str) -> Option<u32> {
+pub(crate) fn plain(text: &str) -> Option<u32> {
     let digits = text.as_bytes();
     if digits.len() > DIGITS_MAX || digits.is_empty() || (digits.len() > 1 && digits.starts_with(b"0")) {
         return None;
