@@ -39,6 +39,16 @@ pub enum AppendError {
         /// The longest allowed.
         limit: usize,
     },
+    /// The idempotency key is remembered, and came with another batch: this one would be lost if it were taken for that.
+    #[error(
+        "the idempotency key was used for another batch, of {events} events from sequence {first_sequence} on"
+    )]
+    KeyReused {
+        /// The first sequence of the batch that has the key.
+        first_sequence: u64,
+        /// Its events.
+        events: u32,
+    },
     /// A write or sync of the log failed: nothing more is taken until a restart has verified the files. Whether
     /// a batch that was under way is stored is unknown until then; an idempotency key makes sending it again safe.
     #[error("log failed, restart to verify it: {0}")]

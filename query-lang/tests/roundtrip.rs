@@ -318,6 +318,14 @@ fn check(text: &str) {
     assert_eq!(print(&again), printed, "{text:?}: printing is not stable");
 }
 
+/// Found by fuzzing: printed without the space, the minus would be the first letter of a word.
+#[test]
+fn a_negated_word_of_digits_keeps_its_space() {
+    for text in ["a := - 1x", "c := - 1\\", "a := - .5x", "a := - 1", "a := - x", "a := -1"] {
+        check(text);
+    }
+}
+
 /// Marsaglia's xorshift, so that the broken texts are the same on every run.
 struct Random(u64);
 

@@ -74,6 +74,27 @@ impl EventBatch {
         }
     }
 
+    /// A checksum of what the batch says, whenever it came: of raw texts, attributes and tags, but not of times, which are
+    /// those of arrival where events have none. Never 0.
+    #[must_use]
+    pub fn content_crc(&self) -> u32 {
+        let mut crc = 0;
+        let mut add = |bytes: &[u8]| {
+            crc = crc32c::crc32c_append(crc, &(bytes.len() as u64).to_le_bytes());
+            crc = crc32c::crc32c_append(crc, bytes);
+        };
+        for (name, value) in self.tag_sets().iter().flat_map(|tags| tags.iter()) {
+            add(name.as_bytes());
+            add(value.as_bytes());
+        }
+        for (at, row) in self.data.rows.iter().enumerate() {
+            add(&row.tag_set.to_le_bytes());
+            add(self.raw(at));
+            add(row.attributes.of(&self.data.arena).unwrap_or_default().as_bytes());
+        }
+        crc.max(1)
+    }
+
     /// Reads what [`EventBatch::encode_log`] wrote. The sequence and the repository are not part of it.
     ///
     /// # Errors

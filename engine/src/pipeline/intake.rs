@@ -135,6 +135,7 @@ impl Intake {
         let append = Append {
             repository: repository.id(),
             payload_crc: crc32c::crc32c(&payload),
+            content_crc: options.idempotency_key.as_ref().map_or(0, |_| batch.content_crc()),
             payload,
             events,
             key: options.idempotency_key,

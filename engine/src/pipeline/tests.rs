@@ -137,6 +137,13 @@ fn a_key_sent_again_is_answered_with_the_first_receipt_after_restarts() {
         let first = first.get_or_insert(receipt);
         assert_eq!((receipt.first_sequence, receipt.events), (first.first_sequence, 5));
         assert_eq!(head_lines(&repository).len(), 5);
+        for others in [lines(1, 5), lines(0, 4)] {
+            let refused = repository.append_wait(batch(&others), keyed("k"));
+            assert_eq!(
+                refused,
+                Err(AppendError::KeyReused { first_sequence: first.first_sequence, events: 5 })
+            );
+        }
         let other = engine.create_repository(&format!("other{restart}")).unwrap();
         assert!(
             !other.append_wait(batch(&lines(0, 5)), keyed("k")).unwrap().duplicate,

@@ -217,6 +217,7 @@ impl Store {
                 key: key.into(),
                 first_sequence: header.base,
                 events: header.events,
+                content_crc: header.content_crc,
                 written_nanos: header.written_nanos,
             };
             self.keys.lock().insert(batch, now_nanos);

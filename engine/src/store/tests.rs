@@ -55,6 +55,7 @@ impl Opened {
         let append = Append {
             repository: repository.id(),
             payload_crc: crc32c::crc32c(&payload),
+            content_crc: key.map_or(0, |_| batch.content_crc()),
             payload,
             events: count as u32,
             key: key.map(|key| IdempotencyKey::new(key).unwrap()),

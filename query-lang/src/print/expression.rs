@@ -121,6 +121,8 @@ impl Printer<'_> {
         self.put(match op {
             // `-1` would be a number.
             UnaryOp::Negate if matches!(inner, Expr::Number(n) if !n.text.starts_with('-')) => "- ",
+            // `-1x` would be a word with a minus in it.
+            UnaryOp::Negate if matches!(inner, Expr::Word(w) if w.text.starts_with(|c: char| c == '.' || c.is_ascii_digit())) => "- ",
             UnaryOp::Negate => "-",
             UnaryOp::Not => "!",
         });

@@ -41,6 +41,10 @@ impl From<AppendError> for ApiError {
             AppendError::InvalidKey { .. } => {
                 ApiError::new(StatusCode::BAD_REQUEST, "invalid-idempotency-key", message)
             }
+            AppendError::KeyReused { .. } => {
+                ApiError::new(StatusCode::CONFLICT, "idempotency-key-reused", message)
+                    .hint("send other events with a key of their own")
+            }
             _ => internal(&error),
         }
     }

@@ -110,6 +110,11 @@ async fn a_key_makes_a_retry_safe() {
     let again = world.post(INGEST, &headers, "{\"a\":1}\n{\"a\":2}\n").await.json();
     assert_eq!((&first["duplicate"], &again["duplicate"]), (&json!(false), &json!(true)));
     assert_eq!(first["first_sequence"], again["first_sequence"]);
+    let other = world.post(INGEST, &headers, "{\"a\":1}\n{\"a\":3}\n").await;
+    assert_eq!(
+        (other.status.as_u16(), &other.json()["error"]["code"]),
+        (409, &json!("idempotency-key-reused"))
+    );
     assert_eq!(stored(&world).await, 2);
     let long = "k".repeat(10_000);
     let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", long.as_str())];

@@ -110,3 +110,23 @@ fn faults_have_names() {
     many.extend([0, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]);
     assert_eq!(read(&many), "malformed log payload: cut short");
 }
+
+#[test]
+fn content_is_what_a_batch_says_not_when() {
+    let batch = |line: &str, attributes: Option<&str>, tag: &str, nanos: i64| {
+        let tags = Arc::new(TagSet::new([("kind", tag)]));
+        let mut builder = EventBatchBuilder::new(EventLimits::default());
+        builder.push_text(line.as_bytes(), Some(nanos), &tags, attributes).unwrap();
+        builder.push_text(b"end", Some(nanos), &tags, None).unwrap();
+        builder.finish(nanos).content_crc()
+    };
+    let one = batch("line", Some(r#"{"n":1}"#), "t", 5);
+    assert_eq!(one, batch("line", Some(r#"{"n":1}"#), "t", 6), "sent again, it comes later");
+    let others = [
+        batch("lines", Some(r#"{"n":1}"#), "t", 5),
+        batch("line", Some(r#"{"n":2}"#), "t", 5),
+        batch("line", None, "t", 5),
+        batch("line", Some(r#"{"n":1}"#), "u", 5),
+    ];
+    assert!(others.iter().all(|other| *other != one && *other != 0), "{others:?}");
+}

@@ -81,7 +81,7 @@ impl Edit {
                 added.iter().for_each(|segment| segment.encode(out));
             }
             Edit::Keys(keys) => {
-                out.push(4);
+                out.push(7);
                 put_varint(out, keys.len() as u64);
                 for batch in keys {
                     put_varint(out, u64::from(batch.repository));
@@ -89,6 +89,7 @@ impl Edit {
                     put_varint(out, batch.first_sequence);
                     put_varint(out, u64::from(batch.events));
                     put_signed(out, batch.written_nanos);
+                    put_varint(out, u64::from(batch.content_crc));
                 }
             }
             Edit::ForgetKeys { before_nanos } => {
@@ -123,9 +124,10 @@ impl Edit {
                     (0..count).map(|_| SegmentEntry::decode(&mut reader)).collect::<Result<_, _>>()?;
                 Edit::Segments { repository, sealed_to, removed, added }
             }
-            4 => {
+            kind @ (4 | 7) => {
                 let count = reader.count_here()?;
-                Edit::Keys((0..count).map(|_| remembered(&mut reader)).collect::<Result<_, _>>()?)
+                let one = |_| remembered(&mut reader, kind == 7);
+                Edit::Keys((0..count).map(one).collect::<Result<_, _>>()?)
             }
             5 => Edit::ForgetKeys { before_nanos: reader.signed()? },
             6 => Edit::NextSegment(reader.varint()?),
@@ -139,13 +141,15 @@ fn id(reader: &mut Reader<'_>) -> Result<u32, Corrupt> {
     u32::try_from(reader.varint()?).map_err(|_| Corrupt("id over 32 bits"))
 }
 
-fn remembered(reader: &mut Reader<'_>) -> Result<Remembered, Corrupt> {
+/// Older edits do not tell what the batch said.
+fn remembered(reader: &mut Reader<'_>, has_content: bool) -> Result<Remembered, Corrupt> {
     Ok(Remembered {
         repository: id(reader)?,
         key: reader.text()?.into(),
         first_sequence: reader.varint()?,
         events: id(reader)?,
         written_nanos: reader.signed()?,
+        content_crc: if has_content { id(reader)? } else { 0 },
     })
 }
 
@@ -253,4 +257,31 @@ fn find_record(bytes: &[u8], at: usize, last: u64) -> Option<(usize, usize, u64,
         let good = crc32c::crc32c(front) == u32_at(crc, 0) && number >= last;
         good.then(|| (at + found, u32_at(front, 4) as usize, number, u32_at(front, 16)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_older_edits_come_without_content() {
+        let mut old = vec![4, 1, 1];
+        put_bytes(&mut old, b"k");
+        put_varint(&mut old, 4);
+        put_varint(&mut old, 2);
+        put_signed(&mut old, 99);
+        let batch = Remembered {
+            repository: 1,
+            key: "k".into(),
+            first_sequence: 4,
+            events: 2,
+            content_crc: 0,
+            written_nanos: 99,
+        };
+        assert_eq!(Edit::decode(&old), Ok(Edit::Keys(vec![batch.clone()])));
+        let edit = Edit::Keys(vec![Remembered { content_crc: u32::MAX, ..batch }]);
+        let mut new = Vec::new();
+        edit.encode(&mut new);
+        assert_eq!(Edit::decode(&new), Ok(edit));
+    }
 }

@@ -20,7 +20,14 @@ fn segment(id: u64) -> SegmentEntry {
 }
 
 fn edits() -> Vec<Edit> {
-    let key = Remembered { repository: 1, key: "k".into(), first_sequence: 4, events: 2, written_nanos: 99 };
+    let key = Remembered {
+        repository: 1,
+        key: "k".into(),
+        first_sequence: 4,
+        events: 2,
+        content_crc: 77,
+        written_nanos: 99,
+    };
     vec![
         Edit::Repository { repository: 1, name: "one".into() },
         Edit::Segments { repository: 1, sealed_to: 10, removed: vec![], added: vec![segment(1), segment(2)] },

@@ -4,7 +4,7 @@
 //!  0  magic "WFRM"        16  salt of the file        40  base sequence      64  crc32c of key and payload
 //!  4  version, kind       24  frame number            48  written at, ns     68  crc32c of bytes 0..68
 //!  6  key bytes           32  durable frame           56  repository         72  key, payload, zeros to 8
-//!  8  payload bytes       (synced when written)       60  0
+//!  8  payload bytes       (synced when written)       60  content, see Header
 //! 12  events
 //! ```
 //!
@@ -43,6 +43,8 @@ pub(crate) struct Header {
     pub(crate) base: u64,
     pub(crate) written_nanos: i64,
     pub(crate) repository: u32,
+    /// [`EventBatch::content_crc`](crate::event::EventBatch::content_crc) of a batch with a key; 0: not known.
+    pub(crate) content_crc: u32,
     /// crc32c of key and payload.
     pub(crate) body_crc: u32,
 }
@@ -77,7 +79,7 @@ impl Header {
             put(&long.to_le_bytes());
         }
         put(&self.written_nanos.to_le_bytes());
-        for short in [self.repository, 0, self.body_crc] {
+        for short in [self.repository, self.content_crc, self.body_crc] {
             put(&short.to_le_bytes());
         }
         let (front, crc) = out.split_at_mut(HEADER_BYTES - 4);
@@ -111,6 +113,7 @@ impl Header {
             base: u64_at(front, 40),
             written_nanos: u64_at(front, 48).cast_signed(),
             repository: u32_at(front, 56),
+            content_crc: u32_at(front, 60),
             body_crc: u32_at(front, 64),
         };
         let sane = usize::from(header.key_bytes) <= IdempotencyKey::MAX_BYTES
@@ -161,6 +164,7 @@ mod tests {
             base: 1_000_000,
             written_nanos: -5,
             repository: 9,
+            content_crc: 0x600d_f00d,
             body_crc: 0xdead_beef,
         }
     }

@@ -14,10 +14,18 @@ pub(crate) struct Remembered {
     pub(crate) key: Arc<str>,
     pub(crate) first_sequence: u64,
     pub(crate) events: u32,
+    /// [`EventBatch::content_crc`](crate::event::EventBatch::content_crc); 0: not known.
+    pub(crate) content_crc: u32,
     pub(crate) written_nanos: i64,
 }
 
 impl Remembered {
+    /// Whether a batch of so many events with this content is the one remembered, as far as is known.
+    pub(crate) fn is_same(&self, events: u32, content_crc: u32) -> bool {
+        let known = self.content_crc != 0 && content_crc != 0;
+        self.events == events && (!known || self.content_crc == content_crc)
+    }
+
     /// The sequence of its last event.
     pub(crate) fn last_sequence(&self) -> u64 {
         self.first_sequence + u64::from(self.events.saturating_sub(1))
@@ -82,7 +90,14 @@ mod tests {
     use super::*;
 
     fn batch(key: &str, written_nanos: i64) -> Remembered {
-        Remembered { repository: 1, key: key.into(), first_sequence: 10, events: 3, written_nanos }
+        Remembered {
+            repository: 1,
+            key: key.into(),
+            first_sequence: 10,
+            events: 3,
+            content_crc: 5,
+            written_nanos,
+        }
     }
 
     fn knows(window: &KeyWindow, key: &str, now: i64) -> bool {

@@ -61,6 +61,7 @@ fn append(payload: &[u8], key: Option<&str>, level: Level) -> Append {
         repository: 1,
         payload: payload.to_vec(),
         payload_crc: crc32c::crc32c(payload),
+        content_crc: key.map_or(0, |_| crc32c::crc32c(payload)),
         events: 2,
         key: key.map(|key| IdempotencyKey::new(key).unwrap()),
         level,
@@ -142,13 +143,16 @@ fn a_known_key_is_answered_with_what_it_got_first() {
     let mut log = open(&memory).unwrap();
     let batches = [
         append(b"a", Some("k"), Level::Fsync),
-        append(b"b", Some("k"), Level::Memory),
+        append(b"a", Some("k"), Level::Memory),
         append(b"c", Some("l"), Level::Os),
+        append(b"b", Some("k"), Level::Fsync),
     ];
     let outcomes = log.writer.append(&batches.iter().collect::<Vec<_>>(), 5);
     assert_eq!(outcomes[0], Outcome::Taken { base: 1 });
     assert!(matches!(&outcomes[1], Outcome::Known(known) if known.first_sequence == 1 && known.events == 2));
     assert_eq!(outcomes[2], Outcome::Taken { base: 3 });
+    let reused = AppendError::KeyReused { first_sequence: 1, events: 2 };
+    assert_eq!(outcomes[3], Outcome::Refused(reused), "another batch");
     let late = 101 * 1_000_000_000;
     assert_eq!(log.writer.append(&[&batches[0]], late), [Outcome::Taken { base: 5 }]);
 }

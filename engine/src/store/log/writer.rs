@@ -33,6 +33,8 @@ pub(crate) struct Append {
     pub(crate) repository: u32,
     pub(crate) payload: Vec<u8>,
     pub(crate) payload_crc: u32,
+    /// [`EventBatch::content_crc`](crate::event::EventBatch::content_crc), if there is a key; else 0.
+    pub(crate) content_crc: u32,
     pub(crate) events: u32,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) level: Level,
@@ -183,7 +185,13 @@ impl LogWriter {
         if let Some(key) = &append.key
             && let Some(known) = self.keys.lock().get(append.repository, key, now_nanos)
         {
-            return Outcome::Known(known.clone());
+            return match known.is_same(append.events, append.content_crc) {
+                true => Outcome::Known(known.clone()),
+                false => Outcome::Refused(AppendError::KeyReused {
+                    first_sequence: known.first_sequence,
+                    events: known.events,
+                }),
+            };
         }
         let (events, size) = (u64::from(append.events), append.frame_bytes());
         if let Err(error) = self.health.check() {
@@ -232,6 +240,7 @@ impl LogWriter {
             base,
             written_nanos,
             repository: append.repository,
+            content_crc: append.content_crc,
             body_crc: frame::body_crc(key, append.payload_crc, append.payload.len()),
         }
     }
@@ -256,9 +265,14 @@ impl LogWriter {
                     active.kept.last_sequences.insert(append.repository, last);
                     if let Some(key) = &append.key {
                         let (key, repository) = (Arc::from(key.as_str()), append.repository);
-                        let (first_sequence, events) = (*base, append.events);
-                        let batch =
-                            Remembered { repository, key, first_sequence, events, written_nanos: now_nanos };
+                        let batch = Remembered {
+                            repository,
+                            key,
+                            first_sequence: *base,
+                            events: append.events,
+                            content_crc: append.content_crc,
+                            written_nanos: now_nanos,
+                        };
                         self.keys.lock().insert(batch, now_nanos);
                     }
                 }
@@ -300,6 +314,7 @@ impl LogWriter {
             base: self.next_sequence,
             written_nanos: now_nanos,
             repository: 0,
+            content_crc: 0,
             body_crc: 0,
         };
         active.file.write_at(&header.encode(), active.at)?;
