@@ -168,6 +168,11 @@ impl Running {
         }
         let begun = Instant::now();
         let table = self.finish()?;
+        if self.is_ended() {
+            // The states may have been let go while they were merged.
+            drop(last);
+            return self.result().map(|result| result.table);
+        }
         *last = Some(Partial { table: table.clone(), made: Instant::now(), took: begun.elapsed() });
         Ok(table)
     }
@@ -197,6 +202,7 @@ impl Running {
             let machine = Machine::new(Arc::clone(&self.program), self.context.clone());
             self.slots.iter().for_each(|slot| *slot.sums.lock() = self.layout.empty(&machine));
         }
+        *self.partial.lock() = None;
         *cached = Some(result.clone());
         result
     }
