@@ -326,6 +326,14 @@ fn a_negated_word_of_digits_keeps_its_space() {
     }
 }
 
+/// Found by fuzzing: a comment lost one of its carriage returns each time it was printed.
+#[test]
+fn a_comment_ends_before_all_carriage_returns() {
+    for text in ["a // b\r\r\r", "a // b\r\r\n| count()", "// \r\r\na"] {
+        check(text);
+    }
+}
+
 /// Marsaglia's xorshift, so that the broken texts are the same on every run.
 struct Random(u64);
 

@@ -137,7 +137,8 @@ impl<'t> Lexer<'t> {
         let rest = self.rest();
         let end = start + memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
         let text = self.slice(Span::new(start + 2, end));
-        let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
+        // All of them: printed at the end of a line, one more would go each time.
+        let text = text.trim_end_matches('\r').to_owned();
         self.keep_comment(text, false, Span::new(start, end));
     }
 
