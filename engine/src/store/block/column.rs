@@ -12,7 +12,7 @@ use weir_query::value::Value;
 
 use super::field::{FieldReader, FieldSource, Piece};
 use super::node::{Kind, Texts};
-use super::number::Form;
+use super::number::{Doubles, Form};
 use super::part::TextKind;
 use super::read::{Block, damaged};
 use super::tags::TagColumns;
@@ -169,6 +169,11 @@ impl Block {
                     return Ok(Column::Constant { value: Value::Text(value.into()), rows: self.rows() });
                 }
                 Kind::Number { form: Form::Plain, .. } => return self.int_column(piece, within),
+                Kind::Number { form, .. } => {
+                    if let Some(column) = self.float_column(form, piece, within)? {
+                        return Ok(column);
+                    }
+                }
                 Kind::Hex { pattern, digits, bytes } if piece.is_everywhere() && !piece.escaped => {
                     let digits = self.shared(digits, bytes)?;
                     if let Some(texts) = Digits::new(pattern, digits, self.rows(), self.runs(within)) {
@@ -207,6 +212,37 @@ impl Block {
             Ok(())
         })?;
         Ok(Column::Ints { values: numbers, present: piece.present(self.rows()).map(Arc::new) })
+    }
+
+    /// Decimals as doubles; `None` where a text is not what its double is written as: then it must be read as text.
+    fn float_column(
+        &self,
+        form: &Form,
+        piece: &Piece<'_>,
+        within: &Selection,
+    ) -> Result<Option<Column>, Corrupt> {
+        let Kind::Number { values, .. } = &piece.node.kind else { return Ok(None) };
+        let Some(doubles) = Doubles::of(form).filter(|_| !piece.node.is_relative()) else { return Ok(None) };
+        let mut fit = true;
+        let mut digits = Vec::new();
+        let numbers = filled(0f64, self.rows(), |numbers| {
+            for run in self.runs(within) {
+                if !fit {
+                    break;
+                }
+                piece.spread(run, numbers, |range, out| {
+                    digits.clear();
+                    digits.resize(out.len(), 0);
+                    values.decode(self.body(), range, &mut digits)?;
+                    fit &= digits.iter().all(|digits| doubles.fits(*digits));
+                    out.iter_mut().zip(&digits).for_each(|(slot, digits)| *slot = doubles.double(*digits));
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })?;
+        let present = || piece.present(self.rows()).map(Arc::new);
+        Ok(fit.then(|| Column::Floats { values: numbers, present: present() }))
     }
 
     /// A field all of whose columns, the first of which goes before the others, are dictionaries or constants.

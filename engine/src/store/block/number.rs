@@ -173,6 +173,41 @@ impl Form {
     }
 }
 
+/// Decimals whose texts are those of the doubles nearest to them.
+pub(crate) struct Doubles {
+    /// What their digits are divided by.
+    unit: f64,
+    /// Digits that are a multiple of it have a text with zeros at its end, which no double has; 0: none has.
+    padded: i64,
+}
+
+impl Doubles {
+    /// Digits behind the point up to which no double is written with an exponent.
+    const SCALE_MAX: u8 = 6;
+    /// Decimals of at most 15 digits have doubles of their own, so that the shortest text of the double is theirs.
+    const DIGITS_BELOW: u64 = 1_000_000_000_000_000;
+
+    /// Of the numbers of `form`; `None` when it is no form of decimals, or one of very small ones.
+    pub(crate) fn of(form: &Form) -> Option<Doubles> {
+        let Form::Decimal { scale, least } = form else { return None };
+        let zeros = u32::from(scale.checked_sub(*least)?) + 1;
+        let unit = 10_i32.pow(u32::from((*scale <= Doubles::SCALE_MAX).then_some(*scale)?));
+        Some(Doubles { unit: unit.into(), padded: if *least == 0 { 0 } else { 10_i64.pow(zeros) } })
+    }
+
+    /// Whether the text of `digits` is that of its double.
+    #[inline]
+    pub(crate) fn fits(&self, digits: i64) -> bool {
+        digits.unsigned_abs() < Doubles::DIGITS_BELOW && (self.padded == 0 || digits % self.padded != 0)
+    }
+
+    /// The double nearest to `digits`: a quotient of two that are exact is rounded once.
+    #[inline]
+    pub(crate) fn double(&self, digits: i64) -> f64 {
+        digits as f64 / self.unit
+    }
+}
+
 fn parse_decimal(text: &[u8], scale: u8, least: u8) -> Option<i64> {
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -236,6 +271,28 @@ mod tests {
             let mut texts = vec!["17"; 1_000];
             texts.push(last);
             check(&texts, form.as_ref());
+        }
+    }
+
+    #[test]
+    fn decimals_whose_texts_are_those_of_doubles() {
+        use weir_query::value::ValueRef;
+
+        let digits =
+            [0, 1, -1, 7, 10, 12, 100, -120, 1_050, 123_456, 5_000_000, 999_999_999_999_999, i64::MAX];
+        for (scale, least) in (1..=7).flat_map(|scale| (0..=scale).map(move |least| (scale, least))) {
+            let form = Form::Decimal { scale, least };
+            let Some(doubles) = Doubles::of(&form) else {
+                assert_eq!(scale, Doubles::SCALE_MAX + 1);
+                continue;
+            };
+            for digits in digits {
+                let mut own = Vec::new();
+                form.append(digits, &mut own);
+                let text = ValueRef::Float(doubles.double(digits)).text().into_owned();
+                let is_same = text.as_bytes() == own && digits.unsigned_abs() < Doubles::DIGITS_BELOW;
+                assert_eq!(doubles.fits(digits), is_same, "{scale} {least} {digits}: {text}");
+            }
         }
     }
 

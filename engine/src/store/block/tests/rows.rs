@@ -203,6 +203,33 @@ fn application_events() {
 }
 
 #[test]
+fn decimals_come_back() {
+    let events: Vec<Event> = (0..2500_u64)
+        .map(|i| {
+            let r = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+            let sign = if r.is_multiple_of(3) { "-" } else { "" };
+            // As the shortest text of a number is written, with and without a point; with always one; with as many
+            // digits as the others; too small for that.
+            let (whole, short) = (r % 900, format!("{}", (r % 5_000) as f64 / 16.0 + 1.0));
+            let some = if r.is_multiple_of(4) { "" } else { ",\"some\":1.25" };
+            let rest = r % 97;
+            json(format!(
+                r#"{{"short":{sign}{short},"point":{whole}.{}5,"fixed":{whole}.{rest:03},"small":0.{:08}1{some}}}"#,
+                r % 10,
+                r % 77,
+            ))
+        })
+        .collect();
+    let own = blocks(&[batch(&events, 0)]);
+    let block = own.first().unwrap();
+    for (name, is_double) in [("short", true), ("point", true), ("fixed", false), ("small", false)] {
+        let column = block.column(name, &Selection::all(block.rows())).unwrap();
+        assert_eq!(matches!(column, weir_query::record::Column::Floats { .. }), is_double, "{name}");
+    }
+    check(&events, &["1.25", "-1", "0.0", "short\":-"]);
+}
+
+#[test]
 fn plain_blocks_come_back() {
     let events = [
         json(r#"{"a":"x\\u0041","b":1}"#),
