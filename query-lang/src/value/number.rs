@@ -83,22 +83,11 @@ impl Number {
         if !value.is_finite() {
             return None;
         }
-        // A decimal of at most 15 digits that divides back to `value` is its shortest text: decimals of 15 digits
-        // map to distinct doubles, and the division of two exact doubles is correctly rounded.
-        for (scale, power) in (0_u8..=8).zip(POWERS) {
-            let scaled = (value * power).round();
-            if scaled.abs() >= 1e15 {
-                break;
-            }
-            if scaled / power == value {
-                let digits = scaled as i64;
-                return Some(match scale {
-                    0 => Number::Int(digits),
-                    _ => Number::Decimal { digits: i128::from(digits), scale },
-                });
-            }
+        match short_decimal(value) {
+            Some((digits, 0)) => Some(Number::Int(digits)),
+            Some((digits, scale)) => Some(Number::Decimal { digits: i128::from(digits), scale }),
+            None => parse_any(&format!("{value:e}")),
         }
-        parse_any(&format!("{value:e}"))
     }
 
     /// `digits / 10^scale` in normal form; a double when it does not fit.
@@ -348,6 +337,23 @@ fn parse_any(text: &str) -> Option<Number> {
         true => Number::Int(0),
         false => from_shortest(value),
     })
+}
+
+/// The digits and the places behind the point of a double whose shortest text has at most 15 digits and 8 of them behind
+/// the point; `None` for others, which may be of the kind, too.
+pub(super) fn short_decimal(value: f64) -> Option<(i64, u8)> {
+    // A decimal of at most 15 digits that divides back to `value` is its shortest text: decimals of 15 digits map to
+    // distinct doubles, and the division of two exact doubles is correctly rounded.
+    for (scale, power) in (0_u8..=8).zip(POWERS) {
+        let scaled = (value * power).round();
+        if scaled.is_nan() || scaled.abs() >= 1e15 {
+            return None;
+        }
+        if scaled / power == value {
+            return Some((scaled as i64, scale));
+        }
+    }
+    None
 }
 
 /// A double in normal form: decimal where its shortest text is short enough to be exact.

@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use super::number::short_decimal;
+
 /// Doubles at or above this are written with an exponent.
 const PLAIN_BELOW: f64 = 1e21;
 /// Doubles below this are written with an exponent.
@@ -34,15 +36,39 @@ pub fn write_int(value: i64, out: &mut String) {
 
 /// Appends the shortest form that reads back as `value`.
 pub fn write_float(value: f64, out: &mut String) {
+    let is_plain = (PLAIN_FROM..PLAIN_BELOW).contains(&value.abs());
     // Writing to a String cannot fail.
     let _ = if value == 0.0 {
         out.push('0');
         Ok(())
-    } else if value.is_finite() && !(PLAIN_FROM..PLAIN_BELOW).contains(&value.abs()) {
+    } else if let (true, Some((digits, scale))) = (is_plain, short_decimal(value)) {
+        write_short(digits, scale, out);
+        Ok(())
+    } else if value.is_finite() && !is_plain {
         write!(out, "{value:e}")
     } else {
         write!(out, "{value}")
     };
+}
+
+/// Appends `digits / 10^scale`.
+fn write_short(digits: i64, scale: u8, out: &mut String) {
+    if scale == 0 {
+        return write_int(digits, out);
+    }
+    if digits < 0 {
+        out.push('-');
+    }
+    let unit = 10_u64.pow(u32::from(scale));
+    write_int((digits.unsigned_abs() / unit) as i64, out);
+    out.push('.');
+    let mut fraction = digits.unsigned_abs() % unit;
+    let mut place = unit / 10;
+    while place > 0 {
+        out.push(char::from(b'0' + (fraction / place) as u8));
+        fraction %= place;
+        place /= 10;
+    }
 }
 
 /// Appends `digits / 10^scale` in plain digits.
@@ -64,7 +90,20 @@ pub fn write_decimal(digits: i128, scale: u8, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn short_decimals_print_as_the_library_does(digits in -20_000_000_000_000_000_i64.., scale in 0_i32..12) {
+            let value = digits as f64 / 10_f64.powi(scale);
+            let mut out = String::new();
+            write_float(value, &mut out);
+            let is_plain = value == 0.0 || (PLAIN_FROM..PLAIN_BELOW).contains(&value.abs());
+            prop_assert_eq!(out, if is_plain { format!("{value}") } else { format!("{value:e}") });
+        }
+    }
 
     #[test]
     fn numbers_print_shortest() {
