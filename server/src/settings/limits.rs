@@ -13,6 +13,13 @@ pub(super) const MAY_BE_ZERO: [&str; 7] = [
     "storage.min_free_bytes",
 ];
 
+/// Most heads of one repository sealed at once: each takes a thread and the memory of a segment being built.
+const SEAL_THREADS_MAX: i64 = 16;
+
+/// Limits that mean nothing beyond a value, and that value.
+pub(super) const AT_MOST: [(&str, i64); 2] =
+    [("storage.seal_threads", SEAL_THREADS_MAX), ("storage.merge_cpu_percent", 100)];
+
 /// Limits of connections, in the accept loop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -171,11 +178,12 @@ pub struct Storage {
     pub min_free_bytes: u64,
     /// Memory for sealed blocks that are kept open between queries; 0: none are.
     pub block_cache_bytes: usize,
-    /// While syncs usually take less than this, a sender of few bytes writes them to the log itself; 0: never.
+    /// While to write and sync usually takes less than this, a sender of few bytes does it itself; 0: never. The price:
+    /// the first that stalls holds the thread that serves its sender, and others, until it is over.
     pub brief_sync_micros: u64,
-    /// Full heads of one repository that are sealed at once, a thread each.
+    /// Full heads of one repository that are sealed at once, a thread each; at most 16.
     pub seal_threads: usize,
-    /// Share of one core that merging segments may take.
+    /// Share of one core that merging segments may take; at most 100.
     pub merge_cpu_percent: u8,
     /// Repositories that may exist.
     pub max_repositories: usize,

@@ -157,7 +157,7 @@ impl Settings {
         }
     }
 
-    /// Checks what types cannot say: limits that must not be zero, tokens that make sense.
+    /// Checks what types cannot say: limits that must not be zero or too large, tokens that make sense.
     ///
     /// # Errors
     /// The first key that is wrong.
@@ -167,11 +167,18 @@ impl Settings {
             message: error.to_string(),
         })?;
         for (path, value) in layers::leaves(&table) {
-            if value.as_integer() == Some(0) && !limits::MAY_BE_ZERO.contains(&path.as_str()) {
+            let Some(value) = value.as_integer() else { continue };
+            if value == 0 && !limits::MAY_BE_ZERO.contains(&path.as_str()) {
                 return Err(SettingsError::Invalid {
                     origin: path,
                     message: "must be more than zero".to_owned(),
                 });
+            }
+            if let Some((_, limit)) =
+                limits::AT_MOST.iter().find(|(name, limit)| *name == path && value > *limit)
+            {
+                let message = format!("must be at most {limit}");
+                return Err(SettingsError::Invalid { origin: path, message });
             }
         }
         for token in &self.tokens {
@@ -209,5 +216,19 @@ mod tests {
         settings.connections.max_connections = 0;
         let text = settings.validate().unwrap_err().to_string();
         assert!(text.starts_with("connections.max_connections"), "{text}");
+    }
+
+    #[test]
+    fn too_much_is_refused_where_it_means_nothing() {
+        for (seal_threads, merge_cpu_percent, refused) in [
+            (16, 100, None),
+            (17, 100, Some("storage.seal_threads: must be at most 16")),
+            (16, 101, Some("storage.merge_cpu_percent: must be at most 100")),
+        ] {
+            let storage = Storage { seal_threads, merge_cpu_percent, ..Storage::default() };
+            let validated = Settings { storage, ..Settings::default() }.validate();
+            let message = validated.err().map(|error| error.to_string());
+            assert_eq!(message.as_deref(), refused);
+        }
     }
 }
