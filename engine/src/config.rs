@@ -72,11 +72,11 @@ pub struct EngineConfig {
     pub data_dir: PathBuf,
     /// Largest batch taken, in bytes of its log payload.
     pub max_batch_bytes: usize,
-    /// Appends waiting for the log, in bytes of payload; past it an append is answered `Busy`.
+    /// Appends waiting for the log, in bytes of frames; past it an append is answered `Busy`.
     pub queue_bytes: usize,
     /// Appends waiting for the log, in batches.
     pub queue_batches: usize,
-    /// Most payload bytes written before one sync.
+    /// Most bytes written before one sync; a batch larger than this is written alone.
     pub group_bytes: usize,
     /// Size of one log file; a frame larger than it gets a file of its own.
     pub log_file_bytes: u64,
@@ -84,8 +84,9 @@ pub struct EngineConfig {
     pub max_log_files: usize,
     /// Longest time between syncs while batches of level `os` or `memory` are waiting for one.
     pub sync_interval_millis: u64,
-    /// While syncs usually take less than this, a sender of few bytes may write and sync them itself instead of waking the
-    /// log thread; 0 leaves everything to that thread.
+    /// While to write and sync a group usually takes less than this, a sender of few bytes may do it itself instead of
+    /// waking the log thread; 0 leaves everything to that thread. The price: the first write or sync that stalls holds the
+    /// thread of its sender until it is over; from then on the log thread has them, until they are short again.
     pub brief_sync_micros: u64,
     /// Appends are refused when the file system has less free than this.
     pub min_free_bytes: u64,

@@ -115,7 +115,13 @@ pub enum StoreError {
         /// The newest known.
         supported: u32,
     },
-    /// An earlier failed sync makes further writing unsafe.
-    #[error("store stopped after a failed sync: {0}")]
+    /// A bug: the thread that did this did not come to its end.
+    #[error("{what} panicked")]
+    Panicked {
+        /// What was being done.
+        what: String,
+    },
+    /// An earlier failure of which nobody knows what it left makes further writing unsafe.
+    #[error("store stopped: {0}")]
     Poisoned(String),
 }

@@ -1,7 +1,7 @@
 //! Groups of batches into the log, out to the heads and feeds, and the answers.
 //!
 //! Whoever holds the writer commits all that waits (group commit with a leader). That is the sender of a batch itself
-//! while it is brief: few bytes, a log file with room, a disk whose syncs are short. One request at a time then wakes
+//! while it is brief: few bytes, a log file with room, a disk that is quick. One request at a time then wakes
 //! no thread at all. Everything else is left to the log thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,17 +12,20 @@ use crossbeam::channel::Sender;
 use parking_lot::Mutex;
 
 use crate::config::Level;
-use crate::error::AppendError;
+use crate::error::{AppendError, StoreError};
 use crate::pipeline::Receipt;
 use crate::pipeline::intake::Pending;
 use crate::pipeline::queue::{Queue, Waited};
+use crate::store::health::Health;
 use crate::store::log::keys::Remembered;
 use crate::store::log::writer::{Append, LogWriter, Outcome};
 use crate::store::{Store, now_nanos};
 
 /// Most batches in one group.
 const GROUP_BATCHES_MAX: usize = 1_024;
-/// A sender commits for others while no more bytes than this wait.
+/// Groups that the usual time of one looks back to.
+const PACE_MEMORY: u32 = 8;
+/// A sender commits what waits while it is no more bytes than this.
 pub(super) const BRIEF_GROUP_BYTES_MAX: usize = 256 << 10;
 
 /// What waits for the log, and the log.
@@ -31,18 +34,40 @@ pub(super) struct Commit {
     store: Arc<Store>,
     pub(super) queue: Queue<Pending>,
     /// Batches are taken from the queue by who holds it, so that they are written in order.
-    writer: Mutex<LogWriter>,
+    log: Mutex<Log>,
     /// Tells the seal thread that there is work.
     seal: Sender<()>,
 }
 
-/// Closes the queue when a commit panics: what is half done can only be made out by a restart.
-struct Unfinished<'a>(&'a Queue<Pending>);
+/// The log, and how long a group took there lately.
+#[derive(Debug)]
+struct Log {
+    writer: LogWriter,
+    pace: Pace,
+}
+
+/// The usual time of a group, from its first byte written to its sync. One that takes longer is believed at once, so
+/// that a disk that stalls holds one sender; shorter ones count an eighth, so that it has to be quick for a while.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace(Duration);
+
+impl Pace {
+    fn note(&mut self, took: Duration) {
+        self.0 = took.max((self.0 * (PACE_MEMORY - 1) + took) / PACE_MEMORY);
+    }
+}
+
+/// Stops the store when a commit panics: what is half done can only be made out by a restart.
+struct Unfinished<'a> {
+    queue: &'a Queue<Pending>,
+    health: &'a Health,
+}
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.abandon();
+            self.health.poison(&StoreError::Panicked { what: "a commit to the log".to_owned() });
+            self.queue.abandon();
         }
     }
 }
@@ -50,7 +75,8 @@ impl Drop for Unfinished<'_> {
 impl Commit {
     pub(super) fn new(store: Arc<Store>, writer: LogWriter, seal: Sender<()>) -> Commit {
         let queue = Queue::new(store.config.queue_batches, store.config.queue_bytes);
-        Commit { store, queue, writer: Mutex::new(writer), seal }
+        let log = Mutex::new(Log { writer, pace: Pace::default() });
+        Commit { store, queue, log, seal }
     }
 
     /// The log thread: commits what it is woken for until the queue is closed and empty, then syncs what is left.
@@ -62,10 +88,16 @@ impl Commit {
             if waited == Waited::Closed {
                 break;
             }
-            let mut writer = self.writer.lock();
+            let mut log = self.log.lock();
             if waited == Waited::Ready {
-                self.commit(&mut writer);
+                let mut group = self.queue.take(GROUP_BATCHES_MAX, self.store.config.group_bytes);
+                if group.is_empty() {
+                    // One that is larger than a group goes alone.
+                    group = self.queue.take(1, usize::MAX);
+                }
+                self.commit(&mut log, group);
             }
+            let writer = &mut log.writer;
             if !writer.is_exposed() {
                 synced = Instant::now();
             } else if synced.elapsed() >= interval {
@@ -74,26 +106,29 @@ impl Commit {
                 synced = Instant::now();
             }
         }
-        let _ = self.writer.lock().sync(now_nanos());
+        let _ = self.log.lock().writer.sync(now_nanos());
     }
 
     /// Commits what waits on the caller's thread, if nobody else does and it is brief; whether nothing waits any more.
     pub(super) fn commit_here(&self) -> bool {
-        let Some(mut writer) = self.writer.try_lock() else { return false };
-        if !self.is_brief(&writer) {
+        let Some(mut log) = self.log.try_lock() else { return false };
+        let bytes_max = self.brief_bytes(&log);
+        if self.queue.bytes() > bytes_max {
             return false;
         }
-        self.commit(&mut writer);
+        // What came in since is weighed as well.
+        let group = self.queue.take(GROUP_BATCHES_MAX, bytes_max);
+        self.commit(&mut log, group);
         self.queue.len() == 0
     }
 
-    /// Whether committing what waits is over so soon that the caller can do nothing better meanwhile.
-    fn is_brief(&self, writer: &LogWriter) -> bool {
-        let (bytes, limit) = (self.queue.bytes(), self.store.config.brief_sync_micros);
-        bytes <= BRIEF_GROUP_BYTES_MAX
-            && writer.usual_sync() < Duration::from_micros(limit)
-            // Twice: what frames add to batches of a few bytes.
-            && writer.fits(2 * bytes)
+    /// How many bytes can be committed so soon that the caller can do nothing better meanwhile: they fit into the file at
+    /// hand, and the disk was quick lately. That is a guess: who is here when the disk stalls waits for it.
+    fn brief_bytes(&self, log: &Log) -> usize {
+        match log.pace.0 < Duration::from_micros(self.store.config.brief_sync_micros) {
+            true => BRIEF_GROUP_BYTES_MAX.min(log.writer.room()),
+            false => 0,
+        }
     }
 
     /// Tells the seal thread that heads are in the way, or full.
@@ -102,26 +137,15 @@ impl Commit {
         let _ = self.seal.try_send(());
     }
 
-    /// Commits one group of what waits, with the writer in hand.
-    fn commit(&self, writer: &mut LogWriter) {
-        let group = self.queue.take(GROUP_BATCHES_MAX, self.store.config.group_bytes);
+    /// Commits a group taken from the queue, with the log in hand.
+    fn commit(&self, log: &mut Log, group: Vec<Pending>) {
         if group.is_empty() {
             return;
         }
-        let _unfinished = Unfinished(&self.queue);
-        let now = now_nanos();
-        let appends: Vec<&Append> = group.iter().map(|pending| &pending.append).collect();
-        let mut outcomes = writer.append(&appends, now);
-        let is_taken = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(_));
-        let wants_sync = group
-            .iter()
-            .zip(&outcomes)
-            .any(|(pending, outcome)| pending.append.level == Level::Fsync && is_taken(outcome));
-        if wants_sync && let Err(error) = writer.sync(now) {
-            for outcome in outcomes.iter_mut().filter(|outcome| is_taken(outcome)) {
-                *outcome = Outcome::Refused(error.clone());
-            }
-        }
+        let _unfinished = Unfinished { queue: &self.queue, health: &self.store.health };
+        let begun = Instant::now();
+        let outcomes = write(&mut log.writer, &group);
+        log.pace.note(begun.elapsed());
         let mut full = false;
         let answers: Vec<_> = group
             .into_iter()
@@ -174,11 +198,47 @@ impl Commit {
     }
 }
 
+/// Writes a group, and syncs it if one of it asks for that.
+fn write(writer: &mut LogWriter, group: &[Pending]) -> Vec<Outcome> {
+    let now = now_nanos();
+    let appends: Vec<&Append> = group.iter().map(|pending| &pending.append).collect();
+    let mut outcomes = writer.append(&appends, now);
+    let is_taken = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(_));
+    let wants_sync = appends
+        .iter()
+        .zip(&outcomes)
+        .any(|(append, outcome)| append.level == Level::Fsync && is_taken(outcome));
+    if wants_sync && let Err(error) = writer.sync(now) {
+        for outcome in outcomes.iter_mut().filter(|outcome| is_taken(outcome)) {
+            *outcome = Outcome::Refused(error.clone());
+        }
+    }
+    outcomes
+}
+
 fn known_receipt(known: &Remembered) -> Receipt {
     Receipt {
         first_sequence: known.first_sequence,
         last_sequence: known.last_sequence(),
         events: u64::from(known.events),
         duplicate: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_believed_at_once_and_forgotten_slowly() {
+        let mut pace = Pace::default();
+        let mut note = |micros| {
+            pace.note(Duration::from_micros(micros));
+            pace.0.as_micros()
+        };
+        for (took, usual) in [(80, 80), (80, 80), (0, 70), (8_000, 8_000), (0, 7_000), (7_000, 7_000)] {
+            assert_eq!(note(took), usual, "{took}");
+        }
+        assert_eq!((0..).take_while(|_| note(0) >= 1_000).count(), 14, "short ones until it is brief again");
     }
 }

@@ -1,7 +1,7 @@
 //! The way of a batch to the queue in front of the log, and its sender's turn there.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 
@@ -25,7 +25,7 @@ pub(super) type Done = Box<dyn FnOnce(Result<Receipt, AppendError>) + Send>;
 
 /// A batch on its way to the log.
 pub(super) struct Pending {
-    /// What it takes of the queue.
+    /// What it takes of the queue: its frame, or its events where they are more.
     pub(super) bytes: usize,
     pub(super) append: Append,
     pub(super) batch: EventBatch,
@@ -48,24 +48,27 @@ pub(crate) struct Intake {
 }
 
 /// A batch of the caller's is queued: [`Turn::commit`] commits it here if that is brief. Dropped, it is left to the
-/// log thread.
+/// log thread. It does not keep the engine: one that is held over a shutdown has nothing left to do.
 #[derive(Debug)]
+#[must_use = "until it is taken or dropped the batch waits"]
 pub struct Turn {
-    /// `None` when nothing is left to do.
-    commit: Option<Arc<Commit>>,
+    commit: Weak<Commit>,
 }
 
 impl Turn {
-    /// Commits this batch, and all that wait with it, on the caller's thread when the log is free and it takes no
-    /// longer than a short sync; leaves it to the log thread otherwise.
+    /// Commits this batch, and all that wait with it, on the caller's thread when the log is free and writing there
+    /// usually takes no longer than [`brief_sync_micros`](EngineConfig::brief_sync_micros); leaves it to the log thread
+    /// otherwise.
     pub fn commit(mut self) {
-        self.commit.take_if(|commit| commit.commit_here());
+        if self.commit.upgrade().is_some_and(|commit| commit.commit_here()) {
+            self.commit = Weak::new();
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(commit) = &self.commit {
+        if let Some(commit) = self.commit.upgrade() {
             commit.queue.wake();
         }
     }
@@ -141,9 +144,10 @@ impl Intake {
             key: options.idempotency_key,
             level: options.level,
         };
+        let bytes = append.frame_bytes().max(bytes);
         let pending = Pending { bytes, append, batch, repository: Arc::clone(repository), done };
         match commit.queue.push(pending) {
-            Ok(()) => Ok(Turn { commit: Some(commit) }),
+            Ok(()) => Ok(Turn { commit: Arc::downgrade(&commit) }),
             Err(Refused::Full) => Err(busy),
             Err(Refused::Closed) => Err(AppendError::Closed),
         }

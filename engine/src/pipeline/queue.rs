@@ -137,13 +137,12 @@ impl<T: Weighed> Queue<T> {
         }
     }
 
-    /// Takes what waits, in order, until the group has `max_items` or reaches `max_bytes`; without waiting.
+    /// Takes what waits, in order, at most `max_items` and `max_bytes` of it; without waiting.
     pub(super) fn take(&self, max_items: usize, max_bytes: usize) -> Vec<T> {
         let mut inside = self.inside.lock();
         let (mut group, mut bytes) = (Vec::new(), 0);
-        while group.len() < max_items.max(1)
-            && (group.is_empty() || bytes < max_bytes)
-            && let Some(item) = inside.items.pop_front()
+        while group.len() < max_items
+            && let Some(item) = inside.items.pop_front_if(|item| item.bytes() <= max_bytes - bytes)
         {
             bytes += item.bytes();
             group.push(item);
@@ -176,9 +175,9 @@ mod tests {
         assert_eq!((queue.push(6), queue.len(), queue.bytes()), (Err(Refused::Full), 5, 15));
         assert_eq!(queue.wait(LONG), Waited::Ready);
         assert_eq!((queue.take(2, 100), queue.bytes()), (vec![1, 2], 12));
-        // The item with which the group reaches the bytes still belongs to it.
-        assert_eq!(queue.take(9, 4), [3, 4]);
-        assert_eq!((queue.take(0, 0), queue.bytes()), (vec![5], 0));
+        // The item with which the group would go beyond its bytes is left, even when it is the first.
+        assert_eq!((queue.take(9, 7), queue.take(9, 4)), (vec![3, 4], vec![]));
+        assert_eq!((queue.take(0, 9), queue.take(9, 5), queue.bytes()), (vec![], vec![5], 0));
         assert_eq!(queue.wait(SOON), Waited::Nothing);
     }
 

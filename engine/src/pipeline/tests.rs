@@ -8,7 +8,7 @@ use crate::error::{AppendError, EngineError};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 use crate::feed::Delivery;
 use crate::pipeline::commit::BRIEF_GROUP_BYTES_MAX;
-use crate::pipeline::{Engine, Receipt, Repository};
+use crate::pipeline::{Engine, Receipt, Repository, Turn};
 use crate::store::files::Files;
 use crate::store::files::memory::{Fault, MemoryFiles};
 
@@ -123,6 +123,78 @@ fn a_full_log_file_is_left_to_the_log_thread() {
     }
     assert!(engine.stats().log_files >= 4, "64 KiB a file");
     assert_eq!(sequences(&repository.snapshot()), (1..=300).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_sender_starts_a_log_file() {
+    let engine = Engine::in_memory(EngineConfig { brief_sync_micros: u64::MAX, ..config() }).unwrap();
+    let repository = engine.create_repository("web").unwrap();
+    let mut here = 0;
+    for number in 0..500 {
+        let files = engine.stats().log_files;
+        let (sender, receiver) = crossbeam::channel::bounded(8);
+        // A few bytes each: a frame is mostly its header.
+        let line = ["x".repeat(number % 30 + 1)];
+        let queue = || {
+            let sender = sender.clone();
+            let done = move |answer: Result<Receipt, AppendError>| {
+                sender.send((answer.is_ok(), std::thread::current().id())).unwrap();
+            };
+            repository.append(batch(&line), AppendOptions::default(), done).unwrap()
+        };
+        let turns: Vec<_> = (0..8).map(|_| queue()).collect();
+        turns.into_iter().for_each(Turn::commit);
+        let answers: Vec<_> = receiver.iter().take(8).collect();
+        assert!(answers.iter().all(|(stored, _)| *stored));
+        if answers.iter().all(|(_, thread)| *thread == std::thread::current().id()) {
+            assert_eq!(engine.stats().log_files, files);
+            here += 1;
+        }
+    }
+    assert!(here > 0 && engine.stats().log_files >= 4, "64 KiB a file, {here} by their sender");
+}
+
+#[test]
+fn an_engine_shuts_down_while_a_turn_is_held() {
+    let (sender, receiver) = crossbeam::channel::bounded(1);
+    std::thread::spawn(move || {
+        for is_dropped in [false, true] {
+            let engine = Engine::in_memory(config()).unwrap();
+            let repository = engine.create_repository("web").unwrap();
+            let (answered, answer) = crossbeam::channel::bounded(1);
+            let done = move |answer: Result<Receipt, AppendError>| answered.send(answer).unwrap();
+            let turn = repository.append(batch(&lines(0, 1)), AppendOptions::default(), done).unwrap();
+            if is_dropped {
+                drop(engine);
+            } else {
+                engine.shutdown();
+            }
+            assert!(answer.recv().unwrap().is_ok(), "what waits is answered before");
+            turn.commit();
+        }
+        sender.send(()).unwrap();
+    });
+    assert!(receiver.recv_timeout(Duration::from_secs(60)).is_ok(), "it hangs");
+}
+
+#[test]
+fn a_commit_that_panics_stops_the_store_and_says_so() {
+    for brief_sync_micros in [0, u64::MAX] {
+        let memory = MemoryFiles::fragile();
+        let config = EngineConfig { brief_sync_micros, ..config() };
+        let engine = Engine::open_in(Files::Memory(memory.clone()), config).unwrap();
+        let repository = engine.create_repository("web").unwrap();
+        let append = |from| repository.append_wait(batch(&lines(from, 1)), AppendOptions::default());
+        append(0).unwrap();
+        (0..50).for_each(|ahead| memory.fail_at(memory.operations() + ahead, Fault::Panic));
+        let unanswered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| append(1)));
+        assert!(matches!(unanswered, Err(_) | Ok(Err(AppendError::Closed))), "{unanswered:?}");
+        let reason = engine.stats().poisoned.unwrap();
+        assert_eq!(reason, "a commit to the log panicked");
+        assert_eq!(append(2), Err(AppendError::Poisoned(reason)));
+        assert_eq!(head_lines(&repository), lines(0, 1));
+        engine.shutdown();
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::error::{AppendError, StoreError};
 
-/// Set once, when a write or sync failed whose outcome nobody knows. Everything is refused from then on: only reading
+/// Set once, when a write or sync failed, or a commit panicked, whose outcome nobody knows. Everything is refused from then on: only reading
 /// the files again, after a restart, tells what is safe.
 #[derive(Debug, Default)]
 pub(crate) struct Health {

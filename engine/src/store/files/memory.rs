@@ -29,6 +29,8 @@ pub enum Fault {
     Short,
     /// Nothing works from here on, as if the process had ended.
     Crash,
+    /// The thread panics, as if a bug stood in its way.
+    Panic,
 }
 
 /// How much of what was not synced a crash leaves.
@@ -187,6 +189,7 @@ impl Disk {
                 Err(io::Error::other("crashed"))
             }
             Some(Fault::Short) => Ok(Some(Fault::Short)),
+            Some(Fault::Panic) => std::panic::resume_unwind(Box::new("a planted panic")),
             None => Ok(None),
         }
     }

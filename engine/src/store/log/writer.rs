@@ -4,7 +4,7 @@
 //! [`LogWriter::sync`]). Payloads are not copied: each is written from where its sender put it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -23,9 +23,6 @@ use crate::store::health::{Counters, Health};
 pub(crate) const EXPOSED_EVENTS_MAX: u64 = 1 << 24;
 /// Payloads up to this size are copied into the header's buffer; a larger one is written from its place.
 const COPIED_PAYLOAD_BYTES_MAX: usize = 4 << 10;
-
-/// Syncs that the usual time of a sync looks back to.
-const SYNC_MEMORY: u32 = 8;
 
 /// A batch on its way into the log.
 #[derive(Debug)]
@@ -46,7 +43,8 @@ impl Append {
         self.level == Level::Memory && self.key.is_none()
     }
 
-    fn frame_bytes(&self) -> usize {
+    /// What its frame takes of a log file.
+    pub(crate) fn frame_bytes(&self) -> usize {
         frame::frame_bytes(self.key.as_ref().map_or(0, |key| key.as_str().len()), self.payload.len())
     }
 }
@@ -83,8 +81,6 @@ pub(crate) struct LogWriter {
     exposed: u64,
     /// Some of them are in no frame.
     unlogged: bool,
-    /// See [`LogWriter::usual_sync`].
-    usual_sync: Duration,
 }
 
 #[derive(Debug)]
@@ -133,13 +129,7 @@ impl LogWriter {
             next_sequence,
             exposed: 0,
             unlogged: false,
-            usual_sync: Duration::ZERO,
         }
-    }
-
-    /// How long a sync took lately: the mean of all, the last one with a weight of an eighth.
-    pub(crate) fn usual_sync(&self) -> Duration {
-        self.usual_sync
     }
 
     /// The last sequence given.
@@ -246,8 +236,14 @@ impl LogWriter {
     }
 
     /// Whether `bytes` of frames fit into the file at hand.
-    pub(crate) fn fits(&self, bytes: usize) -> bool {
+    fn fits(&self, bytes: usize) -> bool {
         self.active.as_ref().is_some_and(|active| active.at + bytes as u64 <= active.len)
+    }
+
+    /// Bytes of frames that fit into the file at hand, with the mark that a sync may need.
+    pub(crate) fn room(&self) -> usize {
+        let left = self.active.as_ref().map_or(0, |active| active.len.saturating_sub(active.at));
+        usize::try_from(left).unwrap_or(usize::MAX).saturating_sub(frame::HEADER_BYTES)
     }
 
     /// Writes the portion and remembers its keys; when it cannot be written its batches are refused.
@@ -328,7 +324,6 @@ impl LogWriter {
             let started = Instant::now();
             active.file.sync_data()?;
             let took = started.elapsed();
-            self.usual_sync = (self.usual_sync * (SYNC_MEMORY - 1) + took) / SYNC_MEMORY;
             self.counters.log_syncs.add(1);
             self.counters.log_sync_nanos.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         }
