@@ -28,24 +28,36 @@ pub(crate) struct SealFailure {
 /// Keys the catalog may hold beyond twice those remembered before it forgets the others.
 const KEYS_SLACK: usize = 64;
 
+fn panicked(repository: &StoredRepository) -> StoreError {
+    StoreError::Panicked { what: format!("sealing a head of {}", repository.name()) }
+}
+
+/// A panic is a failure to seal like any other: it is told, and tried again after a pause.
+fn unless_panicked<T>(
+    repository: &StoredRepository,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked(repository)))
+}
+
 impl Store {
     /// Seals every frozen head of a repository, several at once, and puts them into the catalog oldest first. What
     /// fails stays visible, and safe in the log; the heads behind it wait, for the sealed mark says that everything
-    /// before it is in segments. Other repositories go on.
+    /// before it is in segments. It is tried again alone: those behind it would be written in vain. Other repositories go
+    /// on.
     ///
     /// # Errors
     /// When a segment or the catalog cannot be written.
     pub(crate) fn seal_frozen(&self, repository: &StoredRepository) -> Result<(), StoreError> {
         let _alone = repository.sealing.lock();
         loop {
-            let heads = repository.oldest_frozen(self.config.seal_threads.max(1));
+            let is_failing = self.seal_failing.lock().contains_key(&repository.id());
+            let at_once = if is_failing { 1 } else { self.config.seal_threads.max(1) };
+            let heads = repository.oldest_frozen(at_once);
             if heads.is_empty() {
                 return Ok(());
             }
-            let mut written = self.write_segments(repository, &heads).into_iter();
-            let swap = |(frozen, segment)| self.swap(repository, frozen, segment?);
-            if let Err(error) = heads.iter().zip(written.by_ref()).try_for_each(swap) {
-                written.flatten().for_each(|segment| segment_file::discard(self, &segment));
+            if let Err(error) = self.seal_heads(repository, &heads) {
                 self.counters.seal_failures.add(1);
                 self.note_failure(repository, &error);
                 return Err(error);
@@ -54,33 +66,39 @@ impl Store {
         }
     }
 
+    /// Seals heads, all at once; the first that fails and those behind it stay as they are.
+    fn seal_heads(&self, repository: &StoredRepository, heads: &[Arc<Frozen>]) -> Result<(), StoreError> {
+        let mut written = self.write_segments(repository, heads).into_iter();
+        let swap = |(frozen, segment): (_, Result<_, _>)| self.swap(repository, frozen, segment?);
+        let swapped = unless_panicked(repository, || heads.iter().zip(written.by_ref()).try_for_each(swap));
+        // The one that failed may be in the catalog for all that anybody knows: its file is left to the next start.
+        if swapped.is_err() {
+            written.flatten().for_each(|segment| segment_file::discard(self, &segment));
+        }
+        swapped
+    }
+
     /// Writes a segment of each head: the first on this thread, the others on threads of their own meanwhile.
     fn write_segments(
         &self,
         repository: &StoredRepository,
         heads: &[Arc<Frozen>],
     ) -> Vec<Result<OpenSegment, StoreError>> {
-        let panicked = || {
-            let reason = "sealing it panicked".to_owned();
-            StoreError::Damaged { path: format!("head of {}", repository.name()), offset: 0, reason }
-        };
-        let write = |frozen: &Frozen| {
-            let written = || self.counters.seal_cpu_nanos.time(|| self.write_segment(frozen));
-            catch_unwind(AssertUnwindSafe(written)).unwrap_or_else(|_| Err(panicked()))
-        };
+        let write = |frozen: &Frozen| self.counters.seal_cpu_nanos.time(|| self.write_segment(frozen));
+        let write_here = |frozen: &Frozen| unless_panicked(repository, || write(frozen));
         let Some((first, others)) = heads.split_first() else { return Vec::new() };
         std::thread::scope(|scope| {
-            let spawn = |frozen: &'_ Arc<Frozen>| {
-                let frozen = Arc::clone(frozen);
+            let spawn = |frozen| {
                 let named = std::thread::Builder::new().name("weir-seal".to_owned());
-                named.spawn_scoped(scope, move || write(&frozen))
+                (frozen, named.spawn_scoped(scope, move || write(frozen)))
             };
-            let others: Vec<_> = others.iter().map(spawn).collect();
-            let mut written = vec![write(first)];
-            // A head for which there is no thread now waits for the next round, and so do those behind it.
-            for other in others.into_iter().map_while(Result::ok) {
-                written.push(other.join().unwrap_or_else(|_| Err(panicked())));
-            }
+            let others: Vec<_> = others.iter().map(|frozen| spawn(&**frozen)).collect();
+            let mut written = vec![write_here(first)];
+            written.extend(others.into_iter().map(|(frozen, other)| match other {
+                Ok(other) => other.join().unwrap_or_else(|_| Err(panicked(repository))),
+                // No thread could be started for it.
+                Err(_) => write_here(frozen),
+            }));
             written
         })
     }

@@ -501,24 +501,70 @@ fn heads_sealed_at_once_come_in_order() {
 
 #[test]
 fn a_head_that_fails_keeps_those_behind_it() {
-    let mut failures = 0;
-    for ahead in (0..60).step_by(3) {
-        let memory = MemoryFiles::fragile();
-        let (opened, repository) = frozen_heads(&memory, 3);
-        memory.fail_at(memory.operations() + ahead, Fault::Full);
-        failures += usize::from(opened.store.seal_frozen(&repository).is_err());
-        let snapshot = repository.snapshot();
-        assert!(events(&snapshot).into_keys().eq(1..=200), "fault at {ahead}");
-        let sealed = repository.segments().iter().map(|open| open.entry.max_sequence).max().unwrap_or(0);
-        let waiting = snapshot.batches.iter().map(|batch| batch.base_sequence()).min().unwrap_or(u64::MAX);
-        assert!(sealed < waiting && sealed == repository.sealed_to(), "fault at {ahead}");
-        if opened.store.health.check_store().is_err() {
-            continue;
+    for fault in [Fault::Full, Fault::Panic] {
+        let mut failures = 0;
+        for ahead in (0..60).step_by(3) {
+            let memory = MemoryFiles::fragile();
+            let (opened, repository) = frozen_heads(&memory, 3);
+            memory.fail_at(memory.operations() + ahead, fault);
+            failures += usize::from(opened.store.seal_frozen(&repository).is_err());
+            let snapshot = repository.snapshot();
+            let what = format!("{fault:?} at {ahead}");
+            assert!(events(&snapshot).into_keys().eq(1..=200), "{what}");
+            let sealed = repository.segments().iter().map(|open| open.entry.max_sequence).max().unwrap_or(0);
+            let waiting =
+                snapshot.batches.iter().map(|batch| batch.base_sequence()).min().unwrap_or(u64::MAX);
+            assert!(sealed < waiting && sealed == repository.sealed_to(), "{what}");
+            if opened.store.health.check_store().is_ok() {
+                opened.store.seal_frozen(&repository).unwrap();
+                // What failed itself may have left its file, which the next start removes; what was given up leaves
+                // nothing.
+                assert!((5..=6).contains(&segment_files(&opened)), "{what}");
+                assert_eq!(repository.sealed_to(), 200, "{what}");
+            }
+            let opened = open(&memory.crash(Crash::Clean)).unwrap();
+            assert!(events(&opened.snapshot("web")).into_keys().eq(1..=200), "{what}, after a restart");
         }
-        opened.store.seal_frozen(&repository).unwrap();
-        // What failed itself may have left its file, which the next start removes; what was given up leaves nothing.
-        assert!((5..=6).contains(&segment_files(&opened)), "fault at {ahead}");
-        assert_eq!(repository.sealed_to(), 200, "fault at {ahead}");
+        assert!(failures > 5, "{fault:?}: {failures}");
     }
-    assert!(failures > 5, "{failures}");
+}
+
+#[test]
+fn a_head_that_panics_is_noted_and_the_repositories_behind_it_are_sealed() {
+    for ahead in 0.. {
+        let memory = MemoryFiles::fragile();
+        let mut opened = open(&memory).unwrap();
+        for name in ["first", "second"] {
+            opened.append(name, 0, 40, None).unwrap();
+            opened.store.repository(name).unwrap().freeze_older(Duration::ZERO);
+        }
+        let [first, second] = ["first", "second"].map(|name| opened.store.repository(name).unwrap());
+        memory.fail_at(memory.operations() + ahead, Fault::Panic);
+        let sealed = opened.store.seal_due();
+        if first.sealed_to() == 40 {
+            assert!(ahead > 5, "every step of the first is met: {ahead}");
+            break;
+        }
+        assert!(matches!(sealed, Err(StoreError::Panicked { .. })), "{ahead}: {sealed:?}");
+        assert_eq!(second.sealed_to(), 80, "{ahead}");
+        let reason = opened.store.stats().seal_failing.unwrap();
+        assert!(reason.starts_with("repository first: sealing a head of first panicked"), "{reason}");
+        opened.store.seal_frozen(&first).unwrap();
+        let opened = open(&memory.crash(Crash::Clean)).unwrap();
+        for name in ["first", "second"] {
+            assert_eq!(events(&opened.snapshot(name)).len(), 40, "{ahead}: {name} after a restart");
+        }
+    }
+}
+
+#[test]
+fn after_a_failure_one_head_is_tried_alone() {
+    let memory = MemoryFiles::fragile();
+    let (opened, repository) = frozen_heads(&memory, 3);
+    let created = || memory.trace().iter().filter(|operation| operation.starts_with("create seg")).count();
+    for (tried, expect) in [(1, 3), (2, 4), (3, 5)] {
+        (0..200).for_each(|ahead| memory.fail_at(memory.operations() + ahead, Fault::Full));
+        assert!(opened.store.seal_frozen(&repository).is_err());
+        assert_eq!(created(), expect, "try {tried}");
+    }
 }

@@ -120,29 +120,26 @@ impl Catalog {
     /// When it could not be written: it is then not true. When a sync failed nobody knows, and the store is poisoned.
     pub(crate) fn commit(&mut self, edit: &Edit) -> Result<(), StoreError> {
         self.health.check_store()?;
-        let written = match &self.file {
+        // Given back at the end: after an error, or a panic, part of the record may stand in the file, and nothing may be
+        // added behind it.
+        let file = match self.file.take() {
             Some(file) if self.len <= self.fresh_len + SLACK_BYTES_MAX => {
                 let record = edit::record(self.next_edit, edit);
-                let written = file
-                    .write_at(&record, self.len)
-                    .and_then(|()| file.sync_data().inspect_err(|error| drop(self.health.poison(error))));
+                file.write_at(&record, self.len)?;
+                file.sync_data().inspect_err(|error| drop(self.health.poison(error)))?;
                 self.len += record.len() as u64;
-                written
+                file
             }
-            _ => self.rewrite(edit),
+            _ => self.rewrite(edit)?,
         };
-        if written.is_err() {
-            // Part of the record may stand there; nothing may be added behind it.
-            self.file = None;
-        }
-        written?;
         self.next_edit += 1;
         self.contents.apply(edit);
+        self.file = Some(file);
         Ok(())
     }
 
     /// Writes everything the catalog says, with `edit`, as a new file.
-    fn rewrite(&mut self, edit: &Edit) -> Result<(), StoreError> {
+    fn rewrite(&mut self, edit: &Edit) -> Result<File, StoreError> {
         let mut next = self.contents.clone();
         next.apply(edit);
         let bytes = edit::file(self.next_edit, &next.edits());
@@ -155,7 +152,6 @@ impl Catalog {
         })?;
         self.len = bytes.len() as u64;
         self.fresh_len = self.len;
-        self.file = Some(self.files.open_write(FILE)?);
-        Ok(())
+        self.files.open_write(FILE)
     }
 }
