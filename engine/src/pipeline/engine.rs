@@ -98,6 +98,11 @@ impl Engine {
         &self.store.config
     }
 
+    #[cfg(test)]
+    pub(super) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// Makes a repository, or gives back the one of that name.
     ///
     /// # Errors
