@@ -61,8 +61,8 @@ pub(crate) struct TagColumn {
 enum Codes {
     /// All so many the first one.
     First(usize),
-    /// Each its own, in order.
-    Own,
+    /// All so many their own one, in order.
+    Own(usize),
     /// As listed; [`Dictionary::MISSING`] where the set has none.
     Listed(Vec<u32>),
 }
@@ -72,7 +72,7 @@ impl Codes {
         if codes.iter().all(|code| *code == 0) {
             Codes::First(codes.len())
         } else if (0..).zip(&codes).all(|(at, code)| at == *code) {
-            Codes::Own
+            Codes::Own(codes.len())
         } else {
             Codes::Listed(codes)
         }
@@ -80,9 +80,9 @@ impl Codes {
 
     fn get(&self, set: usize) -> u32 {
         match self {
-            Codes::First(sets) if set < *sets => 0,
-            Codes::First(_) => Dictionary::MISSING,
-            Codes::Own => u32::try_from(set).unwrap_or(Dictionary::MISSING),
+            Codes::First(sets) | Codes::Own(sets) if set >= *sets => Dictionary::MISSING,
+            Codes::First(_) => 0,
+            Codes::Own(_) => u32::try_from(set).unwrap_or(Dictionary::MISSING),
             Codes::Listed(codes) => codes.get(set).copied().unwrap_or(Dictionary::MISSING),
         }
     }
@@ -243,7 +243,9 @@ mod tests {
         let read = TagColumns::read(&bytes).unwrap();
         assert_eq!(read.sets(), every);
         let codes = |name| &read.get(name).unwrap().codes;
-        assert_eq!((codes("#a"), codes("#b")), (&Codes::Own, &Codes::First(2)));
+        assert_eq!((codes("#a"), codes("#b")), (&Codes::Own(2), &Codes::First(2)));
+        let beyond = |name| [1, 2, -1].map(|set| read.get(name).unwrap().code(set));
+        assert_eq!((beyond("#a"), beyond("#b")), ([1, none, none], [0, none, none]));
         assert_eq!(read.get("#b").unwrap().constant(), Some("x"));
         let mut twice = Vec::new();
         write(&[tags(&[("#a", "1"), ("#a", "2")])], &mut twice);

@@ -9,7 +9,8 @@ use weir_query::value::ValueRef;
 
 use super::{Segment, SegmentFacts, SegmentWriter};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
-use crate::store::block::{Block, encode_blocks};
+use crate::index::gram::GramMap;
+use crate::store::block::{Block, BlockFacts, EncodedBlock, encode_blocks};
 
 fn batch(lines: &[String], base: u64, app: &str) -> Arc<EventBatch> {
     let mut builder = EventBatchBuilder::new(EventLimits::default());
@@ -533,4 +534,51 @@ fn tag_values_without_grams_of_their_own_are_pruned_by_their_keys() {
     }
     assert_eq!(found, 1_024, "no value is lost");
     assert!(left < 1_100, "{left} granules for 1,024 values");
+}
+
+/// Rows that say nothing, each 16 with a value of the tag `n` of at most three bytes: no window of the index.
+fn tagged(base: u64) -> Arc<EventBatch> {
+    let mut builder = EventBatchBuilder::new(EventLimits::default());
+    for row in 0..TAGGED_ROWS {
+        let tags = Arc::new(TagSet::new([("n", format!("{:x}", row / 16))]));
+        let time = 1_700_000_000_000_000_000 + (base + row) as i64;
+        builder.push_text(b"said nothing", Some(time), &tags, None).unwrap();
+    }
+    Arc::new(builder.finish(1_700_000_000_000_000_123).with_sequence(base))
+}
+
+/// So many that their block is copied by merging.
+const TAGGED_ROWS: u64 = 33 * 1_024;
+
+#[test]
+fn no_tag_value_is_lost_where_some_blocks_of_a_merged_segment_have_no_keys() {
+    let newer = Arc::new(open(1, &write(1, &[tagged(1)]).0).unwrap());
+    // As blocks were before whole values had keys.
+    let mut writer = SegmentWriter::new(Vec::new(), 2).unwrap();
+    let keyless = |mut block: EncodedBlock| {
+        block.facts.fields.iter_mut().for_each(|field| field.has_keys = false);
+        block.grams = (0..block.facts.granules()).map(|_| GramMap::default()).collect();
+        for (granule, grams) in block.grams.iter_mut().enumerate() {
+            grams.add(b"said nothing");
+            (granule * 64..granule * 64 + 64).for_each(|value| grams.add(format!("{value:x}").as_bytes()));
+        }
+        writer.push(block)
+    };
+    encode_blocks(&[tagged(100_001)], keyless).unwrap();
+    let older = Arc::new(open(2, &writer.finish().unwrap().0).unwrap());
+    for sources in [[newer.clone(), older.clone()], [older, newer]] {
+        let mut writer = SegmentWriter::new(Vec::new(), 3).unwrap();
+        Segment::merge(&sources, &mut writer).unwrap();
+        let merged = open(3, &writer.finish().unwrap().0).unwrap();
+        let keys = |block: &BlockFacts| block.fields.iter().any(|field| field.has_keys);
+        assert_eq!(merged.facts().blocks.iter().map(keys).collect::<Vec<_>>(), [true, false]);
+        let mut left = 0;
+        for value in 0..TAGGED_ROWS as u32 / 16 {
+            let one = Required::OneOf { field: "#n".into(), values: vec![format!("{value:x}")] };
+            let granules = merged.prune(&one, i64::MIN, i64::MAX).granules;
+            assert!(granules.contains(value / 64) && granules.contains(33 + value / 64), "{value:x}");
+            left += granules.range_cardinality(..33);
+        }
+        assert!(left < 2_500, "keys prune where there are some: {left} granules for 2,112 values");
+    }
 }
