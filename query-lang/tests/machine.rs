@@ -700,3 +700,22 @@ fn events_sorted_by_their_time_are_read_in_their_order() {
         assert_eq!(program.scan_order(), order, "{query}");
     }
 }
+
+#[test]
+fn chosen_fields_keep_their_places() {
+    let input = "{\"a\":\"1\",\"b\":\"2\",\"k\":\"x\"}\n{\"a\":\"3\",\"k\":\"y\"}";
+    for (query, columns) in [
+        ("groupBy(k) | select([k, _count]) | k := \"z\"", "k _count"),
+        ("table([b, a]) | select([a, b]) | a := a*2", "a b"),
+        ("table([b, a]) | select([a, b]) | drop(a) | a := 1", "a b"),
+        ("table([b, a]) | select([b]) | c := 1 | b := 2", "b c"),
+        ("table([b, a]) | select([a, zz]) | b := 7", "a b"),
+        ("table([b, a]) | case { a=1 | select([a, b]) | a := 5; * | select([b, a]) }", "a b"),
+        ("groupBy(k, function={ count() | select([_count, zz]) })", "k _count"),
+    ] {
+        let table = ResultTable::of_events(&events(input));
+        let result = run_with(query, &table, &Options::default());
+        let names: Vec<&str> = result.columns.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names.join(" "), columns, "{query}");
+    }
+}

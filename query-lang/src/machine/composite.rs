@@ -6,7 +6,7 @@ use crate::aggregates::{Derived, Input, PipelineId, Pipelines};
 use crate::compile::TextMatcher;
 use crate::functions::Scratch;
 use crate::machine::step::{self, RowStep};
-use crate::machine::{StepError, View};
+use crate::machine::{StepError, View, frame};
 use crate::record::{Column, OrderKey, Rows, RowsError, Selection};
 
 /// The row steps of a program's composite arguments, with scratch space to run them.
@@ -22,12 +22,8 @@ impl Pipelines for Composite<'_> {
         let rows = InputRows(input);
         let mut view = View::new(&rows, input.within.clone());
         step::run(steps, &mut view, self.scratch)?;
-        let columns = view.names().into_iter().map(|name| {
-            let column = view.column(&name)?;
-            Ok((name, column))
-        });
         Ok(Derived {
-            columns: columns.collect::<Result<_, RowsError>>()?,
+            columns: frame::columns(&view, None)?,
             rows: view.rows(),
             order: if input.order.is_empty() { Arc::default() } else { view.order()? },
             within: view.selection().clone(),

@@ -135,8 +135,16 @@ impl<'r> View<'r> {
             return Ok(column.clone());
         }
         let name: Arc<str> = name.into();
-        let found = self.source.pick(std::slice::from_ref(&name), origin)?.pop();
-        let column = found.map_or(Column::Missing { rows: self.rows }, |(_, column)| column);
+        // Rows made of one are next to each other, and share its values.
+        let mut rows = origin.to_vec();
+        rows.dedup();
+        let found = self.source.pick(std::slice::from_ref(&name), &rows)?.pop();
+        let mut column = found.map_or(Column::Missing { rows: rows.len() }, |(_, column)| column);
+        if rows.len() < origin.len() {
+            let copies = origin.chunk_by(|one, next| one == next).map(<[u32]>::len);
+            let copied = (0..).zip(copies).flat_map(|(at, count)| std::iter::repeat_n(at, count));
+            column = column.gather(&copied.collect::<Vec<u32>>());
+        }
         self.picked.borrow_mut().insert(name, column.clone());
         Ok(column)
     }
@@ -322,17 +330,20 @@ impl<'r> View<'r> {
     /// The names of all fields some row may have, the source's first, without those taken away.
     #[must_use]
     pub fn names(&self) -> Vec<Arc<str>> {
+        let is_taken = |name: &Arc<str>| matches!(self.written.get(name), Some(Column::Missing { .. }));
         let mut names = match &self.visible {
-            None => self.source.names(),
-            Some(names) => names.to_vec(),
+            // What is written over the source's fields comes behind them,
+            None => {
+                let mut names = self.source.names();
+                names.retain(|name| !self.written.contains_key(name));
+                names
+            }
+            // over fields that were chosen, where these stand.
+            Some(chosen) => chosen.iter().filter(|name| !is_taken(name)).cloned().collect(),
         };
-        names.retain(|name| !self.written.contains_key(name));
-        let written = self.written_order.iter();
-        names.extend(
-            written
-                .filter(|name| !matches!(self.written.get(*name), Some(Column::Missing { .. }) | None))
-                .cloned(),
-        );
+        let is_chosen = |name: &&Arc<str>| self.visible.iter().any(|chosen| chosen.contains(name));
+        let written = self.written_order.iter().filter(|name| !is_chosen(name) && !is_taken(name));
+        names.extend(written.cloned());
         names
     }
 
@@ -341,6 +352,9 @@ impl<'r> View<'r> {
     /// # Errors
     /// When the source cannot be read.
     pub fn order(&self) -> Result<Arc<[OrderKey]>, RowsError> {
+        if let Some(origin) = self.origin.as_ref().filter(|origin| is_few(origin.len(), self.source.len())) {
+            return Ok(self.source.places(origin)?.into());
+        }
         let order = self.source.order()?;
         Ok(match &self.origin {
             None => order,
@@ -468,5 +482,19 @@ mod tests {
             assert_eq!(view.rows(), narrowed);
             assert_eq!((values(&view, "n"), values(&view, "m")), (before.clone(), before));
         }
+    }
+
+    #[test]
+    fn copies_of_a_row_share_what_it_has() {
+        let rows = FEW_ROWS * 64;
+        let event = |row: usize| vec![("n".to_owned(), format!("{row:0>1000}"))];
+        let table = ResultTable::of_events(&(0..rows).map(event).collect::<Vec<_>>());
+        let mut view = View::new(&table, Selection::all(rows));
+        view.multiply(&[7, 7, 7, 9, 7]).unwrap();
+        let Column::Text(column) = view.column("n").unwrap() else { panic!("texts") };
+        assert_eq!(column.arena.len(), 3 * 1000);
+        let found: Vec<usize> =
+            (0..5).map(|row| column.get(row).unwrap().trim_start_matches('0').parse().unwrap()).collect();
+        assert_eq!(found, [7, 7, 7, 9, 7]);
     }
 }

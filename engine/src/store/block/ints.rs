@@ -203,8 +203,13 @@ impl Ints {
         let mut patches = Vec::new();
         for frame in &mut frames {
             frame.patch_start = patches.len() as u32;
+            let mut last = None;
             for _ in 0..reader.count(FRAME)? {
-                patches.push((reader.byte()?, reader.varint()?));
+                let (slot, high) = (reader.byte()?, reader.varint()?);
+                if last.replace(slot).is_some_and(|last| last >= slot) {
+                    return Err(Corrupt("patches out of order"));
+                }
+                patches.push((slot, high));
             }
             frame.patch_end = patches.len() as u32;
         }
@@ -237,16 +242,19 @@ impl Ints {
         for (number, frame) in self.frames.iter().enumerate() {
             let steps = (self.count - number * FRAME).min(FRAME) as i128 - 1;
             let patches = &self.patches[frame.patch_start as usize..frame.patch_end as usize];
-            let mut patched =
-                patches.iter().map(|(_, bits)| i128::from(*bits).checked_shl(frame.width.into()));
+            // What a damaged frame shifts out of its values is not followed.
+            let shifts_out = |bits: &u64| frame.width > 63 || bits.leading_zeros() < u32::from(frame.width);
+            if patches.iter().any(|(_, bits)| shifts_out(bits)) {
+                return None;
+            }
+            let patched = patches.iter().map(|(_, bits)| i128::from(bits << frame.width));
             let packed = (1i128 << frame.width) - 1;
             let (base, least) = (i128::from(frame.base), i128::from(frame.least));
+            // No sum of a frame comes near the ends of 128 bits.
             let (least, most) = if frame.delta {
-                let patched = patched.sum::<Option<i128>>()?;
-                (base + steps * least.min(0), base + steps * (least + packed).max(0) + patched)
+                (base + steps * least.min(0), base + steps * (least + packed).max(0) + patched.sum::<i128>())
             } else {
-                let patched = patched.try_fold(0, |most, bits| Some(bits?.max(most)))?;
-                (base, base + packed + patched)
+                (base, base + packed + patched.max().unwrap_or(0))
             };
             (low, high) = (low.min(least), high.max(most));
         }
@@ -374,6 +382,31 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&[i64::MIN, i64::MAX], &mut bytes);
         assert_eq!(Ints::parse(&bytes, 2).unwrap().bounds(), None);
+    }
+
+    #[test]
+    fn damaged_frames_have_no_bounds() {
+        let frame = |width, delta, patches: &[(u8, u64)]| Ints {
+            count: 3,
+            frames: vec![Frame {
+                base: i64::MAX,
+                least: 0,
+                start: 0,
+                patch_start: 0,
+                patch_end: patches.len() as u32,
+                width,
+                delta,
+            }],
+            patches: patches.to_vec(),
+            packed: vec![0; 64],
+        };
+        for delta in [false, true] {
+            for width in [1, 63, 64] {
+                for patches in [&[(0, u64::MAX)][..], &[(0, u64::MAX), (1, u64::MAX)], &[(1, 2)]] {
+                    assert_eq!(frame(width, delta, patches).bounds(), None, "{width} {delta}");
+                }
+            }
+        }
     }
 
     fn check(values: &[i64]) {

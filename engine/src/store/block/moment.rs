@@ -256,6 +256,8 @@ impl Layout {
         let (seconds, fraction) = (value.div_euclid(units), value.rem_euclid(units));
         let (days, clock) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
         let (year, month, day) = date_of(days);
+        // No writer gives more than four digits: a damaged value keeps the shape that searches rely on.
+        let year = year.rem_euclid(10_000);
         let pad =
             |value: i64, width: usize, out: &mut Vec<u8>| digits::append_padded(value as u64, width, out);
         match self.date {

@@ -85,6 +85,7 @@ impl<'r> View<'r> {
         // Where a fork keeps only some of the source's fields, every field differs between forks.
         let narrowed = forks.iter().any(|fork| fork.visible.is_some());
         for fork in forks {
+            fork.visible.iter().flat_map(|chosen| chosen.iter()).for_each(&mut add);
             fork.written_order.iter().for_each(&mut add);
             if narrowed {
                 fork.names().iter().for_each(&mut add);
