@@ -112,7 +112,7 @@ fn together(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, level: Level, 
                     for _ in 0..IN_FLIGHT {
                         let sender = sender.clone();
                         let done = move |answer| drop(sender.send(answer));
-                        bed.repository.append(batch.clone(), options(level), done).unwrap();
+                        drop(bed.repository.append(batch.clone(), options(level), done).unwrap());
                     }
                     for _ in 0..IN_FLIGHT {
                         receiver.recv().unwrap().unwrap();
