@@ -26,6 +26,22 @@ pub(crate) fn id(entry: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
+/// A segment under way: its file goes when it does not get its final name, even if writing it panics.
+struct Aside<'f> {
+    files: &'f Files,
+    name: String,
+    is_there: bool,
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        if self.is_there {
+            // The next start removes it if this cannot.
+            let _ = self.files.remove(&self.name);
+        }
+    }
+}
+
 /// Writes segment `id` by what `fill` puts into it, makes it safe under its final name, and opens it.
 ///
 /// # Errors
@@ -36,14 +52,10 @@ pub(crate) fn write(
     fill: impl FnOnce(&mut SegmentWriter<Sequential>) -> Result<(), StoreError>,
 ) -> Result<OpenSegment, StoreError> {
     let files = &store.files;
-    let temporary = format!("{}.tmp", name(id));
-    let written = write_aside(store, &temporary, id, fill);
-    if written.is_err() {
-        // The next start removes it if this cannot.
-        let _ = files.remove(&temporary);
-    }
-    let mut entry = written?;
-    files.rename(&temporary, &name(id))?;
+    let mut aside = Aside { files, name: format!("{}.tmp", name(id)), is_there: true };
+    let mut entry = write_aside(store, &aside.name, id, fill)?;
+    files.rename(&aside.name, &name(id))?;
+    aside.is_there = false;
     files.sync_dir(DIRECTORY).inspect_err(|error| drop(store.health.poison(error)))?;
     entry.id = id;
     let segment = Arc::new(open(files, &entry)?);

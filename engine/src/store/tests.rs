@@ -549,6 +549,8 @@ fn a_head_that_panics_is_noted_and_the_repositories_behind_it_are_sealed() {
         assert_eq!(second.sealed_to(), 80, "{ahead}");
         let reason = opened.store.stats().seal_failing.unwrap();
         assert!(reason.starts_with("repository first: sealing a head of first panicked"), "{reason}");
+        let files = opened.store.files.list(segment_file::DIRECTORY).unwrap();
+        assert!(!files.iter().any(|entry| entry.name.ends_with(".tmp")), "{ahead}: {files:?}");
         opened.store.seal_frozen(&first).unwrap();
         let opened = open(&memory.crash(Crash::Clean)).unwrap();
         for name in ["first", "second"] {
