@@ -36,6 +36,8 @@ pub(super) struct KeyTable {
     pub(super) unmade: Direct<u64>,
     /// How many groups that are.
     pub(super) unmade_groups: usize,
+    /// All groups are made: there were too many that have to be.
+    pub(super) makes_all: bool,
     groups: Vec<Group>,
     /// Rows in each group: apart from them, because blocks are learnt from by adding to these alone.
     counts: Vec<u64>,
@@ -91,6 +93,7 @@ impl KeyTable {
             direct: Direct::default(),
             unmade: Direct::default(),
             unmade_groups: 0,
+            makes_all: false,
             groups: Vec::new(),
             counts: Vec::new(),
             arena: String::new(),
@@ -338,6 +341,7 @@ impl KeyTable {
         kept.rows = self.rows;
         kept.unmade = std::mem::take(&mut self.unmade);
         kept.unmade_groups = self.unmade_groups;
+        kept.makes_all = self.makes_all;
         let mut texts: Vec<&str> = Vec::with_capacity(self.names.len());
         for number in keep {
             let Some(group) = self.groups.get(*number as usize) else { continue };

@@ -24,7 +24,7 @@ impl KeyTable {
 
     /// There may be groups that are not made.
     fn may_have_unmade(&self) -> bool {
-        self.groups().len() <= MADE_MAX && !self.overflowed()
+        !self.makes_all && !self.overflowed()
     }
 
     /// Counts `rows` more rows of the key with `number`, which room was made for, but not into [`KeyTable::rows`].
@@ -39,12 +39,8 @@ impl KeyTable {
     /// After groups of either kind were added: a key that has both keeps the one that is not made; where those that are
     /// made got many, or all are too many, all are made.
     pub(super) fn settle(&mut self) {
-        let made = self.groups().len();
         if self.unmade_groups == 0 {
             return;
-        }
-        if made > MADE_MAX || made + self.unmade_groups > self.capacity {
-            return self.make_groups();
         }
         let (mut keep, mut moved) = (Vec::new(), Vec::new());
         for (number, group) in (0_u32..).zip(self.groups()) {
@@ -57,6 +53,11 @@ impl KeyTable {
         if !moved.is_empty() {
             moved.into_iter().for_each(|(key, rows)| self.add_unmade(key, rows));
             self.gather(&keep);
+        }
+        // Once there are many others, it is not tried again.
+        self.makes_all = keep.len() > MADE_MAX;
+        if self.makes_all || keep.len() + self.unmade_groups > self.capacity {
+            self.make_groups();
         }
     }
 
@@ -299,6 +300,19 @@ mod tests {
             count(&mut table, built.finish());
             assert_eq!((table.groups().len(), table.rows()), (made, others as u64 + 3));
         }
+    }
+
+    #[test]
+    fn keys_that_came_as_texts_join_their_numbers() {
+        let mut table = KeyTable::new(&[Arc::from("k")], 100_000);
+        let mut built = ColumnBuilder::default();
+        let many = 2 * MADE_MAX as u16;
+        (0..many).for_each(|user| built.text(&format!("user{user}")));
+        count(&mut table, built.finish());
+        assert_eq!((table.groups().len(), table.unmade_groups), (many.into(), 0));
+        count(&mut table, users((0..many).collect()));
+        assert_eq!((table.groups().len(), table.unmade_groups), (0, many.into()));
+        assert_eq!(table.unmade().map(|unmade| unmade.places()[9]), Some(2));
     }
 
     #[test]
