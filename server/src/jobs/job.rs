@@ -11,6 +11,10 @@ use super::kinds::Work;
 use crate::error::ApiError;
 use crate::search::Prepared;
 
+/// A view counts as new for at most one in so many of the time its job had run when it was computed: who asks at once is
+/// not kept waiting by an answer from before there was anything.
+const YOUNG_SHARE: u32 = 4;
+
 /// What of its request a job's answers repeat.
 #[derive(Clone, Debug, Default)]
 pub struct Echo {
@@ -41,6 +45,7 @@ pub struct Job {
     computing: Mutex<()>,
     /// A view is computed at most this often, however often clients ask.
     interval: Duration,
+    begun: Instant,
 }
 
 impl Job {
@@ -63,6 +68,7 @@ impl Job {
             latest: Mutex::new(None),
             computing: Mutex::new(()),
             interval,
+            begun: Instant::now(),
         }
     }
 
@@ -146,7 +152,8 @@ impl Job {
         let latest = self.latest.lock();
         let (at, view) = latest.as_ref()?;
         let is_final = view.done && !self.is_live();
-        (is_final || at.elapsed() < self.interval).then(|| Arc::clone(view))
+        let lasts = self.interval.min(at.duration_since(self.begun) / YOUNG_SHARE);
+        (is_final || at.elapsed() < lasts).then(|| Arc::clone(view))
     }
 }
 
