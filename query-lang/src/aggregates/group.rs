@@ -179,9 +179,14 @@ fn count_by_code(
     input: &Input<'_>,
     slots: &Slots<'_>,
 ) -> bool {
-    let learnt = keys.step_by_code(input, slots, |codes, _| {
+    let learnt = keys.step_by_code(input, slots, |codes, known| {
         let column = input.column(states.field());
-        Some((states.count(&Integers::of(&column)?, input.within, codes)?, None))
+        let integers = Integers::of(&column)?;
+        let known = known();
+        let sketch_of = |code: usize| known.get(code).map_or(usize::MAX, |group| *group as usize);
+        let counted = states.count(&integers, input.within, codes, sketch_of)?;
+        let rows = integers.are_everywhere().then(|| counted.rows());
+        Some((counted, rows))
     });
     let Some((counted, _, map)) = learnt else { return false };
     states.absorb(&counted, Some(&map), keys.groups().len());

@@ -7,7 +7,7 @@ use super::read::{Integers, each_number};
 use super::sketch::{Scale, Sketch};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::PercentileSpec;
-use super::steps::{STEPPED_BELOW, Steps};
+use super::steps::{SMALL_BELOW, STEPPED_BELOW, Steps};
 use crate::record::{ColumnBuilder, Selection};
 use crate::value::Number;
 
@@ -15,6 +15,8 @@ use crate::value::Number;
 const COUNTS_MAX: usize = 1 << 19;
 const COUNTS_LEAST: usize = 4_096;
 const COUNTS_PER_ROW: usize = 8;
+/// The span that all slots share is found again after so many integers outside it, and no fewer than there are slots.
+const OUTSIDE_LEAST: usize = 64;
 
 /// Sketches, a slot each.
 #[derive(Clone, Debug)]
@@ -31,26 +33,48 @@ pub(super) struct Counted {
     places: usize,
     /// Counts by place, so many places a slot.
     counts: Vec<u32>,
-    /// The integers counted of each slot reach so far.
+    /// How far the integers of each slot reach, those counted and those seen before.
     spans: Vec<Span>,
     /// Slot and value of integers that have no place.
     beyond: Vec<(u32, i64)>,
+    /// Integers outside the span that all slots share, since that was last found.
+    outside: usize,
 }
 
 impl Counted {
-    #[inline(always)]
-    fn add(&mut self, slot: usize, place: usize, value: i64) {
-        if let Some(span) = self.spans.get_mut(slot) {
-            span.widen(value);
+    /// Takes in an integer that is outside the span that all slots share; hands out that span, which is found again
+    /// once there were as many such integers as that takes.
+    #[inline(never)]
+    fn take_outside(&mut self, slot: u32, value: i64, steps: &Steps, shared: Shared) -> Shared {
+        match steps.place_of(value) {
+            Some(place) => {
+                if let Some(span) = self.spans.get_mut(slot as usize) {
+                    span.widen(value);
+                }
+                if let Some(count) = self.counts.get_mut(slot as usize * self.places + place as usize) {
+                    *count += 1;
+                }
+            }
+            None => self.beyond.push((slot, value)),
         }
-        if let Some(count) = self.counts.get_mut(slot * self.places + place) {
-            *count += 1;
+        self.outside += 1;
+        if self.outside < self.spans.len().max(OUTSIDE_LEAST) {
+            return shared;
         }
+        self.outside = 0;
+        Shared::of(&self.spans)
     }
 
-    #[cold]
-    fn set_aside(&mut self, slot: u32, value: i64) {
-        self.beyond.push((slot, value));
+    /// How many integers each slot has.
+    pub(super) fn rows(&self) -> Vec<u32> {
+        let mut rows: Vec<u32> =
+            self.counts.chunks(self.places.max(1)).map(|counts| counts.iter().sum()).collect();
+        for (slot, _) in &self.beyond {
+            if let Some(rows) = rows.get_mut(*slot as usize) {
+                *rows += 1;
+            }
+        }
+        rows
     }
 }
 
@@ -65,6 +89,16 @@ struct Span {
 impl Span {
     /// Of no integers.
     const NONE: Span = Span { least: i64::MAX, reach: 0 };
+
+    /// What `sketch` has seen; of no integers where that is not known, or is for more than these.
+    fn of(sketch: &Sketch) -> Span {
+        match sketch.range() {
+            Some((Number::Int(least), Number::Int(greatest))) => {
+                Span { least, reach: greatest.abs_diff(least) }
+            }
+            _ => Span::NONE,
+        }
+    }
 
     /// Takes `value` in: one comparison says whether it is inside, as most are.
     #[inline(always)]
@@ -88,6 +122,29 @@ impl Span {
     }
 }
 
+/// The small integers that are in the spans of all slots: those need no look at any of them.
+#[derive(Clone, Copy, Debug)]
+struct Shared {
+    least: i64,
+    count: u64,
+}
+
+impl Shared {
+    fn of(spans: &[Span]) -> Shared {
+        let (mut least, mut end) = (0, SMALL_BELOW);
+        for span in spans {
+            let (from, to) = span.ends().unwrap_or((SMALL_BELOW, 0));
+            (least, end) = (least.max(from), end.min(to.saturating_add(1)));
+        }
+        Shared { least, count: u64::try_from(end.saturating_sub(least)).unwrap_or(0) }
+    }
+
+    #[inline(always)]
+    fn contains(self, value: i64) -> bool {
+        (value.wrapping_sub(self.least) as u64) < self.count
+    }
+}
+
 /// The rank of percentile `p` among `count` values in ascending order, from 0.
 #[must_use]
 pub fn rank(p: f64, count: u64) -> u64 {
@@ -108,7 +165,9 @@ impl Percentiles {
         grow(&mut self.sketches, slots.count);
         let column = input.column(&self.spec.field);
         let integers = Integers::of(&column);
-        if let Some(counted) = integers.and_then(|integers| self.count(&integers, input.within, slots)) {
+        let seen = |slot: usize| slot;
+        if let Some(counted) = integers.and_then(|integers| self.count(&integers, input.within, slots, seen))
+        {
             return self.absorb(&counted, None, slots.count);
         }
         let (sketches, scale) = (&mut self.sketches, self.scale);
@@ -120,12 +179,14 @@ impl Percentiles {
     }
 
     /// Counts integers in an array of all buckets of all slots, which tells the same as number by number; `None` where
-    /// that does not serve.
+    /// that does not serve. `sketch_of` tells the sketch that a slot is counted for, as far as that is known: what it has
+    /// seen already a batch seldom widens.
     pub(super) fn count(
         &mut self,
         integers: &Integers<'_>,
         within: &Selection,
         slots: &Slots<'_>,
+        sketch_of: impl Fn(usize) -> usize,
     ) -> Option<Counted> {
         if self.steps.is_none() {
             self.steps = Steps::shared(self.scale);
@@ -141,15 +202,21 @@ impl Percentiles {
         if slots.count.saturating_mul(places) > most {
             return None;
         }
-        let mut counted = Counted {
-            places,
-            counts: vec![0; slots.count * places],
-            spans: vec![Span::NONE; slots.count],
-            beyond: Vec::new(),
-        };
-        integers.each(within, slots, |slot, value| match steps.place_of(value) {
-            Some(place) => counted.add(slot as usize, place as usize, value),
-            None => counted.set_aside(slot, value),
+        let seen = |slot: usize| self.sketches.get(sketch_of(slot)).map_or(Span::NONE, Span::of);
+        let spans: Vec<Span> = (0..slots.count).map(seen).collect();
+        let mut shared = Shared::of(&spans);
+        let counts = vec![0; slots.count * places];
+        let mut counted = Counted { places, counts, spans, beyond: Vec::new(), outside: 0 };
+        integers.each(within, slots, |slot, value| {
+            // What all slots share is small, and so has a place.
+            if shared.contains(value)
+                && let Some(count) =
+                    counted.counts.get_mut(slot as usize * places + steps.small_place(value) as usize)
+            {
+                *count += 1;
+            } else {
+                shared = counted.take_outside(slot, value, steps, shared);
+            }
         });
         Some(counted)
     }
@@ -165,8 +232,9 @@ impl Percentiles {
         for (slot, (span, counts)) in slots {
             let Some((least, greatest)) = span.ends() else { continue };
             let Some(sketch) = self.sketches.get_mut(slot_of(slot)) else { continue };
-            let seen = self.steps.as_ref().map_or(0, |steps| steps.place(greatest) as usize + 1);
-            sketch.add_counts(counts.get(..seen).unwrap_or_default());
+            let greatest_place = |steps: &Arc<Steps>| steps.place(greatest.min(STEPPED_BELOW - 1)) as usize;
+            let seen = self.steps.as_ref().map_or(0, |steps| greatest_place(steps) + 1);
+            sketch.add_counts(counts.get(..seen).unwrap_or(counts));
             sketch.widen_range(Number::Int(least), Number::Int(greatest));
         }
         for (slot, value) in &counted.beyond {

@@ -168,6 +168,11 @@ impl Sketch {
         }
     }
 
+    /// The least and the greatest that were added.
+    pub(super) fn range(&self) -> Option<(Number, Number)> {
+        self.range
+    }
+
     pub(super) fn widen_range(&mut self, least: Number, greatest: Number) {
         let (low, high) = self.range.unwrap_or((least, greatest));
         self.range = Some((low.min(least), high.max(greatest)));

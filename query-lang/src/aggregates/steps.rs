@@ -16,7 +16,7 @@ pub(super) struct Steps {
     scale: Scale,
     cells: Vec<Cell>,
     /// The places of the integers below [`SMALL_BELOW`], without a look at cells.
-    small: Box<[u16]>,
+    small: Box<[u16; SMALL_BELOW as usize]>,
     /// How many places there are.
     pub(super) places: usize,
 }
@@ -30,7 +30,7 @@ struct Cell {
 }
 
 /// Most integers there are, as durations go, at 8 KiB.
-const SMALL_BELOW: i64 = 1 << 12;
+pub(super) const SMALL_BELOW: i64 = 1 << 12;
 /// Integers from here on are left to the logarithm.
 pub(super) const STEPPED_BELOW: i64 = 1 << 40;
 /// Most bits of [`Steps::bits`]: finer scales are left to the logarithm.
@@ -58,7 +58,8 @@ impl Steps {
     fn new(scale: Scale, bits: u32) -> Steps {
         let place = |value: i64| if value == 0 { 0 } else { scale.bucket(value as f64) as u32 + 1 };
         let places = place(STEPPED_BELOW - 1) as usize + 1;
-        let mut steps = Steps { bits, scale, cells: Vec::new(), small: Box::default(), places };
+        let mut steps =
+            Steps { bits, scale, cells: Vec::new(), small: Box::new([0; SMALL_BELOW as usize]), places };
         let mut first = 0;
         while first < STEPPED_BELOW {
             let width = 1_i64 << steps.shift(first);
@@ -74,7 +75,9 @@ impl Steps {
             first += width;
         }
         // The finest scale that has steps has a place of 16 bits for every integer.
-        steps.small = (0..SMALL_BELOW).map(|value| steps.place(value) as u16).collect();
+        let mut small = Box::new([0; SMALL_BELOW as usize]);
+        (0..).zip(small.iter_mut()).for_each(|(value, place)| *place = steps.place_by_cell(value) as u16);
+        steps.small = small;
         steps
     }
 
@@ -104,9 +107,20 @@ impl Steps {
     /// One more than the bucket of `value`, which is in `0..STEPPED_BELOW`; 0 for 0.
     #[inline(always)]
     pub(super) fn place(&self, value: i64) -> u32 {
-        if let Some(place) = self.small.get(value as usize) {
-            return u32::from(*place);
+        match self.small.get(value as usize) {
+            Some(place) => u32::from(*place),
+            None => self.place_by_cell(value),
         }
+    }
+
+    /// As [`Steps::place`], of one that is below [`SMALL_BELOW`].
+    #[inline(always)]
+    pub(super) fn small_place(&self, value: i64) -> u32 {
+        self.small.get((value & (SMALL_BELOW - 1)) as usize).map_or(0, |place| u32::from(*place))
+    }
+
+    #[inline(always)]
+    fn place_by_cell(&self, value: i64) -> u32 {
         let shift = self.shift(value);
         let cell = ((shift as usize) << self.bits) + (value >> shift) as usize;
         self.cells.get(cell).map_or(0, |cell| cell.place + u32::from(value > cell.last))
