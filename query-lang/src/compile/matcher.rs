@@ -242,6 +242,15 @@ impl TextMatcher {
         }
     }
 
+    /// The literal, when passing is the same as being it.
+    #[must_use]
+    pub fn as_equals(&self) -> Option<&str> {
+        match &*self.form {
+            Form::Equals(literal) => Some(literal),
+            _ => None,
+        }
+    }
+
     /// The test as a table, for holders that keep texts in pieces; `None` where it has none, or too large a one.
     #[must_use]
     pub fn automaton(&self) -> Option<&Automaton> {

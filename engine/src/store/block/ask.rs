@@ -33,6 +33,11 @@ impl Ask {
         Ask { fit: Fit::Inside, from: 0, to: needle.len() }
     }
 
+    /// The value is the literal.
+    pub(crate) fn whole(needle: &Needle) -> Ask {
+        Ask { fit: Fit::Whole, from: 0, to: needle.len() }
+    }
+
     /// Bytes of the part.
     pub(crate) fn len(self) -> usize {
         self.to - self.from

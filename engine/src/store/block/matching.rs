@@ -10,6 +10,7 @@ use super::escapes::Wanted;
 use super::leaf::Cells;
 use super::literal::Plan;
 use super::marks::marks;
+use super::needle::Needle;
 use super::node::{Kind, Node, Ranks, Skeletons};
 use super::part::{Part, TextKind};
 use super::read::Block;
@@ -170,7 +171,7 @@ impl Block {
         Ok((decided.found, decided.open))
     }
 
-    /// Those of `rows` whose value in `node` may match, by the literal that it must contain; `None` when nothing is
+    /// Those of `rows` whose value in `node` may match, by the literal that it must be or contain; `None` when nothing is
     /// known, or not every row has a value in it.
     fn may_hold(
         &self,
@@ -178,8 +179,14 @@ impl Block {
         matcher: &TextMatcher,
         rows: &Selection,
     ) -> Result<Option<Selection>, Corrupt> {
-        let Some(needle) = needle_of(matcher).filter(|_| node.count == self.rows()) else { return Ok(None) };
-        let plan = Plan::of(node, &needle, Ask::inside(&needle), self.body())?;
+        if node.count != self.rows() {
+            return Ok(None);
+        }
+        let equals = matcher.as_equals();
+        let needle = equals.map_or_else(|| needle_of(matcher), |literal| Needle::exact(literal.as_bytes()));
+        let Some(needle) = needle else { return Ok(None) };
+        let ask = if equals.is_some() { Ask::whole(&needle) } else { Ask::inside(&needle) };
+        let plan = Plan::of(node, &needle, ask, self.body())?;
         let times = if node.is_relative() { Some(self.times()?) } else { None };
         marks(node, &plan, &needle, self.body(), rows, times.as_deref().map(Vec::as_slice)).map(Some)
     }
