@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use weir_query::record::{OrderKey, TextSpan};
 
+use super::grams::BatchGrams;
 use super::join::Arrival;
 use super::shape::Shape;
 use super::tags::TagSet;
@@ -24,6 +25,9 @@ pub struct EventBatch {
     pub(super) base_sequence: u64,
     pub(super) repository: Option<Arc<str>>,
     pub(super) order: OnceLock<Arc<[OrderKey]>>,
+    /// From the least timestamp to the greatest, and whether they ascend.
+    pub(super) times: OnceLock<(i64, i64, bool)>,
+    pub(super) grams: OnceLock<BatchGrams>,
 }
 
 /// What clones of a batch share.
@@ -134,6 +138,17 @@ impl EventBatch {
         self.data.rows.get(row).map_or(0, |row| row.timestamp)
     }
 
+    /// The earliest and the latest event time, and whether the events are in the order of their times; found once.
+    #[must_use]
+    pub fn times(&self) -> (i64, i64, bool) {
+        *self.times.get_or_init(|| {
+            let times = self.data.rows.iter().map(|row| row.timestamp);
+            times.fold((i64::MAX, i64::MIN, true), |(least, greatest, ascend), nanos| {
+                (least.min(nanos), greatest.max(nanos), ascend && greatest <= nanos)
+            })
+        })
+    }
+
     /// Whether the timestamp is the time of arrival because the event has none of its own.
     #[must_use]
     pub fn has_arrival_timestamp(&self, row: usize) -> bool {
@@ -187,7 +202,7 @@ impl EventBatch {
             data: Arc::clone(&self.data),
             base_sequence: base,
             repository: self.repository.clone(),
-            order: OnceLock::new(),
+            ..EventBatch::default()
         }
     }
 

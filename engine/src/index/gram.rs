@@ -61,6 +61,13 @@ impl GramMap {
         }
     }
 
+    /// Whether `gram` was added.
+    #[inline]
+    #[must_use]
+    pub fn has(&self, gram: u16) -> bool {
+        self.words.get(usize::from(gram >> 6)).is_some_and(|word| word >> (gram & 63) & 1 == 1)
+    }
+
     /// 64 grams a word, in order.
     #[must_use]
     pub fn words(&self) -> &[u64] {

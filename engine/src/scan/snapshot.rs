@@ -4,6 +4,7 @@ use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
 use weir_query::compile::Required;
 use weir_query::record::{Rows, RowsError, Summary};
 
@@ -101,11 +102,7 @@ impl Part for Arrived {
 
     fn blocks(&self) -> Vec<BlockFacts> {
         let (batch, rows) = (&self.0, self.0.len());
-        let (mut min_nanos, mut max_nanos, mut ordered) = (i64::MAX, i64::MIN, true);
-        for nanos in (0..rows).map(|row| batch.timestamp(row)) {
-            ordered &= max_nanos <= nanos;
-            (min_nanos, max_nanos) = (min_nanos.min(nanos), max_nanos.max(nanos));
-        }
+        let (min_nanos, max_nanos, ordered) = batch.times();
         let (min_ingest_nanos, max_ingest_nanos) = batch.ingest_range();
         vec![BlockFacts {
             rows,
@@ -121,8 +118,11 @@ impl Part for Arrived {
         }]
     }
 
-    fn prune(&self, _required: &Required, _range: Range<i64>) -> Result<Option<Candidates>, RowsError> {
-        Ok(None)
+    fn prune(&self, required: &Required, _range: Range<i64>) -> Result<Option<Candidates>, RowsError> {
+        let Some(left) = self.0.candidates(required) else { return Ok(None) };
+        let all: RoaringBitmap = (0..left.rows() as u32).collect();
+        let granules = left.iter().map(|granule| granule as u32).collect();
+        Ok(Some(Candidates { in_time: all.clone(), past_facts: all, granules }))
     }
 
     fn open(&self, _block: usize) -> Result<Arc<dyn Rows + Send + Sync>, RowsError> {

@@ -154,6 +154,15 @@ impl StoredRepository {
         !inside.frozen.is_empty()
     }
 
+    /// The batches that have no grams yet and are worth some, of a head whose oldest batch has been there for `age`.
+    pub(crate) fn without_grams(&self, age: Duration) -> Vec<Arc<EventBatch>> {
+        let inside = self.inside.lock();
+        if inside.head.age() < age {
+            return Vec::new();
+        }
+        inside.head.batches.iter().filter(|batch| batch.wants_grams()).cloned().collect()
+    }
+
     /// Memory of the head that is still added to.
     pub(crate) fn open_bytes(&self) -> usize {
         self.inside.lock().head.memory_bytes

@@ -16,6 +16,9 @@ use crate::store::{Store, segment_file};
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
+/// How long the oldest batch of a head is there before its batches are given grams.
+const GRAMS_AGE: Duration = Duration::from_secs(1);
+
 /// A repository whose oldest head could not be sealed.
 #[derive(Debug)]
 pub(crate) struct SealFailure {
@@ -185,7 +188,15 @@ impl Store {
                 answer = answer.and(self.seal_frozen(&repository));
             }
         }
+        self.make_grams();
         answer.and(self.release_log())
+    }
+
+    /// Gives grams to batches that stay: a head that fills in less time is sealed, with an index, before that.
+    fn make_grams(&self) {
+        for repository in self.repositories() {
+            repository.without_grams(GRAMS_AGE).iter().for_each(|batch| batch.make_grams());
+        }
     }
 
     /// Lets go of log files whose events are all sealed. Their idempotency keys go to the catalog first.

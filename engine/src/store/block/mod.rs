@@ -68,7 +68,7 @@ pub use facts::{BlockFacts, FieldFacts, ValueFacts};
 pub use read::Block;
 
 /// Rows a granule: the unit of the index and of partial reading.
-pub const GRANULE_ROWS: usize = 1_024;
+pub const GRANULE_ROWS: usize = crate::event::GRANULE_ROWS;
 /// Most rows of one block.
 pub const BLOCK_ROWS_MAX: usize = 65_536;
 /// Most raw bytes of one block, unless a single row has more.
