@@ -19,10 +19,13 @@ use super::states::{Learnt, StateKey};
 
 /// Granules stepped at once, at most: a whole block.
 const MAX_GROUP: usize = 64;
-/// A group that takes less is followed by one twice as large.
-const SHORT_GROUP: Duration = Duration::from_millis(5);
-/// A group that takes longer is followed by one half as large: cancellation and partial results wait for a group.
+/// A group that takes longer is followed by one half as large: cancellation and partial results wait for a group. One
+/// that takes less than half of that is followed by one twice as large.
 const LONG_GROUP: Duration = Duration::from_millis(10);
+/// While a scan is young, whoever watches it waits for its first partial result: then a group is long when it takes more
+/// than one in so many of the time the scan has run, or than the shortest that counts as long.
+const YOUNG_SHARE: u32 = 4;
+const LONG_GROUP_LEAST: Duration = Duration::from_millis(1);
 
 /// How a block was done with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,10 +231,10 @@ impl Work {
             }
             Err(fault) => Err(StepError::Rows(fault)),
         };
-        let took = begun.elapsed();
-        if took < SHORT_GROUP {
+        let (took, long) = (begun.elapsed(), long_group(scan));
+        if took < long / 2 {
             self.group = (self.group * 2).min(MAX_GROUP);
-        } else if took > LONG_GROUP {
+        } else if took > long {
             self.group = (self.group / 2).max(1);
         }
         stepped.outcome = match result {
@@ -286,6 +289,15 @@ impl Work {
             }
         }
     }
+}
+
+/// How long a group of granules may take.
+fn long_group(scan: &Running) -> Duration {
+    if scan.stream {
+        // Its matches are handed out as they are found; there are no partial results.
+        return LONG_GROUP;
+    }
+    (scan.started.elapsed() / YOUNG_SHARE).clamp(LONG_GROUP_LEAST, LONG_GROUP)
 }
 
 /// Which rows of `unit` count; as far as possible without reading the places of all of them.

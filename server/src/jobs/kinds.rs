@@ -133,15 +133,19 @@ impl History {
     }
 
     fn view(&self, prepared: &Prepared, echo: &Echo) -> Result<JobView, ApiError> {
-        let progress = self.scan.progress();
+        let mut progress = self.scan.progress();
+        let mut partial = ResultTable::default();
+        if !progress.done && !echo.no_result_until_done {
+            partial = self.scan.partial()?;
+            // It is over what was read until it was made.
+            progress = self.scan.progress();
+        }
         let (table, cost) = if progress.done {
             let result = self.scan.wait()?;
             let cost = Cost::of_result(&progress, &result);
             (result.table, cost)
-        } else if echo.no_result_until_done {
-            (ResultTable::default(), Cost::of_progress(&progress))
         } else {
-            (self.scan.partial()?, Cost::of_progress(&progress))
+            (partial, Cost::of_progress(&progress))
         };
         let (counted, distribution) = match &self.distribution {
             None => (true, None),
