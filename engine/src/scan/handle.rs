@@ -101,6 +101,10 @@ impl Scan {
     ) -> Result<ScanHandle, ScanError> {
         let pool = options.pool.clone().unwrap_or_else(ScanPool::shared);
         let running = Arc::new(Running::new(source, program, options, layout, pool.threads()));
+        if !running.is_ended() && !options.head_start.is_zero() {
+            pool.check_room()?;
+            running.give_head_start(options.head_start);
+        }
         if !running.is_ended() {
             pool.start(&running)?;
         }
@@ -188,7 +192,10 @@ impl ScanHandle {
 
 impl Drop for ScanHandle {
     fn drop(&mut self) {
-        self.cancel();
+        // To cancel wakes threads; those of a scan that has ended have let go of it by themselves.
+        if !self.running.is_ended() {
+            self.cancel();
+        }
     }
 }
 

@@ -30,6 +30,9 @@ pub struct ScanOptions {
     pub pool: Option<ScanPool>,
     /// The most threads of the pool this scan may use at once; 0: all of them.
     pub max_threads: usize,
+    /// So long the thread that starts the scan works on it itself before the pool's threads are woken: most searches
+    /// are done before one of those would have begun. Zero: not at all.
+    pub head_start: Duration,
     /// The scan stops with a partial answer after this long; `None`: never.
     pub time_budget: Option<Duration>,
     /// The scan stops with a partial answer when its states hold more than this, bytes.
@@ -57,6 +60,7 @@ impl ScanOptions {
             last_sequence: u64::MAX,
             pool: None,
             max_threads: 0,
+            head_start: Duration::ZERO,
             time_budget: None,
             max_state_bytes: DEFAULT_STATE_BYTES,
             stream: false,

@@ -5,7 +5,6 @@
 //! scan it is at, so only so many scans run at once; the others wait in line.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,18 +98,21 @@ impl ScanPool {
         &self.owner.turns
     }
 
+    /// Whether another scan would be taken now.
+    pub(super) fn check_room(&self) -> Result<(), ScanError> {
+        self.owner.turns.line.lock().check_room()
+    }
+
     pub(super) fn start(&self, scan: &Arc<Running>) -> Result<(), ScanError> {
         if self.owner.threads == 0 {
             return Err(ScanError::NoThreads(self.owner.fault.clone().unwrap_or_default()));
         }
         let mut line = self.owner.turns.line.lock();
+        line.check_room()?;
         if line.running.len() < MAX_RUNNING_SCANS {
             line.running.push(Arc::clone(scan));
-        } else if line.waiting.len() < MAX_WAITING_SCANS {
-            line.waiting.push_back(Arc::clone(scan));
         } else {
-            let waiting = line.waiting.len();
-            return Err(ScanError::Busy { waiting, retry_after_millis: RETRY_AFTER_MILLIS });
+            line.waiting.push_back(Arc::clone(scan));
         }
         drop(line);
         self.owner.turns.wake.notify_all();
@@ -159,10 +161,7 @@ impl Turns {
                 continue;
             };
             drop(line);
-            if catch_unwind(AssertUnwindSafe(|| scan.work(slot, SLICE))).is_err() {
-                tracing::error!("a thread panicked while scanning");
-                scan.fail();
-            }
+            scan.work_guarded(slot, SLICE);
             // A place may have come free, or a stream's next block may be another thread's.
             if scan.is_ended() || scan.stream {
                 self.wake.notify_all();
@@ -174,6 +173,14 @@ impl Turns {
 }
 
 impl Line {
+    fn check_room(&self) -> Result<(), ScanError> {
+        let (running, waiting) = (self.running.len(), self.waiting.len());
+        match running < MAX_RUNNING_SCANS || waiting < MAX_WAITING_SCANS {
+            true => Ok(()),
+            false => Err(ScanError::Busy { waiting, retry_after_millis: RETRY_AFTER_MILLIS }),
+        }
+    }
+
     /// Takes out the scans that ended and moves the line up.
     fn tidy(&mut self) {
         self.running.retain(|scan| !scan.is_ended());

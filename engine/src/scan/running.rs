@@ -1,5 +1,6 @@
 //! A scan in flight: its units, and one slot of work and sums a thread. Its end is in `answer.rs`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -201,8 +202,22 @@ impl Running {
         }
     }
 
+    /// Works on it before the pool has it: as the first of its threads, which goes on with what is left open.
+    pub(super) fn give_head_start(&self, slice: Duration) {
+        self.take(0);
+        self.work_guarded(0, slice);
+    }
+
+    /// As [`Running::work`]; a panic ends the scan alone.
+    pub(super) fn work_guarded(&self, slot: usize, slice: Duration) {
+        if catch_unwind(AssertUnwindSafe(|| self.work(slot, slice))).is_err() {
+            tracing::error!("a thread panicked while scanning");
+            self.fail();
+        }
+    }
+
     /// Steps on thread `slot` until `slice` is used up or there is nothing to do.
-    pub(super) fn work(&self, slot: usize, slice: Duration) {
+    fn work(&self, slot: usize, slice: Duration) {
         let Some(own) = self.slots.get(slot) else { return };
         let begun = Instant::now();
         self.end.lock().first_turn.get_or_insert(begun);
@@ -236,7 +251,7 @@ impl Running {
     }
 
     /// A thread panicked in it: a fault in the program's functions. The scan ends; the engine goes on.
-    pub(super) fn fail(&self) {
+    fn fail(&self) {
         self.warn("an internal fault ended the search early".to_owned());
         self.stop(ScanEnd::Failed);
     }

@@ -159,3 +159,17 @@ fn an_empty_source_answers_at_once() {
     let result = run(TestPart::default(), options(&ScanPool::new(1)));
     assert_eq!((result.end, result.stats.blocks, result.partial), (ScanEnd::Complete, 0, false));
 }
+
+/// What is done within the head start needs no other thread; what is not is gone on with by the pool.
+#[test]
+fn a_head_start_is_gone_on_with() {
+    let pool = ScanPool::new(2);
+    for (head_start, ended) in [(Duration::from_secs(600), true), (Duration::from_nanos(1), false)] {
+        let source = Arc::new(slow(40, Duration::from_millis(1)));
+        let options = ScanOptions { head_start, ..options(&pool) };
+        let scan = Scan::start(source, program("count()"), options).unwrap();
+        assert!(!ended || scan.progress().done, "{head_start:?}");
+        let result = scan.wait().unwrap();
+        assert_eq!((result.end, result.partial, result.stats.blocks_scanned), (ScanEnd::Complete, false, 40));
+    }
+}

@@ -15,6 +15,8 @@ use crate::error::ApiError;
 use crate::settings::Query;
 use crate::wire::{Argument, QueryRequest};
 
+/// So long the answering thread works on a scan itself before it wakes others for it: what a few wake-ups take.
+const HEAD_START: Duration = Duration::from_micros(500);
 /// Where a search starts when its request does not say.
 const DEFAULT_START: &str = "24hours";
 /// Where it ends.
@@ -112,6 +114,7 @@ impl Prepared {
         ScanOptions {
             pool: Some(pool.clone()),
             max_threads: limits.scan_threads,
+            head_start: HEAD_START,
             time_budget: Some(Duration::from_millis(limits.timeout_millis)),
             max_state_bytes: limits.max_state_bytes,
             ..ScanOptions::new(context)
