@@ -128,7 +128,7 @@ mod tests {
             }
             let place = ["northern hall", "eastern cellar", "western attic"][row as usize / GRANULE_ROWS];
             let attributes = format!(r#"{{"place":"{place} {row}"}}"#);
-            let attributes = Some(attributes.as_bytes());
+            let attributes = Some(attributes.as_str());
             if row % 100 == 0 {
                 builder.push_text(&line, None, &TagSet::none(), attributes).unwrap();
             } else {

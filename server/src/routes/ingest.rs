@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Repository, Turn};
 
 use super::body::Held;
+use super::content_key::content_key;
 use super::extract::{Path, Query};
 use super::lull::Lull;
 use crate::app::{App, DEFAULT_REPOSITORY};
@@ -26,7 +27,7 @@ use crate::clock::now_nanos;
 use crate::decode::{DecodeLimits, DecodeOptions, Decoded, Encoding, Format, Route, decode_body};
 use crate::error::ApiError;
 use crate::observe::IngestLabels;
-use crate::settings;
+use crate::settings::{self, Dedupe};
 use crate::wire::{IngestAnswer, IngestParameters};
 
 /// The header with which a sender makes its retry safe.
@@ -132,11 +133,15 @@ async fn ingest(
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let encoding = Encoding::of(text(CONTENT_ENCODING.as_str()))?;
     let format = Format::of(route, text(CONTENT_TYPE.as_str()))?;
-    let options = append_options(app, parameters, &parts.headers)?;
+    let mut options = append_options(app, parameters, &parts.headers)?;
+    let dedupe = dedupe(app, parameters)?;
     let held = super::body::read(app, &parts.headers, body).await?;
     app.counters().ingest_wire_bytes.inc_by(held.bytes.len() as u64);
     let decode = decode_options(app, parameters, route, text(CHANNEL));
     let Held { bytes, ticket } = held;
+    if dedupe == Dedupe::Content && options.idempotency_key.is_none() {
+        options.idempotency_key = Some(content_key(&bytes, encoding, &format, &decode)?);
+    }
     let brief = is_brief(bytes.len(), encoding);
     let work = move || {
         let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
@@ -227,6 +232,18 @@ fn append_options(
         Ok::<_, ApiError>(IdempotencyKey::new(text)?)
     });
     Ok(AppendOptions { level, idempotency_key: key.transpose()? })
+}
+
+fn dedupe(app: &App, parameters: &IngestParameters) -> Result<Dedupe, ApiError> {
+    match parameters.dedupe.as_deref() {
+        None => Ok(app.settings().ingest.dedupe),
+        Some("off") => Ok(Dedupe::Off),
+        Some("content") => Ok(Dedupe::Content),
+        Some(other) => {
+            let message = format!("dedupe {other:?} is not known");
+            Err(ApiError::bad_request(message).hint("one of content, off"))
+        }
+    }
 }
 
 fn decode_options(

@@ -7,6 +7,7 @@
 //! `dataspaces` is an alias of `repositories` everywhere, as in Humio.
 
 mod body;
+mod content_key;
 mod event_stream;
 mod explain;
 mod extract;

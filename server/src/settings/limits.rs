@@ -76,6 +76,8 @@ pub struct Ingest {
     pub max_event_bytes: usize,
     /// Bodies decoded at once.
     pub decode_threads: usize,
+    /// Which bodies without an idempotency key are known again when they are sent twice; a request can say otherwise.
+    pub dedupe: Dedupe,
 }
 
 impl Default for Ingest {
@@ -90,6 +92,7 @@ impl Default for Ingest {
             retry_after_millis: 500,
             max_event_bytes: 1 << 20,
             decode_threads: cores(),
+            dedupe: Dedupe::Off,
         }
     }
 }
@@ -216,6 +219,17 @@ pub enum Level {
     Os,
     /// This program has it.
     Memory,
+}
+
+/// How a body that was sent without an idempotency key is known when it comes again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dedupe {
+    /// Not at all: it is stored twice.
+    #[default]
+    Off,
+    /// By its bytes, for as long as keys are remembered.
+    Content,
 }
 
 /// Cores this program may use.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use layers::{Layers, NOT_SETTINGS, env_name};
-pub use limits::{Connections, Ingest, Level, Query, Standing, Storage};
+pub use limits::{Connections, Dedupe, Ingest, Level, Query, Standing, Storage};
 
 use crate::auth::TokenEntry;
 

@@ -12,6 +12,8 @@ pub struct IngestParameters {
     pub timestamp_field: Option<String>,
     /// `fsync`, `os` or `memory`.
     pub level: Option<String>,
+    /// `content`: a body without an idempotency key is named by its bytes; `off`: it is not.
+    pub dedupe: Option<String>,
     /// Where to, for addresses that do not say.
     pub repository: Option<String>,
     /// Of HEC's raw events: becomes the field `channel`.
@@ -31,7 +33,7 @@ pub struct IngestAnswer {
     pub first_sequence: Option<u64>,
     /// Sequence of the last.
     pub last_sequence: Option<u64>,
-    /// The body was known by its idempotency key: nothing was stored again.
+    /// The body was known, by its idempotency key or its content: nothing was stored again.
     pub duplicate: bool,
     /// The first of the rejected, with reasons.
     pub errors: Vec<RejectedEvent>,

@@ -126,6 +126,35 @@ async fn a_key_makes_a_retry_safe() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_again_is_known_by_its_content_where_that_is_asked_for() {
+    let world = World::new();
+    let headers = [("content-type", "application/x-ndjson")];
+    let asked = format!("{INGEST}?dedupe=content");
+    let off = format!("{INGEST}?dedupe=off");
+    let mut first = None;
+    // Lines that look alike are events of their own; a body that looks alike is one that was sent again.
+    for (path, body, duplicate, events) in [
+        (asked.as_str(), "{\"a\":1}\n{\"a\":1}\n", false, 2),
+        (asked.as_str(), "{\"a\":1}\n{\"a\":1}\n", true, 2),
+        (asked.as_str(), "{\"a\":1}\n", false, 3),
+        (off.as_str(), "{\"a\":1}\n", false, 4),
+        (INGEST, "{\"a\":1}\n", false, 5),
+        (asked.as_str(), "{\"a\":1}\n", true, 5),
+    ] {
+        let answer = world.post(path, &headers, body).await.json();
+        assert_eq!(answer["duplicate"], json!(duplicate), "{path} {body}");
+        assert_eq!(stored(&world).await, events, "{path} {body}");
+        let sequence = first.get_or_insert_with(|| answer["first_sequence"].clone());
+        assert_eq!(answer["first_sequence"] == *sequence, body.lines().count() == 2);
+    }
+    // A key of the sender's own counts before the content.
+    let keyed = [("content-type", "application/x-ndjson"), ("idempotency-key", "mine")];
+    assert_eq!(world.post(&asked, &keyed, "{\"a\":1}\n").await.json()["duplicate"], json!(false));
+    let wrong = world.post(&format!("{INGEST}?dedupe=maybe"), &headers, "{}").await;
+    assert_eq!((wrong.status.as_u16(), &wrong.json()["error"]["hint"]), (400, &json!("one of content, off")));
+}
+
+#[tokio::test]
 async fn what_cannot_be_taken_says_so() {
     let world = World::new();
     let ndjson = ("content-type", "application/x-ndjson");
