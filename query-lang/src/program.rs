@@ -8,7 +8,7 @@ use crate::aggregates::spec::{AggregateSpec, RowOrder};
 use crate::compile::steps::{Compiler, Stage};
 use crate::compile::{Ending, Options, Required};
 use crate::error::Diagnostics;
-use crate::functions::Touches;
+use crate::functions::{Build, Touches};
 use crate::machine::Context;
 use crate::machine::step::{self, RowStep};
 use crate::plan::{self, Plan, Step};
@@ -38,6 +38,7 @@ pub struct Program {
     charts_time: bool,
     interval: Option<Interval>,
     fingerprint: u64,
+    first_fingerprint: u64,
     described: Vec<String>,
 }
 
@@ -115,6 +116,7 @@ impl Program {
             charts_time: compiler.charts_time,
             interval: plan.interval.clone(),
             fingerprint: fingerprint(plan, options.ending),
+            first_fingerprint: first_fingerprint(&plan.steps, options.ending),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
         })
     }
@@ -185,6 +187,14 @@ impl Program {
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// A hash of what the program does up to the end of its first aggregate; without one, of all it does and what it
+    /// ends in. Programs that have it in common learn the same from the same rows in the same
+    /// [`Context`]: a state of one is a state of the others.
+    #[must_use]
+    pub fn first_fingerprint(&self) -> u64 {
+        self.first_fingerprint
     }
 
     /// What the state of one set of rows depends on besides these rows, as a hash: runs with one key learn the same
@@ -309,5 +319,19 @@ fn times(aggregate: &AggregateSpec, steps: &Touches, pipelines: &[Vec<RowStep>])
 fn fingerprint(plan: &Plan, ending: Ending) -> u64 {
     // The plan's debug form is canonical: places print as nothing, texts are quoted. The number in front changes
     // when the meaning of equal plans does.
-    xxhash_rust::xxh3::xxh3_64(format!("1 {ending:?} {plan:?}").as_bytes())
+    xxhash_rust::xxh3::xxh3_64(format!("2 {ending:?} {plan:?}").as_bytes())
+}
+
+/// The queried interval is left out: what it changes is the context's.
+fn first_fingerprint(steps: &[Step], ending: Ending) -> u64 {
+    let is_aggregate = |step: &Step| match step {
+        Step::Call(call) => matches!(call.arguments.signature().build, Build::Aggregate),
+        _ => false,
+    };
+    let first = steps.iter().position(is_aggregate).and_then(|at| steps.get(..=at));
+    let text = match first {
+        Some(first) => format!("1 {first:?}"),
+        None => format!("1 {ending:?} {steps:?}"),
+    };
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }

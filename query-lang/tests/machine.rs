@@ -463,12 +463,42 @@ fn fingerprints_ignore_layout() {
         ("a=1 and b=2", "a=1 | b=2"),
         ("in(a, values=[x])", "IN(field=a, values=[\"x\"])"),
         ("(a=1)", "a=\"1\""),
+        ("a=1 | groupBy(b)", "a=1\n| groupby( field=[b] )"),
     ] {
         assert_eq!(fingerprint(one), fingerprint(other), "{one}");
     }
     assert_ne!(fingerprint("a=1"), fingerprint("a=2"));
     let stream = Options { ending: Ending::Stream, ..Options::default() };
     assert_ne!(fingerprint("a=1"), compile("a=1", &stream).fingerprint());
+}
+
+#[test]
+fn what_stands_behind_the_first_aggregate_does_not_change_its_fingerprint() {
+    let first = |query: &str| compile(query, &Options::default()).first_fingerprint();
+    let same = [
+        ("a=1 | groupBy(b)", "a=1|groupby( [b] ) | sort(_count) | head(3)"),
+        ("groupBy(b) | _count > 1", "groupBy(b) | x := 1 | top(x)"),
+        ("head(5)", "head(5) | count()"),
+        ("count()", "setTimeInterval(start=1h) | count()"),
+        ("a=1", " a = 1 "),
+    ];
+    for (one, other) in same {
+        assert_eq!(first(one), first(other), "{one}");
+    }
+    let others = [
+        ("a=1 | groupBy(b)", "a=2 | groupBy(b)"),
+        ("groupBy(b)", "groupBy(b, limit=3)"),
+        ("groupBy(b) | count()", "groupBy(b, function=max(c)) | count()"),
+        ("count()", "*"),
+        ("x := 1 | count()", "count() | x := 1"),
+        ("a=1", "a=1 | x := 1"),
+    ];
+    for (one, other) in others {
+        assert_ne!(first(one), first(other), "{one}");
+    }
+    let stream = Options { ending: Ending::Stream, ..Options::default() };
+    assert_ne!(first("a=1"), compile("a=1", &stream).first_fingerprint());
+    assert_eq!(first("a=1 | count()"), compile("a=1 | count()", &stream).first_fingerprint());
 }
 
 #[test]

@@ -41,12 +41,22 @@ pub enum Argument {
 /// The checked arguments of one call. Every required parameter and every one with a default has a value of its
 /// kind, so the readers below have an answer for them; asking for a parameter under another kind, or one the
 /// signature does not have, answers as if it were not given.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Arguments {
     signature: &'static Signature,
     values: Vec<Option<(Argument, Span)>>,
     /// The whole call.
     pub span: Span,
+}
+
+/// Function and values: what stands where is left out, as are what the function is documented to do and take, so that
+/// equal arguments print the same ([`crate::program::Program::fingerprint`]).
+impl std::fmt::Debug for Arguments {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let values = self.values.iter().map(|value| value.as_ref().map(|(value, _)| value));
+        out.write_str(self.signature.name)?;
+        out.debug_list().entries(values).finish()
+    }
 }
 
 impl PartialEq for Arguments {
