@@ -14,6 +14,7 @@
 
 pub mod aggregates;
 pub mod ast;
+mod coding;
 pub mod compile;
 pub mod error;
 pub mod functions;

@@ -1,5 +1,7 @@
 //! The table a query ends in; also what its later steps run over.
 
+pub(crate) mod coding;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

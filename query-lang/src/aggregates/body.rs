@@ -1,5 +1,7 @@
 //! The states of one aggregate over its slots, whichever aggregate it is.
 
+mod coding;
+
 use std::sync::Arc;
 
 use super::buckets::BucketStates;

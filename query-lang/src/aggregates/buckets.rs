@@ -1,5 +1,7 @@
 //! `bucket` and `timeChart`: a slot of the function inside for each time bucket, and for each series in it.
 
+mod coding;
+
 use std::sync::Arc;
 
 use hashbrown::HashMap;

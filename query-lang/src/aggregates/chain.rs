@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::body::{Body, Run};
+use super::coding::SlotCoding;
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::{AggregateSpec, PipelineId, Stage};
 use super::{Derived, Input, Pipelines, Source};
+use crate::coding::{DecodeError, Reader};
 use crate::machine::{Context, StepError};
 use crate::record::{OrderKey, Selection};
 
@@ -114,6 +116,17 @@ impl Chain {
 
     pub(super) fn bytes(&self) -> usize {
         self.body.bytes()
+    }
+}
+
+/// The states of the first aggregate: what stands behind it runs when the result is asked for.
+impl SlotCoding for Chain {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        self.body.write(slots, out);
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.body.read(count, from)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `collect`: the distinct values of fields, those first seen in the oldest rows kept and listed first.
 
+mod coding;
+
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -70,10 +72,11 @@ impl FirstSeen {
     }
 
     /// The values seen first, at most `limit`.
-    fn first(&self, limit: usize) -> Vec<&Combination> {
+    fn first(&self, limit: usize) -> Vec<&(Combination, OrderKey)> {
         let mut all: Vec<_> = self.places.iter().collect();
         all.sort_unstable_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
-        all.into_iter().take(limit).map(|(values, _)| values).collect()
+        all.truncate(limit);
+        all
     }
 
     fn bytes(&self) -> usize {
@@ -163,7 +166,7 @@ impl Collect {
                     }
                 }
                 (None, Some(set)) => {
-                    for values in set.first(limit) {
+                    for (values, _) in set.first(limit) {
                         rows.push(slot);
                         for (column, value) in columns.iter_mut().zip(values) {
                             match value {
@@ -193,6 +196,6 @@ fn write_joined(column: &mut ColumnBuilder, set: &FirstSeen, separator: &str, li
     if first.is_empty() {
         return column.missing();
     }
-    let texts: Vec<&str> = first.iter().filter_map(|values| values.first()?.as_deref()).collect();
+    let texts: Vec<&str> = first.iter().filter_map(|(values, _)| values.first()?.as_deref()).collect();
     column.text(&texts.join(separator));
 }

@@ -1,11 +1,13 @@
 //! `count()`, `count(field)` and `count(field, distinct=true)`.
 
 use super::Input;
+use super::coding::{SlotCoding, read_slots, write_slots};
 use super::distinct::Distinct;
 use super::read::each_distinct_hash;
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::CountSpec;
 use super::tally::Coded;
+use crate::coding::{Coding, DecodeError, Reader, write_varint};
 use crate::record::ColumnBuilder;
 
 /// Counts, a slot each.
@@ -72,6 +74,18 @@ impl Counts {
     }
 }
 
+/// A varint a slot.
+impl SlotCoding for Counts {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        write_slots(&self.counts, slots, out, |count, out| write_varint(*count, out));
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.counts = read_slots(count, from, |from| from.rows())?;
+        Ok(())
+    }
+}
+
 /// A table of one count a slot.
 pub(super) fn count_table(spec: &CountSpec, count: usize, at: impl Fn(usize) -> u64) -> SlotTable {
     let mut column = ColumnBuilder::with_capacity(count);
@@ -127,5 +141,17 @@ impl DistinctCounts {
 
     pub(super) fn bytes(&self) -> usize {
         self.sets.iter().map(|set| size_of::<Distinct>() + set.heap_bytes()).sum()
+    }
+}
+
+/// A set a slot.
+impl SlotCoding for DistinctCounts {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        write_slots(&self.sets, slots, out, Distinct::write);
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.sets = read_slots(count, from, Distinct::read)?;
+        Ok(())
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::Input;
+use super::coding::{SlotCoding, read_slots, write_slots};
 use super::distinct::Distinct;
 use super::read::each_hash;
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
+use crate::coding::{Coding, DecodeError, Reader, read_text, write_count, write_text, write_varint};
 use crate::record::ColumnBuilder;
 
 /// Statistics by field, a slot each.
@@ -81,5 +83,41 @@ impl FieldStats {
             .iter()
             .map(|fields| fields.allocation_size() + fields.values().map(field).sum::<usize>())
             .sum()
+    }
+}
+
+/// A slot is varint fields, and for each in the order of the alphabet its name by what it adds to the one before, varint
+/// rows, and its distinct values.
+impl SlotCoding for FieldStats {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        write_slots(&self.slots, slots, out, |fields, out| {
+            let mut sorted: Vec<_> = fields.iter().collect();
+            sorted.sort_unstable_by_key(|(name, _)| *name);
+            write_count(sorted.len(), out);
+            let mut before = "";
+            for (name, field) in sorted {
+                write_text(before, name, out);
+                write_varint(field.count, out);
+                field.distinct.write(out);
+                before = name;
+            }
+        });
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.slots = read_slots(count, from, |from| {
+            let fields = from.count(3)?;
+            let mut slot = HashMap::with_capacity_and_hasher(fields, Default::default());
+            let mut name = String::new();
+            for _ in 0..fields {
+                read_text(&mut name, from)?;
+                let field = Field { count: from.rows()?, distinct: Distinct::read(from)? };
+                if slot.insert(Arc::from(name.as_str()), field).is_some() {
+                    return Err(DecodeError::Damaged("a field is there twice"));
+                }
+            }
+            Ok(slot)
+        })?;
+        Ok(())
     }
 }

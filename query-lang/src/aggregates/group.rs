@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::body::{Body, Run};
+use super::coding::SlotCoding;
 use super::counts::count_table;
 use super::keys::KeyTable;
 use super::percentile::Percentiles;
@@ -11,6 +12,7 @@ use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::{AggregateSpec, CountSpec, GROUP_LIMIT_MAX, GroupBySpec};
 use super::tally::{Coded, Tally};
 use super::{Input, Pipelines};
+use crate::coding::{DecodeError, Reader};
 use crate::machine::{Context, StepError};
 use crate::record::ColumnBuilder;
 
@@ -114,6 +116,24 @@ impl Groups {
             && let Function::Other(body) = &mut self.function
         {
             body.gather(&keep);
+        }
+    }
+}
+
+/// The keys, and the states of the function inside unless the keys count by themselves.
+impl SlotCoding for Groups {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        let groups = self.keys.made().write(slots, out);
+        if let Function::Other(body) = &self.function {
+            body.write(&groups, out);
+        }
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.keys.read(count, from)?;
+        match &mut self.function {
+            Function::Count(_) => Ok(()),
+            Function::Other(body) => body.read(self.keys.groups().len(), from),
         }
     }
 }

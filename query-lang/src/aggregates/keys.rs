@@ -10,6 +10,8 @@
 //! stays has lost no row, because no key with so small a hash was ever turned away (the bottom-k sample of Cohen
 //! and Kaplan, 2007). Rows of other groups are only counted.
 
+mod coding;
+
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};

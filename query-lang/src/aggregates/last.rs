@@ -1,5 +1,7 @@
 //! `selectLast`, `selectFromMin` and `selectFromMax`: values from one row.
 
+mod coding;
+
 use std::sync::Arc;
 
 use super::Input;

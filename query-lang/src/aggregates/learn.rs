@@ -285,7 +285,7 @@ struct Counting<'i, 'g> {
 }
 
 /// The hash of a key, the same on every machine.
-fn hash_key(texts: &[impl AsRef<str>]) -> u64 {
+pub(super) fn hash_key(texts: &[impl AsRef<str>]) -> u64 {
     match texts {
         [only] => hash_text(only.as_ref()),
         _ => texts.iter().fold(0, |hash: u64, text| {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Input;
+use super::coding::{SlotCoding, read_slots, write_slots};
 use super::numbers::{add_factor, add_product};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::LinRegSpec;
+use crate::coding::{Coding, DecodeError, Reader, checked_rows, write_varint};
 use crate::record::ColumnBuilder;
 use crate::value::big::Big;
 use crate::value::{ExactSum, Number, ValueRef};
@@ -117,5 +119,37 @@ impl LinReg {
 
     pub(super) fn bytes(&self) -> usize {
         self.states.iter().map(|state| size_of::<Line>() + state.heap_bytes()).sum()
+    }
+}
+
+/// A slot is varint (count << 1 | was a product beyond the doubles), and unless the count is 0 its sums.
+impl SlotCoding for LinReg {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        write_slots(&self.states, slots, out, Line::write);
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.states = read_slots(count, from, Line::read)?;
+        Ok(())
+    }
+}
+
+impl Coding for Line {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_varint(self.count << 1 | u64::from(self.beyond), out);
+        if self.count > 0 {
+            [&self.x, &self.y, &self.xx, &self.xy, &self.yy].iter().for_each(|sum| sum.write(out));
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Line, DecodeError> {
+        let head = from.varint()?;
+        let mut line = Line { count: checked_rows(head >> 1)?, beyond: head & 1 == 1, ..Line::default() };
+        if line.count > 0 {
+            for sum in [&mut line.x, &mut line.y, &mut line.xx, &mut line.xy, &mut line.yy] {
+                *sum = ExactSum::read(from)?;
+            }
+        }
+        Ok(line)
     }
 }

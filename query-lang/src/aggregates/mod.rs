@@ -11,6 +11,7 @@
 mod body;
 pub mod buckets;
 mod chain;
+mod coding;
 mod collect;
 mod counts;
 mod direct;
@@ -43,8 +44,10 @@ use std::sync::Arc;
 pub use spec::{AggregateSpec, Needs, PipelineId, Stage};
 
 use body::{Body, Run};
+use coding::SlotCoding;
 use slots::Slots;
 
+use crate::coding::{DecodeError, Reader};
 use crate::machine::{Context, StepError};
 use crate::record::{Column, OrderKey, RowsError, Selection};
 use crate::result::ResultTable;
@@ -177,6 +180,27 @@ impl AggregateState {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<AggregateState>() + self.body.bytes()
+    }
+
+    /// Appends what was learnt to `out`. What the spec and the context tell is left out. Equal things learnt are equal
+    /// bytes, however the rows came.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.body.write(&[0], out);
+    }
+
+    /// Reads what was learnt, from the bytes of a state that was made of an equal spec and context.
+    ///
+    /// # Errors
+    /// When the bytes end early or say what cannot be.
+    pub(crate) fn read(
+        spec: &AggregateSpec,
+        context: &Arc<Context>,
+        source: Source,
+        from: &mut Reader<'_>,
+    ) -> Result<AggregateState, DecodeError> {
+        let mut state = AggregateState::new(spec, context, source);
+        state.body.read(1, from)?;
+        Ok(state)
     }
 
     /// The end of a stretch of event time from `millis` on within which it does not matter when a row is, as far as

@@ -4,6 +4,8 @@
 //! not cancel as the same formula in doubles does, needs no running mean and merges by addition. Only numbers too
 //! long to be squared in 128 bits enter as doubles, their squares split exactly into two.
 
+mod coding;
+
 use super::Input;
 use super::read::{Integers, Range, each_number};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::Input;
+use super::coding::{SlotCoding, read_slots, write_slots};
 use super::read::{Integers, each_number};
 use super::sketch::{Scale, Sketch};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::PercentileSpec;
 use super::steps::{SMALL_BELOW, STEPPED_BELOW, Steps};
+use crate::coding::{DecodeError, Reader};
 use crate::record::{ColumnBuilder, Selection};
 use crate::value::Number;
 
@@ -281,6 +283,18 @@ impl Percentiles {
 
     pub(super) fn bytes(&self) -> usize {
         self.sketches.iter().map(|sketch| size_of::<Sketch>() + sketch.buckets.heap_bytes()).sum()
+    }
+}
+
+/// A sketch a slot.
+impl SlotCoding for Percentiles {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        write_slots(&self.sketches, slots, out, Sketch::write);
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.sketches = read_slots(count, from, |from| Sketch::read(self.scale, from))?;
+        Ok(())
     }
 }
 

@@ -1,12 +1,14 @@
 //! `stats` and `[a(), b()]`: the product of the rows of several functions.
 
 use super::body::{Body, Run};
+use super::coding::SlotCoding;
 use super::counts::all_slots;
 use super::read::Range;
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::AggregateSpec;
 use super::tally::{Coded, Wanted};
 use super::{Input, Pipelines, Source};
+use crate::coding::{DecodeError, Reader};
 use crate::machine::{Context, StepError};
 
 /// Several functions over the same slots.
@@ -76,6 +78,17 @@ impl Product {
 
     pub(super) fn bytes(&self) -> usize {
         self.parts.iter().map(Body::bytes).sum()
+    }
+}
+
+/// The states of each function, one after another.
+impl SlotCoding for Product {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        self.parts.iter().for_each(|part| part.write(slots, out));
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.parts.iter_mut().try_for_each(|part| part.read(count, from))
     }
 }
 

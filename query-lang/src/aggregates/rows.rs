@@ -3,6 +3,7 @@
 //! Rows are ranked by their sort keys, then by their places, then by their contents, so that which rows are kept
 //! depends on the rows alone. A step ranks row numbers first and copies only rows that get in.
 
+mod coding;
 mod shortlist;
 
 use std::cmp::Ordering;
@@ -58,7 +59,7 @@ struct Slot {
 type Keys = Box<[SortKey<Box<str>>]>;
 
 /// A row kept: its rank and its fields, texts end to end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Kept {
     keys: Keys,
     place: OrderKey,

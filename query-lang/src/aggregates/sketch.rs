@@ -6,6 +6,8 @@
 //!
 //! A tenth of the allowed error is spent on printing no more digits than the sketch knows.
 
+mod coding;
+
 use std::collections::BTreeMap;
 
 use crate::value::Number;

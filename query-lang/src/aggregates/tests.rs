@@ -1,5 +1,7 @@
 //! Laws of aggregates: what the table says, and that no split and no order of merging changes it.
 
+mod coding;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::Input;
 use super::body::Run;
+use super::coding::SlotCoding;
 use super::direct::Direct;
 use super::keys::KeyTable;
 use super::leaders::Leaders;
 use super::numbers::Numbers;
 use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::{GROUP_LIMIT_MAX, Measure, NumberKind, NumberSpec, TopSpec};
+use crate::coding::{DecodeError, Reader};
 use crate::record::{ColumnBuilder, Selection};
 use crate::value::order::{natural, natural_prefix};
 use crate::value::{ExactSum, Number};
@@ -183,6 +185,24 @@ impl Top {
                 Some(Number::from_decimal(self.keys.rows().into(), 0))
             }
             _ => sum.number(),
+        }
+    }
+}
+
+/// The keys, and the sums or maxima unless the keys count by themselves.
+impl SlotCoding for Top {
+    fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
+        let groups = self.keys.made().write(slots, out);
+        if let Some(numbers) = &self.numbers {
+            numbers.write(&groups, out);
+        }
+    }
+
+    fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.keys.read(count, from)?;
+        match &mut self.numbers {
+            None => Ok(()),
+            Some(numbers) => numbers.read(self.keys.groups().len(), from),
         }
     }
 }

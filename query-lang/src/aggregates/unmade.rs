@@ -268,6 +268,12 @@ mod tests {
                 let mut kept = new();
                 kept.merge(&first);
                 prop_assert_eq!(told(&first), told(&plain), "{:?}", &spec);
+                let bytes = |state: &AggregateState| {
+                    let mut bytes = Vec::new();
+                    state.write(&mut bytes);
+                    bytes
+                };
+                prop_assert_eq!(bytes(&first), bytes(&plain), "{:?}", &spec);
                 prop_assert_eq!(told(&kept), told(&plain), "{:?}", &spec);
             }
         }

@@ -23,6 +23,8 @@ pub use frame::Frame;
 pub use state::State;
 pub use view::View;
 
+pub use crate::coding::DecodeError;
+
 use crate::aggregates::{AggregateState, Input, Source, TIMESTAMP};
 use crate::compile::Ending;
 use crate::compile::steps::Stage;

@@ -1,5 +1,7 @@
 //! What a program has learnt so far.
 
+mod coding;
+
 use crate::aggregates::AggregateState;
 use crate::machine::{StepError, tail::Tail};
 use crate::record::OrderKey;

@@ -4,6 +4,8 @@
 //! for each number of places. What is neither, a double far from 1, goes into a fixed-point register as wide as
 //! all doubles (U. Kulisch's long accumulator). Only the total is rounded, once.
 
+mod coding;
+
 use super::big::Big;
 use super::number::{MAX_SCALE, Number};
 
@@ -121,7 +123,8 @@ impl Register {
         self.carry();
     }
 
-    fn to_big(&self) -> Big {
+    /// Whether it is negative, and its absolute value, carried.
+    fn absolute(&self) -> (bool, Register) {
         let mut carried = self.clone();
         carried.carry();
         let negative = carried.limbs.last().is_some_and(|last| *last < 0);
@@ -131,6 +134,11 @@ impl Register {
             }
             carried.carry();
         }
+        (negative, carried)
+    }
+
+    fn to_big(&self) -> Big {
+        let (negative, carried) = self.absolute();
         let mut limbs: Vec<u32> = carried.limbs.iter().map(|limb| *limb as u32).collect();
         limbs.extend(carried.limbs.last().map(|last| (last >> LIMB_BITS) as u32));
         // n * 2^-1074 is n * 5^1074 / 10^1074.

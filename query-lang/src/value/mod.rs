@@ -15,6 +15,7 @@
 //! A missing field is `None` throughout. Nothing here ever fails: what is not a number is `None`.
 
 pub mod big;
+mod coding;
 pub mod compare;
 pub mod exact;
 pub mod number;
