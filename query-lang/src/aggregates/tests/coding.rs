@@ -30,7 +30,7 @@ fn sum(a: &AggregateState, b: &AggregateState) -> AggregateState {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_read_is_what_was_written(rows in events(), more in events(), cut in 0_usize..40, coded in any::<bool>()) {
