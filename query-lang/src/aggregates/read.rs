@@ -282,16 +282,6 @@ impl Range {
         }
     }
 
-    /// What is in both.
-    pub(super) fn common(self, other: Range) -> Range {
-        Range { least: self.least.max(other.least), greatest: self.greatest.min(other.greatest) }
-    }
-
-    #[inline(always)]
-    pub(super) fn contains(self, value: i64) -> bool {
-        self.least <= value && value <= self.greatest
-    }
-
     /// The least and the greatest; `None` of no integers.
     pub(super) fn ends(self) -> Option<(i64, i64)> {
         (self.least <= self.greatest).then_some((self.least, self.greatest))

@@ -14,8 +14,6 @@ const SHORT_SUM_BITS: u32 = u64::BITS - SHORT_COUNT_BITS;
 const SHORT_COUNT_BITS: u32 = 17;
 /// Most integers summed that way, those of a whole block.
 pub(super) const SHORT_ROWS_MAX: usize = 1 << (SHORT_COUNT_BITS - 1);
-/// The range that all slots share is found again after so many integers outside it, and no fewer than there are slots.
-const OUTSIDE_LEAST: usize = 64;
 
 /// What is to be learnt of a field.
 #[derive(Clone, Copy, Debug)]
@@ -68,18 +66,15 @@ impl Tally {
         }
         let mut ranges = Vec::new();
         if wanted.ranges {
-            let mut reached = Reached::new((0..slots.count).map(seen).collect());
-            let mut shared = reached.shared();
+            let mut seen: Vec<(u64, Range)> = (0..slots.count).map(|slot| (0, seen(slot))).collect();
             integers.each(within, slots, |slot, value| {
                 bits |= value as u64;
-                if let Some(word) = words.get_mut(slot as usize) {
+                if let Some((word, range)) = seen.get_mut(slot as usize) {
                     *word = word.wrapping_add(1 << SHORT_SUM_BITS | value as u64);
-                }
-                if !shared.contains(value) {
-                    shared = reached.widen(slot, value, shared);
+                    range.widen(value);
                 }
             });
-            ranges = reached.ranges;
+            (words, ranges) = seen.into_iter().unzip();
         } else {
             integers.each(within, slots, |slot, value| {
                 bits |= value as u64;
@@ -105,38 +100,5 @@ impl Tally {
     /// The least and the greatest of each slot, where they were wanted, and of those seen before.
     pub(super) fn ranges(&self) -> &[Range] {
         &self.ranges
-    }
-}
-
-/// How far the integers of each slot reach.
-struct Reached {
-    ranges: Vec<Range>,
-    /// Integers outside the range that all slots share, since that was last found.
-    outside: usize,
-}
-
-impl Reached {
-    fn new(ranges: Vec<Range>) -> Reached {
-        Reached { ranges, outside: 0 }
-    }
-
-    /// The integers that are in the ranges of all slots: those need no look at any of them.
-    fn shared(&self) -> Range {
-        self.ranges.iter().copied().reduce(Range::common).unwrap_or(Range::NONE)
-    }
-
-    /// Takes in an integer that is outside the range that all slots share; hands out that range, which is found again
-    /// once there were as many such integers as that takes.
-    #[inline(never)]
-    fn widen(&mut self, slot: u32, value: i64, shared: Range) -> Range {
-        if let Some(range) = self.ranges.get_mut(slot as usize) {
-            range.widen(value);
-        }
-        self.outside += 1;
-        if self.outside < self.ranges.len().max(OUTSIDE_LEAST) {
-            return shared;
-        }
-        self.outside = 0;
-        self.shared()
     }
 }
