@@ -263,7 +263,7 @@ impl Column {
             Column::Ints { values, .. } => values.len() * 9,
             Column::Floats { values, .. } => values.len() * 9,
             Column::Text(text) => text.arena.capacity() + text.spans.len() * 8,
-            Column::Unwritten(text) => Column::Text(text.written().clone()).bytes(),
+            Column::Unwritten(text) => text.bytes(),
             Column::Dictionary { codes, dictionary } => codes.len() * 4 + dictionary.bytes(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::record::{Numbered, Selection};
+use crate::record::{Composed, Numbered, Selection};
 use crate::value::{Value, ValueRef, hash_text};
 
 /// The values of one field, one slot a row. A slot may be missing; values are text or numbers by how they are
@@ -183,6 +183,14 @@ pub trait Unwritten: Send + Sync {
 
     /// Puts the [`hash_text`] of the texts from row `first` on into `hashes`, as far as there are both.
     fn hash(&self, first: usize, hashes: &mut [u64]);
+
+    /// Bytes of memory that it takes, an upper estimate, not written.
+    fn bytes(&self) -> usize;
+
+    /// What the texts are composed of, where they are.
+    fn composed(&self) -> Option<&Composed> {
+        None
+    }
 }
 
 impl UnwrittenText {
@@ -202,6 +210,19 @@ impl UnwrittenText {
     #[must_use]
     pub fn written(&self) -> &TextColumn {
         self.written.get_or_init(|| self.texts.write())
+    }
+
+    /// As [`Unwritten::composed`].
+    #[must_use]
+    pub fn composed(&self) -> Option<&Composed> {
+        self.texts.composed()
+    }
+
+    /// Bytes of memory held, an upper estimate, with the texts if they are written.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let written = self.written.get().cloned().map(Column::Text);
+        self.texts.bytes() + written.map_or(0, |written| written.bytes())
     }
 
     /// As [`Unwritten::hash`].

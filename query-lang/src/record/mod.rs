@@ -5,6 +5,7 @@
 
 pub mod builder;
 pub mod column;
+pub mod composed;
 pub mod numbered;
 pub mod rows;
 pub mod selection;
@@ -13,6 +14,7 @@ pub mod timeline;
 
 pub use builder::ColumnBuilder;
 pub use column::{Column, Dictionary, TextColumn, TextSpan, Unwritten, UnwrittenText};
+pub use composed::{Composed, Shape};
 pub use numbered::Numbered;
 pub use rows::{OrderKey, Rows, RowsError};
 pub use selection::Selection;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use weir_query::result::ResultTable;
 
-use super::json::write_string;
+use super::escape::write_string;
 
 /// Rows held before the header is written.
 const MAX_HELD_ROWS: usize = 10_000;

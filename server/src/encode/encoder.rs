@@ -4,6 +4,7 @@ use weir_query::result::ResultTable;
 
 use super::csv::CsvWriter;
 use super::json::JsonRows;
+use super::pen::Pen;
 use super::text;
 
 /// The forms an answer can have.
@@ -82,17 +83,19 @@ impl RowEncoder {
         let places = rows.iter().map(|row| *row as usize);
         match self.form {
             Form::Ndjson | Form::Json => {
-                let mut writer = JsonRows::new(table);
+                let mut writer = JsonRows::new(table, rows.len());
+                let mut pen = Pen::take(out);
                 for row in places {
                     if self.form == Form::Json {
-                        out.extend_from_slice(if self.rows == 0 { b"[" } else { b",\n" });
+                        pen.put(if self.rows == 0 { b"[" } else { b",\n" });
                     }
-                    writer.write(row, out);
+                    writer.write(row, &mut pen);
                     if self.form == Form::Ndjson {
-                        out.push(b'\n');
+                        pen.byte(b'\n');
                     }
                     self.rows += 1;
                 }
+                pen.leave(out);
                 return;
             }
             Form::Csv => self.csv.rows(table, places.collect(), out),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use weir_query::result::ResultTable;
 
 use super::json::JsonRows;
+use super::pen::Pen;
 use crate::jobs::{Echo, JobView};
 use crate::wire::{Costs, FilterQuery, JobMetaData, JobPage, JobWarning};
 
@@ -63,14 +64,16 @@ fn write_rows(rows: &[(Arc<ResultTable>, Vec<u32>)], out: &mut Vec<u8>) {
     out.push(b'[');
     let mut first = true;
     for (table, rows) in rows {
-        let mut writer = JsonRows::new(table);
+        let mut writer = JsonRows::new(table, rows.len());
+        let mut pen = Pen::take(out);
         for row in rows {
             if !first {
-                out.push(b',');
+                pen.byte(b',');
             }
             first = false;
-            writer.write(*row as usize, out);
+            writer.write(*row as usize, &mut pen);
         }
+        pen.leave(out);
     }
     out.push(b']');
 }

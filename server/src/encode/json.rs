@@ -1,133 +1,20 @@
 //! Rows as JSON objects.
 //!
-//! What a column needs is prepared once a table: its key, its constant, which of its values are numbers. A row is then
-//! a key and a value after another, each copied whole where it has nothing to escape.
+//! What columns share is prepared once a table: keys, constants, the distinct values of dictionaries, the pieces between
+//! the values of composed texts, and whether anything in a column has to be escaped at all. A row is then a list of
+//! short texts to be copied one after another.
 
-use weir_query::record::{Column, Dictionary, Selection, TextSpan};
+use weir_query::record::{Column, Composed, Dictionary, Selection, TextSpan};
 use weir_query::result::ResultTable;
-use weir_query::value::ValueRef;
+use weir_query::value::{Value, ValueRef};
+
+use super::escape::{escaped, is_plain, string};
+use super::pen::{Pen, Stamp};
 
 /// The one field that is a number in JSON.
 const TIMESTAMP: &str = "@timestamp";
-/// Bytes looked at together.
-const CHUNK: usize = 16;
-/// Bytes escaped together.
-const WORD: usize = 8;
-/// Room for a word escaped, and for what is written too much.
-const MADE: usize = 3 * WORD;
-/// What stands behind the backslash for a byte: 0 where the byte stands for itself, `u` where it is spelled out.
-#[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
-const ESCAPES: [u8; 256] = {
-    let mut escapes = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        escapes[byte] = b'u';
-        byte += 1;
-    }
-    escapes[b'\n' as usize] = b'n';
-    escapes[b'\r' as usize] = b'r';
-    escapes[b'\t' as usize] = b't';
-    escapes[b'"' as usize] = b'"';
-    escapes[b'\\' as usize] = b'\\';
-    escapes
-};
-
-/// Appends `text` as a JSON string.
-pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    write_escaped(text.as_bytes(), out);
-    out.push(b'"');
-}
-
-/// Appends what stands between the quotes of a JSON string.
-fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
-    let (chunks, rest) = text.as_chunks::<CHUNK>();
-    let plain = chunks.iter().take_while(|chunk| is_plain(*chunk)).count();
-    if plain == chunks.len() && is_plain(rest) {
-        return out.extend_from_slice(text);
-    }
-    let (before, rest) = text.split_at_checked(plain * CHUNK).unwrap_or_default();
-    out.extend_from_slice(before);
-    let (words, rest) = rest.as_chunks::<WORD>();
-    out.reserve(words.len() * WORD * 5 / 4 + MADE);
-    for word in words {
-        escape(*word, WORD, out);
-    }
-    let mut last = [b' '; WORD];
-    last.iter_mut().zip(rest).for_each(|(into, byte)| *into = *byte);
-    escape(last, rest.len(), out);
-}
-
-/// No byte needs an escape. Without an exit in the middle, so that it is done for many bytes at once.
-#[inline]
-fn is_plain(text: &[u8]) -> bool {
-    let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    !text.iter().fold(false, |any, byte| any | special(byte))
-}
-
-/// The highest bit of each byte of `word` that needs an escape, first byte lowest; after the zero-byte tests of Warren,
-/// Hacker's Delight, section 6-1, which are exact.
-#[inline]
-fn specials(word: u64) -> u64 {
-    const EACH: u64 = u64::from_ne_bytes([1; WORD]);
-    const LOW: u64 = EACH * 0x7f;
-    let equal = |byte: u8| {
-        let other = word ^ (EACH * u64::from(byte));
-        !(((other & LOW) + LOW) | other | LOW)
-    };
-    // Below 32 neither the sum nor the byte itself has its highest bit set.
-    let control = !(((word & LOW) + EACH * 0x60) | word) & !LOW;
-    equal(b'"') | equal(b'\\') | control
-}
-
-/// Escapes the first `count` bytes of `word`; the others are plain. Where escapes are as frequent as in JSON inside of
-/// JSON, what stands before one is not copied byte by byte: all that is left is written, and written over from behind
-/// the escape on.
-#[inline]
-fn escape(word: [u8; WORD], count: usize, out: &mut Vec<u8>) {
-    let mut left = u64::from_le_bytes(word);
-    let mut special = specials(left);
-    let (mut made, mut len, mut done) = ([0u8; MADE], 0, 0);
-    while special != 0 {
-        let plain = special.trailing_zeros() / 8;
-        put(&mut made, len, left);
-        len += plain as usize;
-        left >>= 8 * plain;
-        let byte = left as u8;
-        let letter = ESCAPES.get(usize::from(byte)).copied().unwrap_or_default();
-        if letter == b'u' {
-            return spell(word.get(..count).unwrap_or_default(), out);
-        }
-        put(&mut made, len, u64::from_le_bytes([b'\\', letter, 0, 0, 0, 0, 0, 0]));
-        len += 2;
-        left >>= 8;
-        special = special >> (8 * plain) >> 8;
-        done += plain as usize + 1;
-    }
-    put(&mut made, len, left);
-    let end = out.len() + len + count - done;
-    out.extend_from_slice(made.first_chunk::<{ 2 * WORD }>().unwrap_or(&[0; 2 * WORD]));
-    out.truncate(end);
-}
-
-/// Puts a word at `at`, at most twice its length.
-#[inline]
-#[allow(clippy::indexing_slicing, reason = "a word behind the greatest place is inside")]
-fn put(made: &mut [u8; MADE], at: usize, word: u64) {
-    made[at.min(2 * WORD)..][..WORD].copy_from_slice(&word.to_le_bytes());
-}
-
-/// As [`escape`], byte by byte, where some have to be spelled out.
-#[cold]
-fn spell(text: &[u8], out: &mut Vec<u8>) {
-    for byte in text {
-        match ESCAPES.get(usize::from(*byte)) {
-            None | Some(0) => out.push(*byte),
-            Some(b'u') => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            Some(letter) => out.extend_from_slice(&[b'\\', *letter]),
-        }
-    }
-}
+/// Preparing what all rows of a table share pays when at least one in so many is written.
+const FEW: usize = 4;
 
 /// Writes rows of one table.
 #[derive(Debug)]
@@ -138,122 +25,252 @@ pub(super) struct JsonRows<'a> {
 
 #[derive(Debug)]
 struct JsonColumn<'a> {
-    /// `,"name":`, and the quote of a string where every value is one.
-    key: Vec<u8>,
+    /// `","name":`, with the quote that ends the string before it and the one that starts its own, if it is one.
+    key: Stamp,
+    /// Its values are strings, of which the last quote is written with what follows.
+    is_string: bool,
     values: Values<'a>,
 }
 
+/// The values of a column. Strings are written without their quotes.
 #[derive(Debug)]
 enum Values<'a> {
-    /// The value of every row, written.
-    Written(Vec<u8>),
+    /// The same in every row, written.
+    Written(Stamp),
+    /// Strings in which nothing has to be escaped.
+    Plain { arena: &'a [u8], spans: &'a [TextSpan] },
     /// Strings.
     Texts { arena: &'a str, spans: &'a [TextSpan] },
+    /// The distinct strings of a dictionary, written.
+    Coded { codes: &'a [u32], written: Parts },
     /// Strings out of a dictionary.
     Codes { codes: &'a [u32], dictionary: &'a Dictionary },
-    /// Numbers, written as strings.
+    /// Integers.
     Ints { values: &'a [i64], present: Option<&'a Selection> },
+    /// Strings that are composed.
+    Composed(Box<JsonTexts<'a>>),
     /// Anything; [`TIMESTAMP`], where a number is a number.
     Any { column: &'a Column, is_timestamp: bool },
 }
 
-impl<'a> JsonColumn<'a> {
-    fn new(name: &str, column: &'a Column) -> JsonColumn<'a> {
-        let is_timestamp = name == TIMESTAMP;
-        let values = match column {
-            Column::Constant { value, .. } => {
-                let mut written = Vec::new();
-                write_value(value.borrow(), is_timestamp, &mut String::new(), &mut written);
-                Values::Written(written)
-            }
-            Column::Text(text) if !is_timestamp => Values::Texts { arena: &text.arena, spans: &text.spans },
-            Column::Dictionary { codes, dictionary } if !is_timestamp => Values::Codes { codes, dictionary },
-            Column::Ints { values, present } if !is_timestamp => {
-                Values::Ints { values, present: present.as_deref() }
-            }
-            _ => Values::Any { column, is_timestamp },
-        };
-        let mut key = Vec::with_capacity(name.len() + 5);
-        key.push(b',');
-        write_string(name, &mut key);
-        key.push(b':');
-        if !matches!(values, Values::Written(_) | Values::Any { .. }) {
-            key.push(b'"');
-        }
-        JsonColumn { key, values }
-    }
+/// Texts one behind the other.
+#[derive(Debug, Default)]
+struct Parts {
+    texts: Stamp,
+    ends: Vec<u32>,
+}
 
-    /// Appends the key and the value of `row`, if it has one.
+impl Parts {
+    /// Where text `at` starts, and how long it is.
     #[inline]
-    fn write(&self, row: usize, scratch: &mut String, out: &mut Vec<u8>) {
-        match &self.values {
-            Values::Written(value) => {
-                out.extend_from_slice(&self.key);
-                out.extend_from_slice(value);
-            }
-            Values::Texts { arena, spans } => {
-                let text = spans.get(row).and_then(|span| span.of(arena));
-                self.write_text(text, out);
-            }
-            Values::Codes { codes, dictionary } => {
-                let text = codes.get(row).and_then(|code| dictionary.text(*code));
-                self.write_text(text, out);
-            }
-            Values::Ints { values, present } => {
-                let Some(value) = values.get(row) else { return };
-                if present.is_none_or(|present| present.contains(row)) {
-                    out.extend_from_slice(&self.key);
-                    out.extend_from_slice(ValueRef::Int(*value).text_in(scratch).as_bytes());
-                    out.push(b'"');
-                }
-            }
-            Values::Any { column, is_timestamp } => {
-                if let Some(value) = column.get(row) {
-                    out.extend_from_slice(&self.key);
-                    write_value(value, *is_timestamp, scratch, out);
-                }
-            }
-        }
+    fn place(&self, at: usize) -> Option<(usize, usize)> {
+        let end = *self.ends.get(at)? as usize;
+        let start =
+            at.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |start| *start as usize);
+        Some((start, end.saturating_sub(start)))
     }
 
     #[inline]
-    fn write_text(&self, text: Option<&str>, out: &mut Vec<u8>) {
-        let Some(text) = text else { return };
-        out.extend_from_slice(&self.key);
-        write_escaped(text.as_bytes(), out);
-        out.push(b'"');
+    fn write(&self, at: usize, pen: &mut Pen) -> bool {
+        let Some((start, len)) = self.place(at) else { return false };
+        pen.stamp(&self.texts, start, len);
+        true
     }
 }
 
-fn write_value(value: ValueRef<'_>, is_timestamp: bool, scratch: &mut String, out: &mut Vec<u8>) {
-    let text = value.text_in(scratch);
-    if is_timestamp && is_integer(value, text) {
-        out.extend_from_slice(text.as_bytes());
-    } else {
-        write_string(text, out);
+/// Composed texts, their pieces escaped.
+#[derive(Debug)]
+struct JsonTexts<'a> {
+    codes: &'a [u32],
+    /// Of each shape its pieces, constant values among them, and the columns between them.
+    shapes: Vec<(Parts, Vec<u32>)>,
+    columns: Vec<Values<'a>>,
+}
+
+impl<'a> JsonTexts<'a> {
+    fn new(composed: &'a Composed, prepare: bool) -> JsonTexts<'a> {
+        let columns: Vec<Values<'a>> =
+            composed.columns.iter().map(|column| Values::of(column, prepare)).collect();
+        let shapes = composed.shapes.iter().map(|shape| {
+            let (mut ends, mut holes) = (Vec::new(), Vec::new());
+            let mut names = shape.columns.iter();
+            let texts = Stamp::of(|pen| {
+                for piece in shape.pieces() {
+                    escaped(piece.as_bytes(), pen);
+                    let Some(name) = names.next() else { break };
+                    if let Some(Values::Written(value)) = columns.get(*name as usize) {
+                        pen.stamp(value, 0, usize::MAX);
+                    } else {
+                        ends.push(pen.len() as u32);
+                        holes.push(*name);
+                    }
+                }
+                ends.push(pen.len() as u32);
+            });
+            (Parts { texts, ends }, holes)
+        });
+        let shapes = shapes.collect();
+        JsonTexts { codes: &composed.codes, shapes, columns }
+    }
+
+    fn write(&self, row: usize, scratch: &mut String, pen: &mut Pen) -> bool {
+        let shape = self.codes.get(row).and_then(|code| self.shapes.get(*code as usize));
+        let Some((pieces, holes)) = shape else { return false };
+        let mut start = 0;
+        let mut holes = holes.iter();
+        for end in &pieces.ends {
+            let end = *end as usize;
+            pen.stamp(&pieces.texts, start, end.saturating_sub(start));
+            start = end;
+            if let Some(values) = holes.next().and_then(|hole| self.columns.get(*hole as usize)) {
+                values.write(row, scratch, pen);
+            }
+        }
+        true
+    }
+}
+
+impl<'a> Values<'a> {
+    /// The values of `column` as strings, prepared for many rows or for few.
+    fn of(column: &'a Column, prepare: bool) -> Values<'a> {
+        match column {
+            Column::Constant { value, .. } => {
+                Values::Written(Stamp::of(|pen| escaped(value.borrow().text().as_bytes(), pen)))
+            }
+            Column::Text(text) if prepare && needs_no_escapes(text.arena.as_bytes()) => {
+                Values::Plain { arena: text.arena.as_bytes(), spans: &text.spans }
+            }
+            Column::Text(text) => Values::Texts { arena: &text.arena, spans: &text.spans },
+            Column::Dictionary { codes, dictionary } if prepare && dictionary.len() <= codes.len() => {
+                let mut ends = Vec::with_capacity(dictionary.len());
+                let texts = Stamp::of(|pen| {
+                    for code in 0..dictionary.len() as u32 {
+                        escaped(dictionary.text(code).unwrap_or_default().as_bytes(), pen);
+                        ends.push(pen.len() as u32);
+                    }
+                });
+                Values::Coded { codes, written: Parts { texts, ends } }
+            }
+            Column::Dictionary { codes, dictionary } => Values::Codes { codes, dictionary },
+            Column::Ints { values, present } => Values::Ints { values, present: present.as_deref() },
+            Column::Unwritten(text) => match text.composed() {
+                Some(composed) if prepare => Values::Composed(Box::new(JsonTexts::new(composed, prepare))),
+                _ => Values::of_texts(text.written()),
+            },
+            _ => Values::Any { column, is_timestamp: false },
+        }
+    }
+
+    fn of_texts(text: &'a weir_query::record::TextColumn) -> Values<'a> {
+        Values::Texts { arena: &text.arena, spans: &text.spans }
+    }
+
+    /// Appends the value of `row`; false, and nothing, where it has none.
+    #[inline]
+    fn write(&self, row: usize, scratch: &mut String, pen: &mut Pen) -> bool {
+        match self {
+            Values::Written(value) => pen.stamp(value, 0, usize::MAX),
+            Values::Plain { arena, spans } => {
+                let Some(span) = spans.get(row) else { return false };
+                let text = arena.get(span.start as usize..).unwrap_or_default();
+                // What is missing is longer than any text.
+                if span.len as usize > text.len() {
+                    return false;
+                }
+                pen.put_part(text, span.len as usize);
+            }
+            Values::Texts { arena, spans } => {
+                let Some(text) = spans.get(row).and_then(|span| span.of(arena)) else { return false };
+                escaped(text.as_bytes(), pen);
+            }
+            Values::Coded { codes, written } => {
+                return codes.get(row).is_some_and(|code| written.write(*code as usize, pen));
+            }
+            Values::Codes { codes, dictionary } => {
+                let Some(text) = codes.get(row).and_then(|code| dictionary.text(*code)) else { return false };
+                escaped(text.as_bytes(), pen);
+            }
+            Values::Ints { values, present } => {
+                let there = present.is_none_or(|present| present.contains(row));
+                let Some(value) = values.get(row).filter(|_| there) else { return false };
+                pen.integer(*value);
+            }
+            Values::Composed(texts) => return texts.write(row, scratch, pen),
+            Values::Any { column, is_timestamp } => {
+                let Some(value) = column.get(row) else { return false };
+                let text = value.text_in(scratch);
+                match is_timestamp {
+                    true if is_integer(value, text) => pen.put(text.as_bytes()),
+                    true => string(text, pen),
+                    false => escaped(text.as_bytes(), pen),
+                }
+            }
+        }
+        true
+    }
+}
+
+impl<'a> JsonColumn<'a> {
+    fn new(name: &str, column: &'a Column, prepare: bool) -> JsonColumn<'a> {
+        let is_timestamp = name == TIMESTAMP;
+        let is_number = match column {
+            Column::Ints { .. } => true,
+            Column::Constant { value, .. } => matches!(value, Value::Int(_)),
+            _ => false,
+        };
+        let values = match is_timestamp && !is_number {
+            true => Values::Any { column, is_timestamp },
+            false => Values::of(column, prepare),
+        };
+        let key = Stamp::of(|pen| {
+            pen.put(b"\",");
+            string(name, pen);
+            pen.byte(b':');
+            if !is_timestamp {
+                pen.byte(b'"');
+            }
+        });
+        JsonColumn { key, is_string: !is_timestamp, values }
     }
 }
 
 impl<'a> JsonRows<'a> {
-    pub(super) fn new(table: &'a ResultTable) -> JsonRows<'a> {
+    /// For `rows` rows of `table`, or about as many.
+    pub(super) fn new(table: &'a ResultTable, rows: usize) -> JsonRows<'a> {
+        let prepare = rows >= table.rows / FEW;
         let there = table.columns.iter().filter(|(_, column)| !matches!(column, Column::Missing { .. }));
-        let columns = there.map(|(name, column)| JsonColumn::new(name, column)).collect();
+        let columns = there.map(|(name, column)| JsonColumn::new(name, column, prepare)).collect();
         JsonRows { columns, scratch: String::new() }
     }
 
     /// Appends row `row`, which is one of the table's, as one object.
-    pub(super) fn write(&mut self, row: usize, out: &mut Vec<u8>) {
-        let start = out.len();
+    pub(super) fn write(&mut self, row: usize, pen: &mut Pen) {
+        let start = pen.len();
+        let mut in_string = false;
         for column in &self.columns {
-            column.write(row, &mut self.scratch, out);
+            let before = pen.len();
+            pen.stamp(&column.key, usize::from(!in_string), usize::MAX);
+            if column.values.write(row, &mut self.scratch, pen) {
+                in_string = column.is_string;
+            } else {
+                pen.back(before);
+            }
+        }
+        if in_string {
+            pen.byte(b'"');
         }
         // The first key's comma becomes the brace.
-        match out.get_mut(start) {
-            Some(comma) => *comma = b'{',
-            None => out.push(b'{'),
+        match pen.len() > start {
+            true => pen.set(start, b'{'),
+            false => pen.byte(b'{'),
         }
-        out.push(b'}');
+        pen.byte(b'}');
     }
+}
+
+/// As [`is_plain`], for texts so long that it is worth to stop early.
+fn needs_no_escapes(text: &[u8]) -> bool {
+    text.chunks(4096).all(is_plain)
 }
 
 fn is_integer(value: ValueRef<'_>, text: &str) -> bool {
@@ -262,15 +279,17 @@ fn is_integer(value: ValueRef<'_>, text: &str) -> bool {
 
 /// Appends the rows `rows` of `table` as one JSON array.
 pub fn write_events(table: &ResultTable, rows: impl Iterator<Item = usize>, out: &mut Vec<u8>) {
-    let mut writer = JsonRows::new(table);
-    out.push(b'[');
+    let mut writer = JsonRows::new(table, rows.size_hint().1.unwrap_or(table.rows));
+    let mut pen = Pen::take(out);
+    pen.byte(b'[');
     for (at, row) in rows.enumerate() {
         if at > 0 {
-            out.push(b',');
+            pen.byte(b',');
         }
-        writer.write(row, out);
+        writer.write(row, &mut pen);
     }
-    out.push(b']');
+    pen.byte(b']');
+    pen.leave(out);
 }
 
 #[cfg(test)]
@@ -278,28 +297,11 @@ mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::*;
-    use weir_query::record::{ColumnBuilder, TextColumn};
+    use weir_query::record::{ColumnBuilder, Shape, TextColumn, UnwrittenText};
     use weir_query::value::Value;
 
     use super::*;
-
-    /// The plain way to write a string: character by character, as this module's first version did.
-    fn slow_string(text: &str) -> String {
-        let escaped = |letter: char| match letter {
-            '"' => "\\\"".to_owned(),
-            '\\' => "\\\\".to_owned(),
-            '\n' => "\\n".to_owned(),
-            '\r' => "\\r".to_owned(),
-            '\t' => "\\t".to_owned(),
-            '\0'..='\x1f' => format!("\\u{:04x}", letter as u32),
-            plain => plain.to_string(),
-        };
-        format!("\"{}\"", text.chars().map(escaped).collect::<String>())
-    }
-
-    fn any_text() -> impl Strategy<Value = String> {
-        prop_oneof!["\\PC*", "[\\x00-\\x7f]*", "[a-z0-9 ]{0,80}", "(\"[a-z]{0,9}\":[0-9]{1,4},){0,20}"]
-    }
+    use crate::encode::escape::tests::any_text;
 
     /// A column of values, some of them missing, in one of the forms a holder may have.
     fn any_column() -> impl Strategy<Value = Column> {
@@ -330,31 +332,29 @@ mod tests {
         ]
     }
 
-    const ROWS: usize = 4;
-
-    #[test]
-    fn words_of_escapes_alone_are_escaped() {
-        for text in ["\"".repeat(23), "\\\"\n\t\r".repeat(9), "a\"".repeat(20), "\u{1}\"".repeat(9)] {
-            for end in 0..=text.len() {
-                let (text, mut out) = (text.get(..end).unwrap(), Vec::new());
-                write_string(text, &mut out);
-                assert_eq!(std::str::from_utf8(&out).unwrap(), slow_string(text));
-            }
-        }
+    /// A column as those of [`any_column`], or one of texts composed of such.
+    fn any_column_or_composed() -> impl Strategy<Value = Column> {
+        let pieces = prop::collection::vec(any_text(), 3);
+        let composed = (prop::collection::vec(any_column(), 2), pieces, any_text()).prop_map(
+            |(columns, pieces, whole)| {
+                let ends: Vec<u32> = vec![pieces[0].len() as u32, (pieces[0].len() + pieces[1].len()) as u32];
+                let shapes = vec![
+                    Shape { literal: pieces.concat(), ends, columns: vec![1, 0] },
+                    Shape { literal: whole, ends: Vec::new(), columns: Vec::new() },
+                ];
+                let codes = (0..ROWS as u32).map(|row| row % 3 % 2).collect();
+                Column::Unwritten(UnwrittenText::new(Arc::new(Composed { shapes, codes, columns })))
+            },
+        );
+        prop_oneof![3 => any_column(), 1 => composed]
     }
 
-    proptest! {
-        #[test]
-        fn strings_read_back(text in any_text()) {
-            let mut out = Vec::new();
-            write_string(&text, &mut out);
-            prop_assert_eq!(std::str::from_utf8(&out).unwrap(), slow_string(&text));
-            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
-        }
+    const ROWS: usize = 4;
 
+    proptest! {
         /// What serde reads back is what the columns say: strings, and a timestamp that is an integer.
         #[test]
-        fn rows_read_back(columns in prop::collection::vec(any_column(), 0..5)) {
+        fn rows_read_back(columns in prop::collection::vec(any_column_or_composed(), 0..5)) {
             let names = ["@timestamp", "a\"b", "", "ü", "n"];
             let columns: Vec<_> =
                 names.iter().zip(columns).map(|(name, column)| (Arc::from(*name), column)).collect();
@@ -377,6 +377,16 @@ mod tests {
                 .collect();
             let found: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(&out).unwrap();
             prop_assert_eq!(found, expected);
+            // Prepared for many rows and for few, they are the same.
+            let mut pen = Pen::default();
+            (0..ROWS).for_each(|row| {
+                pen.byte(if row == 0 { b'[' } else { b',' });
+                JsonRows::new(&table, 0).write(row, &mut pen);
+            });
+            pen.byte(b']');
+            let mut few = Vec::new();
+            pen.leave(&mut few);
+            prop_assert_eq!(String::from_utf8(few), String::from_utf8(out));
         }
     }
 }

@@ -5,12 +5,15 @@
 
 mod csv;
 mod encoder;
+mod escape;
 mod job;
 mod json;
 mod metric;
+mod pen;
 mod text;
 
 pub use encoder::{Form, RowEncoder};
+pub use escape::write_string;
 pub use job::{JobFrame, encode_job};
-pub use json::{write_events, write_string};
+pub use json::write_events;
 pub use metric::encode_metric;

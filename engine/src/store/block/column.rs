@@ -11,7 +11,7 @@ use weir_query::record::{
 use weir_query::value::Value;
 
 use super::field::{FieldReader, FieldSource, Piece};
-use super::node::{Kind, Texts};
+use super::node::{Kind, Node, Texts};
 use super::number::{Doubles, Form};
 use super::part::TextKind;
 use super::read::{Block, damaged};
@@ -278,16 +278,7 @@ impl Block {
     /// The distinct values of a dictionary or a constant.
     fn coded(&self, piece: &Piece<'_>) -> Result<Arc<Coded>, Corrupt> {
         match &piece.node.kind {
-            Kind::Dictionary { column, .. } => {
-                if let Some(coded) = column.get() {
-                    return Ok(Arc::clone(coded));
-                }
-                let coded = Coded::new(&*piece.node.dictionary(self.body())?, piece.escaped)?;
-                Ok(Arc::clone(column.get_or_init(|| {
-                    self.body().count_held(coded.bytes());
-                    Arc::new(coded)
-                })))
-            }
+            Kind::Dictionary { .. } => self.coded_node(piece.node, piece.escaped),
             Kind::Constant(value) => {
                 let mut dictionary = Dictionary::default();
                 dictionary.push(&unescaped(value, piece.escaped)?);
@@ -295,6 +286,25 @@ impl Block {
             }
             _ => Err(Corrupt("no dictionary")),
         }
+    }
+
+    /// The distinct values of a dictionary.
+    fn coded_node(&self, node: &Node, escaped: bool) -> Result<Arc<Coded>, Corrupt> {
+        let Kind::Dictionary { column, .. } = &node.kind else { return Err(Corrupt("no dictionary")) };
+        if let Some(coded) = column.get() {
+            return Ok(Arc::clone(coded));
+        }
+        let coded = Coded::new(&*node.dictionary(self.body())?, escaped)?;
+        Ok(Arc::clone(column.get_or_init(|| {
+            self.body().count_held(coded.bytes());
+            Arc::new(coded)
+        })))
+    }
+
+    /// The distinct values of a dictionary, where none of them has another meaning than its text.
+    pub(super) fn verbatim(&self, node: &Node, escaped: bool) -> Result<Option<Arc<Dictionary>>, Corrupt> {
+        let coded = self.coded_node(node, escaped)?;
+        Ok(coded.map.is_none().then(|| Arc::clone(&coded.dictionary)))
     }
 
     /// The granules in which `within` has a row, as ranges of rows, neighbours as one.

@@ -14,6 +14,9 @@ const PAIRS: [[u8; 2]; 100] = {
 /// Most digits a number here has: 18 nines fit in an `i64` with room for the sign.
 pub(crate) const MAX_DIGITS: usize = 18;
 
+/// Most digits that are written.
+const LONGEST: usize = 20;
+
 /// The number that `digits` are; `None` unless they are 1 to [`MAX_DIGITS`] decimal digits.
 #[inline]
 pub(crate) fn parse(digits: &[u8]) -> Option<i64> {
@@ -48,8 +51,9 @@ pub(crate) fn parse_plain(text: &[u8]) -> Option<i64> {
 /// Appends the digits of `value`, with zeros in front up to `width`.
 #[inline]
 pub(crate) fn append_padded(mut value: u64, width: usize, out: &mut Vec<u8>) {
-    let mut buffer = [b'0'; 40];
-    let mut at = buffer.len();
+    // Digits end in the middle: what is copied has one length, so that no call is made for a few bytes.
+    let mut buffer = [b'0'; 2 * LONGEST];
+    let mut at = LONGEST;
     loop {
         let pair = PAIRS.get((value % 100) as usize).copied().unwrap_or_default();
         at -= 2;
@@ -65,8 +69,11 @@ pub(crate) fn append_padded(mut value: u64, width: usize, out: &mut Vec<u8>) {
         at += 1;
     }
     // A lone zero was cut to nothing above only when width asks for no digit.
-    let start = at.min(buffer.len() - width.clamp(1, 20));
-    out.extend_from_slice(buffer.get(start..).unwrap_or_default());
+    let start = at.min(LONGEST - width.clamp(1, LONGEST));
+    let end = out.len() + LONGEST - start;
+    let chunk = buffer.get(start..).and_then(<[u8]>::first_chunk::<LONGEST>);
+    out.extend_from_slice(chunk.unwrap_or(&[b'0'; LONGEST]));
+    out.truncate(end);
 }
 
 /// Appends the plain decimal form of `value`.

@@ -293,35 +293,43 @@ impl Ints {
     /// Appends the values at `places`, in any order.
     pub(crate) fn pick(&self, places: &[u32], out: &mut Vec<i64>) -> Result<(), Corrupt> {
         let mut buffer = [0i64; FRAME];
+        out.reserve(places.len());
         for run in places.chunk_by(|a, b| *a as usize / FRAME == *b as usize / FRAME) {
             let number = run[0] as usize / FRAME;
             let frame = self.frames.get(number).ok_or(Corrupt("column ends early"))?;
             let held = (self.count - number * FRAME).min(FRAME);
-            let single = run.len() < SINGLES_MAX && !frame.delta;
-            if !single {
-                self.frame(frame, &mut buffer[..held]);
+            if run.iter().any(|place| *place as usize % FRAME >= held) {
+                return Err(Corrupt("column ends early"));
             }
-            for place in run {
-                let slot = *place as usize % FRAME;
-                if slot >= held {
-                    return Err(Corrupt("column ends early"));
-                }
-                out.push(if single { self.single(frame, slot) } else { buffer[slot] });
+            let slots = run.iter().map(|place| *place as usize % FRAME);
+            if run.len() < SINGLES_MAX && !frame.delta {
+                self.singles(frame, slots, out);
+            } else {
+                self.frame(frame, &mut buffer[..held]);
+                out.extend(slots.map(|slot| buffer[slot]));
             }
         }
         Ok(())
     }
 
-    /// The value of `slot` in a frame of reference.
-    fn single(&self, frame: &Frame, slot: usize) -> i64 {
+    /// Appends the values of `slots` in a frame of reference.
+    fn singles(&self, frame: &Frame, slots: impl Iterator<Item = usize>, out: &mut Vec<i64>) {
+        let (width, base) = (u32::from(frame.width), frame.base);
+        let patches = &self.patches[frame.patch_start as usize..frame.patch_end as usize];
         let packed = self.packed.get(frame.start as usize..).unwrap_or_default();
-        let mut value = bits::get(packed, u32::from(frame.width), slot);
-        for (own, high) in &self.patches[frame.patch_start as usize..frame.patch_end as usize] {
-            if usize::from(*own) == slot {
-                value |= high.checked_shl(u32::from(frame.width)).unwrap_or(0);
-            }
+        if width == 0 && patches.is_empty() {
+            out.extend(slots.map(|_| base));
+            return;
         }
-        (value as i64).wrapping_add(frame.base)
+        let patch = |slot: usize| {
+            let at = patches.binary_search_by_key(&slot, |(own, _)| usize::from(*own)).ok()?;
+            patches.get(at)?.1.checked_shl(width)
+        };
+        let value = |slot: usize| (bits::get(packed, width, slot) as i64).wrapping_add(base);
+        match patches.is_empty() {
+            true => out.extend(slots.map(value)),
+            false => out.extend(slots.map(|slot| value(slot).wrapping_add(patch(slot).unwrap_or(0) as i64))),
+        }
     }
 
     /// All values of `frame`, which `out` is as long as.

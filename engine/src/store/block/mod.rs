@@ -20,6 +20,7 @@ pub(crate) mod bits;
 pub(crate) mod builder;
 pub(crate) mod bytes;
 mod column;
+mod compose;
 pub(crate) mod cursor;
 pub(crate) mod digits;
 mod distinct;

@@ -252,8 +252,19 @@ impl Layout {
 
     /// Appends the text of `value`.
     pub(crate) fn append(&self, value: i64, out: &mut Vec<u8>) {
+        let (seconds, fraction) = self.split(value);
+        self.append_second(seconds, out);
+        self.append_rest(fraction, out);
+    }
+
+    /// The second of `value`, and how much of the next one.
+    pub(super) fn split(&self, value: i64) -> (i64, i64) {
         let units = self.units();
-        let (seconds, fraction) = (value.div_euclid(units), value.rem_euclid(units));
+        (value.div_euclid(units), value.rem_euclid(units))
+    }
+
+    /// Appends what stands before the fraction.
+    pub(super) fn append_second(&self, seconds: i64, out: &mut Vec<u8>) {
         let (days, clock) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
         let (year, month, day) = date_of(days);
         // No writer gives more than four digits: a damaged value keeps the shape that searches rely on.
@@ -284,6 +295,10 @@ impl Layout {
         pad(clock / 60 % 60, 2, out);
         out.push(b':');
         pad(clock % 60, 2, out);
+    }
+
+    /// Appends the fraction and what stands behind it.
+    pub(super) fn append_rest(&self, fraction: i64, out: &mut Vec<u8>) {
         append_fraction(fraction, self.point, self.scale, self.least, out);
         out.extend_from_slice(&self.suffix);
     }

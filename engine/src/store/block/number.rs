@@ -126,6 +126,30 @@ impl Form {
         }
     }
 
+    /// Appends the texts of `values`, and where each ends.
+    pub(crate) fn append_all(&self, values: &[i64], out: &mut Vec<u8>, ends: &mut Vec<u32>) {
+        let Form::Moment(layout) = self else {
+            for value in values {
+                self.append(*value, out);
+                ends.push(out.len() as u32);
+            }
+            return;
+        };
+        // Moments of rows next to each other mostly differ in fractions of a second alone.
+        let mut last = (None, 0..0);
+        for value in values {
+            let (second, fraction) = layout.split(*value);
+            let start = out.len();
+            match &last {
+                (Some(known), text) if *known == second => out.extend_from_within(text.clone()),
+                _ => layout.append_second(second, out),
+            }
+            last = (Some(second), start..out.len());
+            layout.append_rest(fraction, out);
+            ends.push(out.len() as u32);
+        }
+    }
+
     /// The bytes that texts of this form may have.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
@@ -257,6 +281,26 @@ mod tests {
                 form.append(number, &mut out);
                 assert_eq!(out, *text);
             }
+        }
+    }
+
+    #[test]
+    fn texts_of_neighbours_are_those_of_each() {
+        let numbers = [-1, 0, 999_999, 1_000_000, 1_000_001, 1_000_001, i64::MAX, i64::MIN, 2_000_000];
+        for texts in [
+            ["2026-01-01T00:33:19.984245Z", "2026-01-01T00:33:20.1Z"],
+            ["17/Aug/2017:13:23:49 +0000", "17/Aug/2017:13:23:50 +0000"],
+            ["1.5", "2.25"],
+            ["7", "8"],
+        ] {
+            let form = Form::guess(&texts.map(str::as_bytes)).unwrap();
+            let (mut all, mut ends, mut each) = (b"-".to_vec(), Vec::new(), b"-".to_vec());
+            form.append_all(&numbers, &mut all, &mut ends);
+            let expected = numbers.map(|number| {
+                form.append(number, &mut each);
+                each.len() as u32
+            });
+            assert_eq!((all, ends), (each, expected.to_vec()), "{form:?}");
         }
     }
 

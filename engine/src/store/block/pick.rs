@@ -174,12 +174,12 @@ impl Set {
 }
 
 /// The chosen values of some columns of a skeleton node, each column's in the order they were chosen in.
-pub(crate) struct Holes {
+struct Holes {
     columns: Vec<Option<(Values, usize)>>,
 }
 
 /// Chosen values of a column.
-enum Values {
+pub(crate) enum Values {
     /// A text each.
     Each(Texts),
     /// A code each.
@@ -189,7 +189,7 @@ enum Values {
 impl Holes {
     /// The next value of `column`; `None` when the column was not asked for.
     #[inline]
-    pub(crate) fn next(&mut self, column: u32) -> Option<&[u8]> {
+    fn next(&mut self, column: u32) -> Option<&[u8]> {
         let (values, at) = self.columns.get_mut(column as usize)?.as_mut()?;
         let own = *at;
         *at += 1;
@@ -200,16 +200,24 @@ impl Holes {
     }
 }
 
+/// The values of a column of a skeleton node that were asked for.
+pub(crate) enum Chosen {
+    /// One for each value asked for.
+    Each,
+    /// Those at these places.
+    At(Vec<u32>),
+}
+
 impl Skeletons {
-    /// The values of the columns for which `wanted` says so, in the holes of the values at `places`; `times` are the
-    /// times of their rows.
-    pub(crate) fn pick_holes(
+    /// For every column for which `wanted` says so: where the values are that stand in the holes of the values at
+    /// `places`, which have the skeletons `codes`; `None` where none does.
+    pub(crate) fn chosen(
         &self,
         body: Source<'_>,
         places: &[u32],
-        times: Option<&[i64]>,
+        codes: &[u32],
         wanted: impl Fn(u32) -> bool,
-    ) -> Result<Holes, Corrupt> {
+    ) -> Result<Vec<Option<Chosen>>, Corrupt> {
         let ranks = self.ranks(body)?;
         let index = match self.places.get() {
             Some(index) => index,
@@ -219,29 +227,58 @@ impl Skeletons {
                 self.places.get_or_init(|| Box::new(index))
             }
         };
-        let code = |place: &u32| ranks.codes.get(*place as usize).copied().ok_or(END);
-        let codes: Vec<u32> = places.iter().map(code).collect::<Result<_, _>>()?;
-        let mut chosen: Vec<Vec<u32>> = vec![Vec::new(); self.columns.len()];
-        for (place, code) in places.iter().zip(&codes) {
+        let of_all = |column: &usize| matches!(index.holders.get(*column), Some(Holders::All));
+        let mut chosen: Vec<Option<Chosen>> = (0..self.columns.len())
+            .map(|column| (of_all(&column) && wanted(column as u32)).then_some(Chosen::Each))
+            .collect();
+        // The columns of a skeleton for which places are to be found out.
+        let mut listed: Vec<Option<Vec<u32>>> = vec![None; self.skeletons.len()];
+        for (place, code) in places.iter().zip(codes) {
             let skeleton = self.skeletons.get(*code as usize).ok_or(Corrupt("unknown skeleton"))?;
-            for column in skeleton.columns.iter().filter(|column| wanted(**column)) {
-                let at = index.in_column(*column, *place, &ranks, body);
-                if let Some(chosen) = chosen.get_mut(*column as usize) {
-                    chosen.push(at as u32);
+            let listed = listed.get_mut(*code as usize).ok_or(Corrupt("unknown skeleton"))?;
+            let columns = listed.get_or_insert_with(|| {
+                let own = skeleton.columns.iter().copied();
+                own.filter(|column| !of_all(&(*column as usize)) && wanted(*column)).collect()
+            });
+            for column in columns {
+                let at = index.in_column(*column, *place, &ranks, body) as u32;
+                match chosen.get_mut(*column as usize) {
+                    Some(Some(Chosen::At(list))) => list.push(at),
+                    Some(slot) => *slot = Some(Chosen::At(vec![at])),
+                    None => {}
                 }
             }
         }
+        Ok(chosen)
+    }
+
+    /// The skeletons of the values at `places`.
+    pub(crate) fn codes_at(&self, body: Source<'_>, places: &[u32]) -> Result<Vec<u32>, Corrupt> {
+        let ranks = self.ranks(body)?;
+        let code = |place: &u32| ranks.codes.get(*place as usize).copied().ok_or(END);
+        places.iter().map(code).collect()
+    }
+
+    /// The values of all columns, in the holes of the values at `places`; `times` are the times of their rows.
+    fn pick_holes(
+        &self,
+        body: Source<'_>,
+        places: &[u32],
+        codes: &[u32],
+        times: Option<&[i64]>,
+    ) -> Result<Holes, Corrupt> {
         let mut columns = Vec::with_capacity(self.columns.len());
+        let chosen = self.chosen(body, places, codes, |_| true)?;
         for ((number, column), chosen) in (0u32..).zip(&self.columns).zip(chosen) {
-            if chosen.is_empty() {
-                columns.push(None);
-                continue;
-            }
-            let own = match times {
-                Some(times) if column.is_relative() => Some(self.times_of(number, &codes, times)),
-                _ => None,
-            };
-            columns.push(Some((column.pick_values(body, &chosen, own.as_deref())?, 0)));
+            columns.push(match chosen {
+                None => None,
+                Some(Chosen::Each) => Some((column.pick_values(body, places, times)?, 0)),
+                Some(Chosen::At(at)) => {
+                    let own = times.filter(|_| column.is_relative());
+                    let own = own.map(|times| self.times_of(number, codes, times));
+                    Some((column.pick_values(body, &at, own.as_deref())?, 0))
+                }
+            });
         }
         Ok(Holes { columns })
     }
@@ -253,10 +290,9 @@ impl Skeletons {
         times: Option<&[i64]>,
         out: &mut Texts,
     ) -> Result<(), Corrupt> {
-        let mut holes = self.pick_holes(body, places, times, |_| true)?;
-        let ranks = self.ranks(body)?;
-        for place in places {
-            let code = ranks.codes.get(*place as usize).ok_or(END)?;
+        let codes = self.codes_at(body, places)?;
+        let mut holes = self.pick_holes(body, places, &codes, times)?;
+        for code in &codes {
             let skeleton = self.skeletons.get(*code as usize).ok_or(Corrupt("unknown skeleton"))?;
             let mut start = 0;
             for (end, column) in skeleton.ends.iter().zip(&skeleton.columns) {
@@ -274,7 +310,7 @@ impl Skeletons {
 
 impl Node {
     /// The values at `places`, as [`Node::pick`] would append them; of a dictionary that is decoded, their codes.
-    fn pick_values(
+    pub(crate) fn pick_values(
         &self,
         body: Source<'_>,
         places: &[u32],
@@ -329,10 +365,7 @@ impl Node {
                         *number = number.wrapping_add(time.div_euclid(*unit));
                     }
                 }
-                for number in numbers {
-                    form.append(number, &mut out.bytes);
-                    out.ends.push(out.bytes.len() as u32);
-                }
+                form.append_all(&numbers, &mut out.bytes, &mut out.ends);
             }
             Kind::Hex { pattern, digits, bytes } => {
                 let (width, digits) = (pattern.width(), load_bytes(bytes, digits, body)?);

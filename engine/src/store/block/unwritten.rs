@@ -60,6 +60,12 @@ impl Unwritten for Digits {
         TextColumn { arena: Arc::new(String::from_utf8(arena).unwrap_or_default()), spans: spans.into() }
     }
 
+    fn bytes(&self) -> usize {
+        // As large as when it is written, which it soon may be.
+        let texts = self.runs.iter().map(Range::len).sum::<usize>() * self.pattern.literal().len();
+        texts + self.rows * size_of::<TextSpan>()
+    }
+
     fn hash(&self, first: usize, hashes: &mut [u64]) {
         let mut text = self.pattern.literal().to_vec();
         let rows = first..self.rows.min(first + hashes.len());
