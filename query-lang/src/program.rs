@@ -197,6 +197,12 @@ impl Program {
         self.first_fingerprint
     }
 
+    /// Whether what the program learns hangs on the clock or the queried range, and not on the rows alone.
+    #[must_use]
+    pub fn depends_on_range(&self) -> bool {
+        self.reads_clock || self.charts_time
+    }
+
     /// What the state of one set of rows depends on besides these rows, as a hash: runs with one key learn the same
     /// from the same rows, and may share what was learnt. `None`: what is learnt is not worth keeping or depends on
     /// what was seen before.

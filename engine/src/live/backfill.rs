@@ -1,20 +1,24 @@
-//! Fills a metric's buckets from history: at definition, after a restart, and where batches were missed.
+//! Fills buckets from history: at definition, after a restart, for a longer window, and where batches were missed.
 //!
-//! At definition the metric first stands in the registry, so that every batch from then on reaches it; then the
-//! snapshot is taken, whose cut C says where live begins: batches up to C are skipped, those beyond it are
-//! absorbed at once, and the scan of the events up to C is merged into the same buckets when it is done. States
-//! merge in any order, so there is no gap, no double count, and nothing to queue.
+//! At definition the standing first is where every batch from then on reaches it; then the snapshot is taken, whose
+//! cut C says where live begins: batches up to C are skipped, those beyond it are absorbed at once, and the scan of
+//! the events up to C is merged into the same buckets when it is done. States merge in any order, so there is no
+//! gap, no double count, and nothing to queue.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::History;
-use super::metric::Metric;
+use super::standing::Standing;
+use super::window::Window;
 use crate::scan::{Scan, ScanError, ScanHandle, ScanOptions, ScanPool};
 
-/// A scan for a metric: of the events from `first_sequence` to `last_sequence`.
+/// A scan for a standing: of the events from `first_sequence` to `last_sequence` that belong into `buckets`.
 pub(super) struct Backfill {
     first_sequence: u64,
     last_sequence: u64,
+    /// What it may fill. Those that another backfill reads are taken away from it.
+    pub(super) buckets: Range<i64>,
     /// `None`: the pool had no room; it is tried again.
     scan: Option<ScanHandle>,
 }
@@ -27,71 +31,87 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Starts the first backfill of `metric`: everything there is; live begins where it ends.
-    pub(super) fn begin(&self, metric: &mut Metric) {
+    /// Starts the first backfill of `standing`: everything there is; live begins where it ends.
+    pub(super) fn begin(&self, standing: &mut Standing) {
         let cut = (self.history)().up_to_sequence();
-        metric.next_sequence = cut.saturating_add(1);
-        self.start(metric, Backfill { first_sequence: 0, last_sequence: cut, scan: None });
+        standing.next_sequence = cut.saturating_add(1);
+        self.read(standing, 0, cut, i64::MIN..i64::MAX);
+    }
+
+    /// Another metric, over `window`, shares `standing`: starts to read what it lacks for that.
+    pub(super) fn join(&self, standing: &mut Standing, window: Window) {
+        let cut = (self.history)().up_to_sequence();
+        if let Some(buckets) = standing.join(window, cut, self.now_nanos) {
+            self.read(standing, 0, cut, buckets);
+        }
     }
 
     /// Starts to read what the feed left out: `after < sequence <= up_to`.
-    pub(super) fn catch_up(&self, metric: &mut Metric, after: u64, up_to: u64) {
-        let first_sequence = metric.next_sequence.max(after.saturating_add(1));
-        if first_sequence > up_to {
-            return;
+    pub(super) fn catch_up(&self, standing: &mut Standing, after: u64, up_to: u64) {
+        let mut first = standing.next_sequence.max(after.saturating_add(1));
+        standing.next_sequence = standing.next_sequence.max(up_to.saturating_add(1));
+        while first <= up_to {
+            let (last, start) = standing.reserved_at(first).unwrap_or((up_to, i64::MIN));
+            let last = last.min(up_to);
+            self.read(standing, first, last, start..i64::MAX);
+            first = last.saturating_add(1);
         }
-        metric.next_sequence = up_to.saturating_add(1);
-        self.start(metric, Backfill { first_sequence, last_sequence: up_to, scan: None });
     }
 
-    fn start(&self, metric: &mut Metric, mut backfill: Backfill) {
-        let (layout, range) = metric.layout(self.now_nanos);
+    fn read(&self, standing: &mut Standing, first_sequence: u64, last_sequence: u64, buckets: Range<i64>) {
+        self.start(standing, Backfill { first_sequence, last_sequence, buckets, scan: None });
+    }
+
+    fn start(&self, standing: &mut Standing, mut backfill: Backfill) {
+        let Some((layout, range)) = standing.layout(&backfill.buckets, self.now_nanos) else { return };
         let options = ScanOptions {
             time_range: Some(range),
             first_sequence: backfill.first_sequence,
             last_sequence: backfill.last_sequence,
             pool: self.pool.clone(),
-            max_state_bytes: metric.definition.max_bytes,
-            ..ScanOptions::new(metric.context(self.now_nanos))
+            max_state_bytes: standing.max_bytes(),
+            ..ScanOptions::new(standing.context(self.now_nanos))
         };
         let source = (self.history)();
-        match Scan::start_laid_out(&*source, Arc::clone(&metric.program), &options, layout) {
+        match Scan::start_laid_out(&*source, Arc::clone(&standing.program), &options, layout) {
             Ok(scan) => backfill.scan = Some(scan),
             Err(ScanError::Busy { .. }) => {}
-            Err(fault) => return metric.fault(format!("history could not be read: {fault}"), self.now_nanos),
+            Err(fault) => {
+                return standing.fault(format!("history could not be read: {fault}"), self.now_nanos);
+            }
         }
-        metric.backfills.push(backfill);
+        standing.backfills.push(backfill);
     }
 
     /// Merges the backfills that are done.
-    pub(super) fn collect(&self, metric: &mut Metric) {
-        for backfill in std::mem::take(&mut metric.backfills) {
+    pub(super) fn collect(&self, standing: &mut Standing) {
+        for backfill in std::mem::take(&mut standing.backfills) {
             match &backfill.scan {
-                None => self.start(metric, backfill),
-                Some(scan) if !scan.progress().done => metric.backfills.push(backfill),
-                Some(scan) => self.merge(metric, scan),
+                None => self.start(standing, backfill),
+                Some(scan) if !scan.progress().done => standing.backfills.push(backfill),
+                Some(scan) => self.merge(standing, scan, &backfill.buckets),
             }
         }
     }
 
-    fn merge(&self, metric: &mut Metric, scan: &ScanHandle) {
+    fn merge(&self, standing: &mut Standing, scan: &ScanHandle, buckets: &Range<i64>) {
         match scan.buckets() {
-            Ok(buckets) => {
-                for (bucket, sum) in &buckets {
-                    metric.put_sum(*bucket, sum, self.now_nanos);
+            Ok(sums) => {
+                for (bucket, sum) in sums.iter().filter(|(bucket, _)| buckets.contains(bucket)) {
+                    standing.put_sum(*bucket, sum, self.now_nanos);
                 }
             }
-            Err(fault) => metric.fault(format!("history could not be read: {fault}"), self.now_nanos),
+            Err(fault) => standing.fault(format!("history could not be read: {fault}"), self.now_nanos),
         }
         match scan.wait() {
             Ok(result) if result.partial => {
-                metric.fault(
+                standing.fault(
                     format!("history was not read whole: {}", result.table.warnings.join("; ")),
                     self.now_nanos,
                 );
             }
-            Ok(_) => metric.touch(),
-            Err(fault) => metric.fault(format!("history could not be read: {fault}"), self.now_nanos),
+            Ok(_) => standing.touch(),
+            Err(fault) => standing.fault(format!("history could not be read: {fault}"), self.now_nanos),
         }
     }
 }

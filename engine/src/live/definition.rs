@@ -23,7 +23,7 @@ pub const MIN_METRIC_BYTES: usize = 64 << 10;
 pub const DEFAULT_METRIC_BYTES: usize = 256 << 20;
 
 /// Which clock sorts events into buckets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TimeBasis {
     /// The time in the event.
     #[default]

@@ -1,15 +1,16 @@
 //! Live queries: standing metrics in rings of buckets, subscriptions to them, and live tails.
 //!
 //! ```text
-//! acknowledged batch --> Feed (bounded) --live thread--> Machine.select once a metric
+//! acknowledged batch --> Feed (bounded) --live thread--> Machine.select once a standing
 //!                                                           | rows split by bucket
 //! history (scan up to cut C, same Program and buckets) --> Ring of State --merge, finish--> LiveResult
-//!                                                                                             |
+//!                                                          (a standing)        (a metric)     |
 //!                                                                   read, Subscription <------+
 //! ```
 //!
 //! Nothing here is on the way of an acknowledgement: the pipeline leaves batches in a [`crate::feed::Feed`] and goes
-//! on. A metric that missed batches reads them from history. It never writes events, and never sees the store:
+//! on. Metrics whose queries are equal up to the first aggregate share one standing. One that missed batches reads
+//! them from history. It never writes events, and never sees the store:
 //! batches are handed to it, and history is a closure that gives a [`crate::scan::Source`].
 
 mod backfill;
@@ -22,6 +23,8 @@ mod options;
 mod registry;
 mod result;
 mod ring;
+mod standing;
+mod standings;
 mod stepper;
 mod subscription;
 #[cfg(test)]

@@ -13,7 +13,10 @@ use weir_query::program::{OutputKind, Program};
 use super::backfill::Reader;
 use super::keep;
 use super::metric::Metric;
+use super::standing::{Standing, StandingKey};
+use super::standings::Standings;
 use super::stepper::TailEntry;
+use super::window::Window;
 use super::{
     DEFAULT_FOLLOW_ROWS, Follow, LiveError, LiveOptions, LiveResult, LiveStats, MetricDefinition, MetricInfo,
     Subscription, check_name,
@@ -36,6 +39,7 @@ pub struct Live {
 pub(super) struct Shared {
     pub(super) options: LiveOptions,
     pub(super) metrics: Mutex<BTreeMap<String, Arc<Mutex<Metric>>>>,
+    pub(super) standings: Standings,
     pub(super) tails: Mutex<Vec<TailEntry>>,
     /// Held by whoever changes what is live, and by the thread when it leaves.
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
@@ -73,6 +77,7 @@ impl Live {
         let shared = Arc::new(Shared {
             options,
             metrics: Mutex::default(),
+            standings: Standings::default(),
             tails: Mutex::default(),
             thread: Mutex::new(None),
             stopped: AtomicBool::new(false),
@@ -167,19 +172,21 @@ impl Live {
         }
         self.shared.metrics.lock().remove(name);
         metric.lock().publishers.drain(..).for_each(|publisher| publisher.close());
+        self.shared.leave(&metric.lock());
         Ok(true)
     }
 
     /// All metrics, by name.
     #[must_use]
     pub fn list(&self) -> Vec<MetricInfo> {
-        self.shared.all().iter().map(|metric| metric.lock().info()).collect()
+        let now = self.shared.now();
+        self.shared.all().iter().map(|metric| metric.lock().info(now)).collect()
     }
 
     /// The metric `name`, if there is one.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<MetricInfo> {
-        self.shared.find(name).map(|metric| metric.lock().info())
+        self.shared.find(name).map(|metric| metric.lock().info(self.shared.now()))
     }
 
     /// The result of metric `name` over its window now, at most a tick old.
@@ -189,7 +196,7 @@ impl Live {
     pub fn read(&self, name: &str) -> Result<Arc<LiveResult>, LiveError> {
         let metric = self.shared.find(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
         let mut metric = metric.lock();
-        self.shared.reader().collect(&mut metric);
+        self.shared.reader().collect(&mut metric.standing.lock());
         Ok(metric.result(self.shared.now(), self.shared.options.tick)?)
     }
 
@@ -241,13 +248,13 @@ impl Live {
     /// What is live, and what it took.
     #[must_use]
     pub fn stats(&self) -> LiveStats {
-        let all = self.list();
+        let (all, standings) = (self.list(), self.shared.standings.all());
         let counters = &self.shared.counters;
         LiveStats {
             metrics: all.len(),
             subscriptions: all.iter().map(|metric| metric.subscriptions).sum(),
             tails: self.shared.tails.lock().iter().filter(|entry| !entry.tail.is_left()).count(),
-            state_bytes: all.iter().map(|metric| metric.state_bytes).sum(),
+            state_bytes: standings.iter().map(|standing| standing.lock().bytes()).sum(),
             batches: counters.batches.load(Ordering::Relaxed),
             events: counters.events.load(Ordering::Relaxed),
             catch_ups: counters.catch_ups.load(Ordering::Relaxed),
@@ -263,12 +270,12 @@ impl Live {
         let cut = (shared.options.history)().up_to_sequence();
         // A wait that begins after this call and finds nothing has everything published before it behind it.
         let enough = shared.idle_rounds.load(Ordering::Acquire) + 2;
-        let settled = |metric: &Arc<Mutex<Metric>>| {
-            let metric = metric.lock();
+        let settled = |standing: &Arc<Mutex<Standing>>| {
+            let standing = standing.lock();
             let idle = shared.idle_rounds.load(Ordering::Acquire) >= enough;
-            metric.backfills.is_empty() && (idle || metric.next_sequence > cut)
+            standing.backfills.is_empty() && (idle || standing.next_sequence > cut)
         };
-        while !shared.all().iter().all(settled) {
+        while !shared.standings.all().iter().all(settled) {
             if Instant::now() > until {
                 return false;
             }
@@ -323,7 +330,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Puts a metric into the registry, then starts its backfill: in this order nothing falls between.
+    /// Puts a metric into the registry, over a standing that it shares with its equals.
     fn insert(
         self: &Arc<Shared>,
         thread: &mut Option<JoinHandle<()>>,
@@ -334,18 +341,47 @@ impl Shared {
     ) -> Result<(), LiveError> {
         self.start_thread(thread)?;
         let (mut revision, mut publishers) = (0, Vec::new());
-        if let Some(present) = self.find(name) {
+        let present = self.find(name);
+        if let Some(present) = &present {
             let mut present = present.lock();
-            revision = present.info().revision + 1;
+            revision = present.info(self.now()).revision + 1;
             publishers = std::mem::take(&mut present.publishers);
         }
-        let metric = Metric::new(name, definition, program, kept, revision, self.now());
-        let metric = Arc::new(Mutex::new(metric));
-        let mut filling = metric.lock();
-        filling.publishers = publishers;
-        self.metrics.lock().insert(name.to_owned(), Arc::clone(&metric));
-        self.reader().begin(&mut filling);
+        // It joins the new one before it leaves the old: they may be the same, and then nothing is read again.
+        let standing = self.join(&definition, &program);
+        let now = self.now();
+        let mut metric = Metric::new(name, definition, program, kept, (revision, now), standing);
+        metric.publishers = publishers;
+        self.metrics.lock().insert(name.to_owned(), Arc::new(Mutex::new(metric)));
+        if let Some(present) = present {
+            self.leave(&present.lock());
+        }
         Ok(())
+    }
+
+    /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started: in
+    /// this order nothing falls between.
+    fn join(&self, definition: &MetricDefinition, program: &Arc<Program>) -> Arc<Mutex<Standing>> {
+        let (key, window) = (StandingKey::of(definition, program), Window::new(definition));
+        if let Some(present) = self.standings.find(&key) {
+            self.reader().join(&mut present.lock(), window);
+            return present;
+        }
+        let standing = Standing::new(key.clone(), Arc::clone(program), window, self.now());
+        let standing = Arc::new(Mutex::new(standing));
+        let mut filling = standing.lock();
+        self.standings.add(key, &standing);
+        self.reader().begin(&mut filling);
+        drop(filling);
+        standing
+    }
+
+    /// `metric` is gone, and with the last of its equals what they shared.
+    fn leave(&self, metric: &Metric) {
+        let mut standing = metric.standing.lock();
+        if !standing.leave(metric.window) {
+            self.standings.remove(standing.key());
+        }
     }
 
     /// Starts the live thread if it is not there. What happens from here on comes through its feed.

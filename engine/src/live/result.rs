@@ -74,8 +74,10 @@ pub struct MetricInfo {
     pub kept: bool,
     /// Of the latest result.
     pub revision: u64,
-    /// Bytes its states hold.
+    /// Bytes its states hold, shared ones in full.
     pub state_bytes: usize,
+    /// Metrics that share these states with it, itself included.
+    pub shared_by: usize,
     /// Subscriptions to it.
     pub subscriptions: usize,
     /// Of the latest result: what is wrong with it, empty when nothing is.

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use weir_query::machine::{State, StepError};
+use weir_query::machine::{Machine, State, StepError};
 
 /// Buckets merged into one chunk.
 const CHUNK_BUCKETS: i64 = 32;
@@ -28,7 +28,7 @@ pub(super) struct Bucket {
     bytes: usize,
 }
 
-/// The buckets of a metric.
+/// The buckets of a standing.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     buckets: BTreeMap<i64, Bucket>,
@@ -46,16 +46,17 @@ pub(super) struct Total {
 }
 
 impl Ring {
-    /// Changes bucket `number` through `change`, which gets its state, and how many events that brought it.
+    /// Changes bucket `number` through `change`, which gets `machine` and the bucket's state, and tells how many events
+    /// that brought it.
     pub(super) fn change(
         &mut self,
         number: i64,
-        empty: impl FnOnce() -> State,
-        change: impl FnOnce(&mut State) -> Result<u64, StepError>,
+        machine: &mut Machine,
+        change: impl FnOnce(&mut Machine, &mut State) -> Result<u64, StepError>,
     ) -> Result<(), StepError> {
         let bucket = self.buckets.entry(number).or_default();
-        let state = bucket.state.get_or_insert_with(empty);
-        let changed = change(state);
+        let state = bucket.state.get_or_insert_with(|| machine.new_state());
+        let changed = change(machine, state);
         self.bucket_bytes -= bucket.bytes.min(self.bucket_bytes);
         bucket.bytes = state.bytes() + size_of::<Bucket>();
         self.bucket_bytes += bucket.bytes;

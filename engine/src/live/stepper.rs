@@ -1,4 +1,4 @@
-//! The live thread: takes batches from the feed, steps every metric and tail over them, pushes results.
+//! The live thread: takes batches from the feed, steps every standing and tail over them, pushes results.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use weir_query::record::Selection;
 use super::follow::Tail;
 use super::metric::Metric;
 use super::registry::Shared;
+use super::standing::Standing;
 use crate::event::EventBatch;
 use crate::feed::{Delivery, Feed};
 
@@ -19,6 +20,9 @@ use crate::feed::{Delivery, Feed};
 const MAX_WAIT: Duration = Duration::from_millis(100);
 /// How long it waits while a backfill is under way.
 const BACKFILL_WAIT: Duration = Duration::from_millis(5);
+
+/// What a metric says of itself when its query panicked.
+const FAULT: &str = "an internal fault: the metric is not reliable";
 
 /// A live tail and what steps it.
 pub(super) struct TailEntry {
@@ -86,9 +90,8 @@ fn apply(shared: &Shared, batch: &EventBatch) {
     shared.counters.batches.fetch_add(1, Ordering::Relaxed);
     shared.counters.events.fetch_add(batch.len() as u64, Ordering::Relaxed);
     let newest = (0..batch.len()).map(|row| batch.timestamp(row)).max().unwrap_or(i64::MIN);
-    for metric in shared.all() {
-        let mut metric = metric.lock();
-        guarded(shared, &mut metric, |metric| metric.apply(batch, newest, now));
+    for standing in shared.standings.all() {
+        guarded(shared, &mut standing.lock(), |standing| standing.apply(batch, newest, now));
     }
     shared.tails.lock().retain_mut(|entry| {
         catch_unwind(AssertUnwindSafe(|| entry.apply(batch))).unwrap_or_else(|_| {
@@ -102,8 +105,8 @@ fn apply(shared: &Shared, batch: &EventBatch) {
 fn catch_up(shared: &Shared, after: u64, up_to: u64) {
     shared.counters.catch_ups.fetch_add(1, Ordering::Relaxed);
     tracing::warn!(after, up_to, "live queries fell behind; what they missed is read from history");
-    for metric in shared.all() {
-        shared.reader().catch_up(&mut metric.lock(), after, up_to);
+    for standing in shared.standings.all() {
+        shared.reader().catch_up(&mut standing.lock(), after, up_to);
     }
     for entry in shared.tails.lock().iter() {
         entry.tail.count_dropped(up_to.saturating_sub(after));
@@ -113,24 +116,32 @@ fn catch_up(shared: &Shared, after: u64, up_to: u64) {
 /// Merges backfills that are done and pushes results that are due. How long there is nothing to do.
 fn look_around(shared: &Shared) -> Duration {
     let (tick, mut wait) = (shared.options.tick, MAX_WAIT);
+    for standing in shared.standings.all() {
+        let mut standing = standing.lock();
+        if !standing.backfills.is_empty() {
+            guarded(shared, &mut standing, |standing| shared.reader().collect(standing));
+            wait = wait.min(BACKFILL_WAIT);
+        }
+    }
     for metric in shared.all() {
         let mut metric = metric.lock();
-        let now = shared.now();
-        guarded(shared, &mut metric, |metric| {
-            if !metric.backfills.is_empty() {
-                shared.reader().collect(metric);
-                wait = wait.min(BACKFILL_WAIT);
-            }
-            wait = metric.publish(now, tick).map_or(wait, |due| wait.min(due));
-        });
+        let due = catch_unwind(AssertUnwindSafe(|| metric.publish(shared.now(), tick)));
+        wait = due.unwrap_or_else(|_| panicked(shared, &mut metric)).map_or(wait, |due| wait.min(due));
     }
     wait.max(Duration::from_millis(1))
 }
 
-/// A fault in a query's functions costs that metric, not the thread.
-fn guarded(shared: &Shared, metric: &mut Metric, step: impl FnOnce(&mut Metric)) {
-    if catch_unwind(AssertUnwindSafe(|| step(metric))).is_err() {
-        tracing::error!(metric = metric.name, "a live query panicked");
-        metric.fault("an internal fault: the metric is not reliable".to_owned(), shared.now());
+/// A fault in a query's functions costs those who share its state, not the thread.
+fn guarded(shared: &Shared, standing: &mut Standing, step: impl FnOnce(&mut Standing)) {
+    if catch_unwind(AssertUnwindSafe(|| step(standing))).is_err() {
+        tracing::error!(query = standing.program.describe(), "a live query panicked");
+        standing.fault(FAULT.to_owned(), shared.now());
     }
+}
+
+/// A fault in the steps behind the first stage costs that metric.
+fn panicked(shared: &Shared, metric: &mut Metric) -> Option<Duration> {
+    tracing::error!(metric = metric.name, "a live query panicked");
+    metric.fault(FAULT.to_owned(), shared.now());
+    None
 }

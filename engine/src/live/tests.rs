@@ -26,6 +26,7 @@ use crate::scan::{Scan, ScanOptions, ScanPool, Source};
 #[allow(unreachable_pub, reason = "integration tests use the file too")]
 #[path = "../../tests/laws/queries.rs"]
 mod queries;
+mod sharing;
 
 const SECOND: i64 = 1_000_000_000;
 /// The time it is in these tests, unless they move it.

@@ -27,6 +27,11 @@ impl Window {
         }
     }
 
+    /// How many buckets it is long.
+    pub(super) fn len(&self) -> i64 {
+        self.buckets
+    }
+
     /// The bucket that holds `nanos`.
     pub(super) fn bucket(&self, nanos: i64) -> i64 {
         nanos.div_euclid(self.granule_nanos)

@@ -1,0 +1,386 @@
+//! What equal queries share: the first stage of their programs, stepped once for all of them, and the ring it fills.
+//!
+//! ```text
+//! level=ERROR | groupBy(service)                    --+
+//! level=ERROR | groupBy(service) | sort(_count)     --+--> one standing: Machine, Ring, Watermark, counters
+//! level=ERROR | groupBy(service), over a longer window-+       (as many buckets as the longest window needs)
+//! ```
+//!
+//! What is learnt of a bucket hangs on the steps up to the first aggregate and on how time is cut, not on the steps
+//! behind it and, but for programs that look at the queried range, not on the window. Each
+//! [`super::metric::Metric`] then finishes the same states its own way.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_query::machine::{Context, Frame, Machine, State, StepError};
+use weir_query::program::Program;
+use weir_query::record::Selection;
+
+use super::backfill::Backfill;
+use super::ring::{Ring, Total};
+use super::watermark::Watermark;
+use super::window::Window;
+use super::{MetricDefinition, TimeBasis};
+use crate::event::EventBatch;
+use crate::scan::sink::{self, Layout};
+
+/// What standings differ in: metrics with equal keys share one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct StandingKey {
+    /// Of the program's first stage, arguments included.
+    fingerprint: u64,
+    granule: Duration,
+    lateness: Duration,
+    pub(super) time: TimeBasis,
+    timezone: String,
+    max_bytes: usize,
+    /// Where the first stage looks at the clock or at the queried range.
+    window: Option<Duration>,
+}
+
+impl StandingKey {
+    pub(super) fn of(definition: &MetricDefinition, program: &Program) -> StandingKey {
+        StandingKey {
+            fingerprint: program.first_fingerprint(),
+            granule: definition.granule,
+            lateness: definition.lateness,
+            time: definition.time,
+            timezone: definition.timezone.clone(),
+            max_bytes: definition.max_bytes,
+            window: program.depends_on_range().then_some(definition.window),
+        }
+    }
+
+    /// What a program of this key runs in at `now`, over `window`.
+    pub(super) fn context(&self, window: &Window, now_nanos: i64) -> Context {
+        let range = window.nanos_of(&window.at(now_nanos));
+        Context {
+            now_millis: now_nanos.div_euclid(1_000_000),
+            start_nanos: range.start,
+            end_nanos: range.end,
+            timezone: self.timezone.clone(),
+            max_state_bytes: self.max_bytes,
+        }
+    }
+}
+
+/// What is wrong, for as long as what it befell is in the window.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) what: String,
+    pub(super) until_bucket: i64,
+}
+
+/// What became of events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Events that came behind the watermark.
+    pub(super) late: u64,
+    /// Events that passed and found no place.
+    pub(super) dropped: u64,
+    /// Events with a time in the future.
+    pub(super) future: u64,
+}
+
+/// Events up to a sequence, of buckets before one, that a backfill brings: they are not taken twice.
+#[derive(Clone, Copy, Debug)]
+struct Reserved {
+    up_to_sequence: u64,
+    below_bucket: i64,
+}
+
+/// The first stage of one query, or of many equal ones.
+pub(super) struct Standing {
+    key: StandingKey,
+    pub(super) program: Arc<Program>,
+    /// Of the metrics that share it.
+    windows: Vec<Window>,
+    /// The longest of them.
+    window: Window,
+    machine: Machine,
+    ring: Ring,
+    pub(super) watermark: Watermark,
+    /// The first sequence that is neither in the ring nor being read by a backfill.
+    pub(super) next_sequence: u64,
+    pub(super) backfills: Vec<Backfill>,
+    reserved: Vec<Reserved>,
+    pub(super) tally: Tally,
+    pub(super) lag_nanos: i64,
+    /// Grows with whatever a result may show.
+    pub(super) version: u64,
+    /// Grows when events come into buckets that were complete.
+    pub(super) revisions: u64,
+    problem: Option<Problem>,
+}
+
+impl Standing {
+    /// A standing for a metric over `window`, with an empty ring.
+    pub(super) fn new(key: StandingKey, program: Arc<Program>, window: Window, now_nanos: i64) -> Standing {
+        let context = key.context(&window, now_nanos);
+        Standing {
+            machine: Machine::new(Arc::clone(&program), context),
+            ring: Ring::default(),
+            watermark: Watermark::new(key.lateness, now_nanos),
+            next_sequence: 0,
+            backfills: Vec::new(),
+            reserved: Vec::new(),
+            tally: Tally::default(),
+            lag_nanos: 0,
+            version: 0,
+            revisions: 0,
+            problem: None,
+            windows: vec![window],
+            window,
+            key,
+            program,
+        }
+    }
+
+    pub(super) fn key(&self) -> &StandingKey {
+        &self.key
+    }
+
+    /// How many metrics share it.
+    pub(super) fn sharers(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// The bytes its states may hold, and hold.
+    pub(super) fn max_bytes(&self) -> usize {
+        self.key.max_bytes
+    }
+
+    /// Bytes its states hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.ring.bytes()
+    }
+
+    /// Another metric, over `window`, shares it from now on. The buckets that lack for that, and nobody else wanted:
+    /// those before the present ones have to be read up to `cut`, the last sequence of history.
+    pub(super) fn join(&mut self, window: Window, cut: u64, now_nanos: i64) -> Option<Range<i64>> {
+        let before = self.window.kept(now_nanos).start;
+        self.windows.push(window);
+        self.widen();
+        let start = self.window.kept(now_nanos).start;
+        if start >= before {
+            return None;
+        }
+        self.ring.forget_before(before);
+        for backfill in &mut self.backfills {
+            backfill.buckets.start = backfill.buckets.start.max(before);
+        }
+        self.reserved.push(Reserved { up_to_sequence: cut, below_bucket: before });
+        Some(start..before)
+    }
+
+    /// A metric over `window` no longer shares it. False: none does.
+    pub(super) fn leave(&mut self, window: Window) -> bool {
+        if let Some(at) = self.windows.iter().position(|other| *other == window) {
+            self.windows.swap_remove(at);
+        }
+        self.widen();
+        !self.windows.is_empty()
+    }
+
+    fn widen(&mut self) {
+        self.window = self.windows.iter().copied().max_by_key(Window::len).unwrap_or(self.window);
+    }
+
+    /// What the program runs in at `now`.
+    pub(super) fn context(&self, now_nanos: i64) -> Context {
+        self.key.context(&self.window, now_nanos)
+    }
+
+    /// How a backfill of `buckets` lays its states out, and the range of event time it reads. `None`: none of them is
+    /// kept.
+    pub(super) fn layout(&self, buckets: &Range<i64>, now_nanos: i64) -> Option<(Layout, Range<i64>)> {
+        let granule_nanos = self.window.granule_nanos;
+        let mut kept = self.window.kept(now_nanos);
+        if self.key.time == TimeBasis::Ingest {
+            // What arrives while the backfill goes on counts too.
+            kept.end = i64::MAX / granule_nanos;
+        }
+        let kept = kept.start.max(buckets.start)..kept.end.min(buckets.end);
+        if kept.is_empty() {
+            return None;
+        }
+        Some(match self.key.time {
+            TimeBasis::Event => (Layout::ByEventTime { granule_nanos }, self.window.nanos_of(&kept)),
+            TimeBasis::Ingest => {
+                let (first_bucket, last_bucket) = (kept.start, kept.end - 1);
+                (Layout::ByIngestTime { granule_nanos, first_bucket, last_bucket }, i64::MIN..i64::MAX)
+            }
+        })
+    }
+
+    /// From `sequence` on up to the sequence returned, events of buckets before the one returned are being read.
+    pub(super) fn reserved_at(&self, sequence: u64) -> Option<(u64, i64)> {
+        let ahead = self.reserved.iter().filter(|reserved| reserved.up_to_sequence >= sequence);
+        ahead.fold(None, |found, Reserved { up_to_sequence, below_bucket }| match found {
+            None => Some((*up_to_sequence, *below_bucket)),
+            Some((up_to, below)) => Some(((*up_to_sequence).min(up_to), (*below_bucket).max(below))),
+        })
+    }
+
+    /// Steps over a batch, whose newest event is of `newest`: row steps once, then each bucket absorbs its rows.
+    pub(super) fn apply(&mut self, batch: &EventBatch, newest: i64, now_nanos: i64) {
+        let (rows, first) = (batch.len(), batch.base_sequence());
+        let end = first.saturating_add(rows as u64);
+        if rows == 0 || end <= self.next_sequence {
+            return;
+        }
+        let known = usize::try_from(self.next_sequence.saturating_sub(first)).unwrap_or(usize::MAX);
+        self.next_sequence = end;
+        self.reserved.retain(|reserved| reserved.up_to_sequence >= first);
+        let context = self.context(now_nanos);
+        if context.end_nanos != self.machine.context().end_nanos {
+            self.machine = Machine::new(Arc::clone(&self.program), context);
+            // Nobody may ever ask for a result: what left the window goes here too.
+            self.ring.forget_before(self.window.kept(now_nanos).start);
+        }
+        let within = match known {
+            0 => Selection::all(rows),
+            known => Selection::from_fn(rows, |row| row >= known),
+        };
+        match self.machine.select(batch, within) {
+            Ok(frame) => self.absorb(&frame, batch.ingest_nanos(), newest, now_nanos),
+            Err(fault) => {
+                self.tally.dropped += (rows - known.min(rows)) as u64;
+                self.fault(fault.to_string(), now_nanos);
+            }
+        }
+        self.lag_nanos = now_nanos.saturating_sub(batch.ingest_nanos()).max(0);
+    }
+
+    fn absorb(&mut self, frame: &Frame, ingest_nanos: i64, newest: i64, now_nanos: i64) {
+        let rows = frame.order().len();
+        self.version += u64::from(rows > 0);
+        match self.key.time {
+            TimeBasis::Ingest => {
+                self.watermark.observe(ingest_nanos, now_nanos);
+                let bucket = self.window.bucket(ingest_nanos);
+                self.put(bucket, frame, &Selection::all(rows), now_nanos);
+            }
+            TimeBasis::Event => {
+                let reached = self.watermark.reached(now_nanos).unwrap_or(i64::MIN);
+                if let Some(watermark) = self.watermark.at(now_nanos) {
+                    let late = frame.order().iter().filter(|key| key.nanos < watermark);
+                    self.tally.late += late.count() as u64;
+                }
+                self.watermark.observe(newest, now_nanos);
+                let granule_nanos = self.window.granule_nanos;
+                let split = sink::split(frame.order(), granule_nanos, |bucket, within| {
+                    let put = self.put(bucket, frame, within, now_nanos);
+                    self.revisions += u64::from(put && self.window.start_of(bucket + 1) <= reached);
+                    Ok::<(), StepError>(())
+                });
+                drop(split);
+            }
+        }
+    }
+
+    /// Puts the rows of `within` into `bucket`; false: none of them, as they have no place there or are read by a
+    /// backfill.
+    fn put(&mut self, bucket: i64, frame: &Frame, within: &Selection, now_nanos: i64) -> bool {
+        let ahead = self.reserved.iter().filter(|reserved| bucket < reserved.below_bucket);
+        if let Some(up_to) = ahead.map(|reserved| reserved.up_to_sequence).max() {
+            let mut new = within.clone();
+            new.retain(|row| frame.order().get(row).is_some_and(|key| key.sequence > up_to));
+            return self.put_new(bucket, frame, &new, now_nanos);
+        }
+        self.put_new(bucket, frame, within, now_nanos)
+    }
+
+    fn put_new(&mut self, bucket: i64, frame: &Frame, within: &Selection, now_nanos: i64) -> bool {
+        let events = within.count() as u64;
+        if events == 0 {
+            return false;
+        }
+        if bucket > self.window.bucket(now_nanos) {
+            self.tally.future += events;
+        }
+        if !self.window.kept(now_nanos).contains(&bucket) {
+            self.tally.dropped += events;
+            return false;
+        }
+        if !self.make_room() {
+            self.drop_in(bucket, events, now_nanos);
+            return false;
+        }
+        let changed = self.ring.change(bucket, &mut self.machine, |machine, state| {
+            machine.absorb(frame, within, state)?;
+            Ok(events)
+        });
+        if let Err(fault) = &changed {
+            self.fault(fault.to_string(), now_nanos);
+            self.drop_in(bucket, events, now_nanos);
+        }
+        changed.is_ok()
+    }
+
+    /// Merges what a backfill learnt of `bucket`.
+    pub(super) fn put_sum(&mut self, bucket: i64, sum: &sink::Sum, now_nanos: i64) {
+        if !self.window.kept(now_nanos).contains(&bucket) {
+            return;
+        }
+        self.touch();
+        if !self.make_room() {
+            return self.drop_in(bucket, sum.rows, now_nanos);
+        }
+        if self.key.time == TimeBasis::Event {
+            self.watermark.observe(self.window.start_of(bucket), now_nanos);
+        }
+        let changed = self.ring.change(bucket, &mut self.machine, |_, state| {
+            state.merge(&sum.state)?;
+            Ok(sum.rows)
+        });
+        if let Err(fault) = changed {
+            self.fault(fault.to_string(), now_nanos);
+            self.drop_in(bucket, sum.rows, now_nanos);
+        }
+    }
+
+    fn make_room(&mut self) -> bool {
+        if self.ring.bytes() <= self.key.max_bytes {
+            return true;
+        }
+        self.ring.forget_chunks();
+        self.ring.bytes() <= self.key.max_bytes
+    }
+
+    fn drop_in(&mut self, bucket: i64, events: u64, now_nanos: i64) {
+        self.tally.dropped += events;
+        self.ring.count_dropped(bucket, events);
+        let (bytes, limit) = (self.ring.bytes(), self.key.max_bytes);
+        self.fault(format!("the metric's states of {bytes} bytes are over its bound of {limit}"), now_nanos);
+    }
+
+    /// Everything in `buckets`, merged into `empty`.
+    pub(super) fn total(
+        &mut self,
+        buckets: &Range<i64>,
+        empty: State,
+        now_nanos: i64,
+    ) -> Result<Total, StepError> {
+        self.ring.forget_before(self.window.kept(now_nanos).start);
+        self.ring.total(buckets.clone(), buckets.end - 1, empty)
+    }
+
+    /// Says what is wrong. It stays wrong for a window.
+    pub(super) fn fault(&mut self, what: String, now_nanos: i64) {
+        self.problem = Some(Problem { what, until_bucket: self.window.at(now_nanos).end });
+        self.touch();
+    }
+
+    /// What is wrong with a window that begins with `bucket`.
+    pub(super) fn problem_from(&self, bucket: i64) -> Option<&Problem> {
+        self.problem.as_ref().filter(|problem| problem.until_bucket > bucket)
+    }
+
+    /// Results are to be computed again.
+    pub(super) fn touch(&mut self) {
+        self.version += 1;
+    }
+}
