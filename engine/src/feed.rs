@@ -43,9 +43,9 @@ struct Shared {
     missed_batches: AtomicU64,
 }
 
-/// The publishing end.
+/// The publishing end. A repository has its own; others are for whoever drives a follower by hand.
 #[derive(Debug)]
-pub(crate) struct FeedSender {
+pub struct FeedSender {
     sender: Sender<Item>,
     shared: Arc<Shared>,
 }
@@ -60,7 +60,8 @@ pub struct Feed {
 }
 
 /// A feed of at most `batches` waiting, for events after sequence `start`.
-pub(crate) fn feed(batches: usize, start: u64) -> (FeedSender, Feed) {
+#[must_use]
+pub fn feed(batches: usize, start: u64) -> (FeedSender, Feed) {
     let (sender, receiver) = bounded(batches.max(1));
     let shared = Arc::new(Shared::default());
     let follower = Feed { receiver, shared: Arc::clone(&shared), start, delivered: start, held: None };
@@ -70,7 +71,8 @@ pub(crate) fn feed(batches: usize, start: u64) -> (FeedSender, Feed) {
 impl FeedSender {
     /// Offers a batch whose last event is `last`; `previous` is the last sequence published before it. `false`
     /// when the follower is gone.
-    pub(crate) fn publish(&self, batch: &Arc<EventBatch>, previous: u64, last: u64) -> bool {
+    #[must_use]
+    pub fn publish(&self, batch: &Arc<EventBatch>, previous: u64, last: u64) -> bool {
         match self.sender.try_send(Item { batch: Arc::clone(batch), previous, last }) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => {
@@ -87,8 +89,15 @@ impl FeedSender {
         Arc::strong_count(&self.shared) > 1
     }
 
+    /// Batches that wait for the follower.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.sender.len()
+    }
+
     /// Batches left out so far.
-    pub(crate) fn missed_batches(&self) -> u64 {
+    #[must_use]
+    pub fn missed_batches(&self) -> u64 {
         self.shared.missed_batches.load(Ordering::Relaxed)
     }
 }

@@ -39,6 +39,9 @@ pub struct Program {
     interval: Option<Interval>,
     fingerprint: u64,
     first_fingerprint: u64,
+    /// How many filters it begins with.
+    pub(crate) leading: usize,
+    leading_fingerprint: Option<u64>,
     described: Vec<String>,
 }
 
@@ -101,6 +104,8 @@ impl Program {
             None => Required::of_steps(steps),
         };
         let first = First::of(&stages, &compiler.pipelines);
+        let leading = stages.first().map_or(0, Stage::leading_filters);
+        let leading_steps = steps.get(..leading).filter(|steps| !steps.is_empty() && !first.reads_clock);
         Ok(Program {
             stages,
             pipelines: compiler.pipelines,
@@ -117,6 +122,11 @@ impl Program {
             interval: plan.interval.clone(),
             fingerprint: fingerprint(plan, options.ending),
             first_fingerprint: first_fingerprint(&plan.steps, options.ending),
+            leading,
+            leading_fingerprint: leading_steps.map(|steps| {
+                let text = format!("1 {steps:?}");
+                xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+            }),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
         })
     }
@@ -195,6 +205,13 @@ impl Program {
     #[must_use]
     pub fn first_fingerprint(&self) -> u64 {
         self.first_fingerprint
+    }
+
+    /// A hash of the filters it begins with: in one time zone, programs that agree in it pass the same rows by
+    /// [`crate::machine::Machine::filter`]. `None`: it begins with none, or may read the clock.
+    #[must_use]
+    pub fn leading_fingerprint(&self) -> Option<u64> {
+        self.leading_fingerprint
     }
 
     /// Whether what the program learns hangs on the clock or the queried range, and not on the rows alone.

@@ -129,6 +129,14 @@ impl EventBatch {
         self.arrival(row).map_or(self.data.ingest_nanos, |arrival| arrival.ingest_nanos)
     }
 
+    /// When the event with this sequence arrived, nanoseconds since the epoch.
+    #[must_use]
+    pub fn ingest_nanos_at(&self, sequence: u64) -> i64 {
+        let behind = self.data.arrivals.partition_point(|arrival| arrival.sequence <= sequence);
+        let arrival = behind.checked_sub(1).and_then(|at| self.data.arrivals.get(at));
+        arrival.map_or(self.data.ingest_nanos, |arrival| arrival.ingest_nanos)
+    }
+
     /// Earliest and latest arrival, nanoseconds since the epoch.
     #[must_use]
     pub fn ingest_range(&self) -> (i64, i64) {

@@ -1,11 +1,29 @@
 //! Which events of a batch contain a text.
 
+use aho_corasick::AhoCorasick;
 use weir_query::compile::TextMatcher;
 use weir_query::record::Selection;
 
 use super::batch::{EventBatch, NO_SHAPE, Row};
 
+/// With fewer rows asked for than one in so many, each is searched by itself.
+const FEW_ROWS: usize = 8;
+
 impl EventBatch {
+    /// Calls `each` with what of `automaton`, which reports overlapping patterns, is anywhere in the texts of events:
+    /// the pattern, the bytes of the hit, and the row, rows ascending. Every row with a pattern in its raw text or one
+    /// of its values is named, and some others may be: keys of attributes count, and what lies across two texts.
+    pub(crate) fn each_literal(&self, automaton: &AhoCorasick, mut each: impl FnMut(usize, &[u8], u32)) {
+        let (arena, rows) = (self.data.arena.as_bytes(), &self.data.rows);
+        let mut row = 0;
+        for hit in automaton.find_overlapping_iter(arena) {
+            while rows.get(row + 1).is_some_and(|next| next.raw.start as usize <= hit.start()) {
+                row += 1;
+            }
+            each(hit.pattern().as_usize(), arena.get(hit.range()).unwrap_or_default(), row as u32);
+        }
+    }
+
     /// The rows of `within` whose raw text matches, or one of whose field values does.
     pub(super) fn search_text(&self, matcher: &TextMatcher, within: &Selection) -> Selection {
         match matcher.as_contains() {
@@ -28,6 +46,11 @@ impl EventBatch {
             return within.clone();
         }
         let finder = memchr::memmem::Finder::new(literal);
+        if within.count() < rows.len() / FEW_ROWS {
+            let mut few = within.clone();
+            few.retain(|row| self.row_matches(row, &|text| finder.find(text.as_bytes()).is_some()));
+            return few;
+        }
         let arena = self.data.arena.as_bytes();
         let contains = |text: &str| finder.find(text.as_bytes()).is_some();
         let mut at = 0;

@@ -34,7 +34,7 @@ impl Reader<'_> {
     /// Starts the first backfill of `standing`: everything there is; live begins where it ends.
     pub(super) fn begin(&self, standing: &mut Standing) {
         let cut = (self.history)().up_to_sequence();
-        standing.next_sequence = cut.saturating_add(1);
+        standing.skip_to(cut.saturating_add(1));
         self.read(standing, 0, cut, i64::MIN..i64::MAX);
     }
 
@@ -48,8 +48,8 @@ impl Reader<'_> {
 
     /// Starts to read what the feed left out: `after < sequence <= up_to`.
     pub(super) fn catch_up(&self, standing: &mut Standing, after: u64, up_to: u64) {
-        let mut first = standing.next_sequence.max(after.saturating_add(1));
-        standing.next_sequence = standing.next_sequence.max(up_to.saturating_add(1));
+        let mut first = standing.next_sequence().max(after.saturating_add(1));
+        standing.skip_to(up_to.saturating_add(1));
         while first <= up_to {
             let (last, start) = standing.reserved_at(first).unwrap_or((up_to, i64::MIN));
             let last = last.min(up_to);

@@ -127,7 +127,7 @@ impl Metric {
         let complete = !backfilling && total.dropped == 0 && problem.is_none();
         let revised = self.seen.1 != standing.revisions;
         let reached = self.definition.time == TimeBasis::Ingest
-            || standing.watermark.reached(now_nanos).is_some_and(|reached| reached >= open);
+            || standing.watermark().reached(now_nanos).is_some_and(|reached| reached >= open);
         let status = match (complete, revised) {
             (true, true) => LiveStatus::Revised,
             (true, false) if reached => LiveStatus::Final,
@@ -142,9 +142,9 @@ impl Metric {
             status,
             start_nanos: nanos.start,
             end_nanos: nanos.end,
-            watermark_nanos: standing.watermark.at(now_nanos),
-            lag_nanos: standing.lag_nanos,
-            up_to_sequence: standing.next_sequence.saturating_sub(1),
+            watermark_nanos: standing.watermark().at(now_nanos),
+            lag_nanos: standing.lag_nanos(),
+            up_to_sequence: standing.next_sequence().saturating_sub(1),
             events: total.events,
             late: standing.tally.late,
             dropped: standing.tally.dropped,
@@ -172,6 +172,11 @@ impl Metric {
         Some(self.due_in(&standing, now_nanos, tick))
     }
 
+    /// How many subscribe to it.
+    pub(super) fn subscriptions(&self) -> usize {
+        self.publishers.iter().filter(|publisher| !publisher.is_left()).count()
+    }
+
     /// The metric as it is at `now`.
     pub(super) fn info(&self, now_nanos: i64) -> MetricInfo {
         let standing = self.standing.lock();
@@ -183,7 +188,8 @@ impl Metric {
             revision: self.revision,
             state_bytes: standing.bytes(),
             shared_by: standing.sharers(),
-            subscriptions: self.publishers.iter().filter(|publisher| !publisher.is_left()).count(),
+            access: standing.access().to_string(),
+            subscriptions: self.subscriptions(),
             problem: problem.map(|problem| problem.what.clone()).unwrap_or_default(),
         }
     }

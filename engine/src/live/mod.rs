@@ -15,17 +15,22 @@
 
 mod backfill;
 mod definition;
+mod due;
 mod error;
 mod follow;
 mod keep;
+mod matching;
 mod metric;
 mod options;
+mod progress;
 mod registry;
 mod result;
 mod ring;
+mod shared;
 mod standing;
 mod standings;
 mod stepper;
+mod stepping;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -40,5 +45,5 @@ pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Follow, Followed};
 pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
-pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo};
+pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
 pub use subscription::{Received, Subscription};

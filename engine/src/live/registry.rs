@@ -1,25 +1,21 @@
 //! The live queries of one repository.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use weir_query::machine::Context;
 use weir_query::program::{OutputKind, Program};
 
-use super::backfill::Reader;
 use super::keep;
-use super::metric::Metric;
+use super::matching::Access;
+use super::shared::Shared;
 use super::standing::{Standing, StandingKey};
-use super::standings::Standings;
 use super::stepper::TailEntry;
-use super::window::Window;
 use super::{
     DEFAULT_FOLLOW_ROWS, Follow, LiveError, LiveOptions, LiveResult, LiveStats, MetricDefinition, MetricInfo,
-    Subscription, check_name,
+    Sharing, Subscription, check_name,
 };
 
 /// The most metrics of a repository.
@@ -33,31 +29,6 @@ pub const MAX_FOLLOWS: usize = 1_000;
 /// thread of their own, which is there while there is a live query.
 pub struct Live {
     pub(super) shared: Arc<Shared>,
-}
-
-/// What the readers and the live thread share.
-pub(super) struct Shared {
-    pub(super) options: LiveOptions,
-    pub(super) metrics: Mutex<BTreeMap<String, Arc<Mutex<Metric>>>>,
-    pub(super) standings: Standings,
-    pub(super) tails: Mutex<Vec<TailEntry>>,
-    /// Held by whoever changes what is live, and by the thread when it leaves.
-    pub(super) thread: Mutex<Option<JoinHandle<()>>>,
-    pub(super) stopped: AtomicBool,
-    /// How often the thread found its feed empty.
-    pub(super) idle_rounds: AtomicU64,
-    pub(super) counters: Counters,
-    /// Definitions that are kept on disk and cannot be run.
-    broken: Mutex<keep::Definitions>,
-    problems: Mutex<Vec<String>>,
-}
-
-/// What the live thread counts.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) batches: AtomicU64,
-    pub(super) events: AtomicU64,
-    pub(super) catch_ups: AtomicU64,
 }
 
 impl Live {
@@ -74,18 +45,7 @@ impl Live {
             Some(path) => keep::load_or_put_aside(path, &mut problems)?,
             None => keep::Definitions::new(),
         };
-        let shared = Arc::new(Shared {
-            options,
-            metrics: Mutex::default(),
-            standings: Standings::default(),
-            tails: Mutex::default(),
-            thread: Mutex::new(None),
-            stopped: AtomicBool::new(false),
-            idle_rounds: AtomicU64::new(0),
-            counters: Counters::default(),
-            broken: Mutex::default(),
-            problems: Mutex::new(problems),
-        });
+        let shared = Arc::new(Shared::new(options, problems));
         let mut thread = shared.thread.lock();
         for (name, definition) in definitions {
             match definition.compile() {
@@ -189,6 +149,20 @@ impl Live {
         self.shared.find(name).map(|metric| metric.lock().info(self.shared.now()))
     }
 
+    /// What a metric with this definition would share with those there are, and how events would come to it.
+    ///
+    /// # Errors
+    /// When its bounds or its query are wrong.
+    pub fn sharing(&self, definition: &MetricDefinition) -> Result<Sharing, LiveError> {
+        let program = definition.compile()?;
+        let present = self.shared.standings.find(&StandingKey::of(definition, &program));
+        let (metrics, state_bytes) = present.map_or((0, 0), |standing| {
+            let standing = standing.lock();
+            (standing.sharers(), standing.bytes())
+        });
+        Ok(Sharing { metrics, state_bytes, access: Access::of(program.required()).to_string() })
+    }
+
     /// The result of metric `name` over its window now, at most a tick old.
     ///
     /// # Errors
@@ -196,7 +170,13 @@ impl Live {
     pub fn read(&self, name: &str) -> Result<Arc<LiveResult>, LiveError> {
         let metric = self.shared.find(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
         let mut metric = metric.lock();
-        self.shared.reader().collect(&mut metric.standing.lock());
+        let mut standing = metric.standing.lock();
+        let before = standing.version;
+        self.shared.reader().collect(&mut standing);
+        if standing.version != before {
+            self.shared.stirred.lock().extend(standing.watchers());
+        }
+        drop(standing);
         Ok(metric.result(self.shared.now(), self.shared.options.tick)?)
     }
 
@@ -205,8 +185,8 @@ impl Live {
     /// # Errors
     /// When there is no such metric, its result cannot be computed, or it has too many subscriptions.
     pub fn subscribe(&self, name: &str, last_revision: Option<u64>) -> Result<Subscription, LiveError> {
-        let metric = self.shared.find(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
-        let mut metric = metric.lock();
+        let found = self.shared.find(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
+        let mut metric = found.lock();
         metric.publishers.retain(|publisher| !publisher.is_left());
         if metric.publishers.len() >= MAX_SUBSCRIPTIONS {
             return Err(LiveError::TooMany { what: "subscriptions", limit: MAX_SUBSCRIPTIONS });
@@ -215,6 +195,8 @@ impl Live {
         let (publisher, subscription) = Subscription::new(last_revision);
         publisher.publish(&result);
         metric.publishers.push(publisher);
+        metric.standing.lock().watch(&found);
+        self.shared.stirred.lock().push(Arc::clone(&found));
         Ok(subscription)
     }
 
@@ -248,11 +230,12 @@ impl Live {
     /// What is live, and what it took.
     #[must_use]
     pub fn stats(&self) -> LiveStats {
-        let (all, standings) = (self.list(), self.shared.standings.all());
+        let (all, standings) = (self.shared.all(), self.shared.standings.all());
         let counters = &self.shared.counters;
         LiveStats {
             metrics: all.len(),
-            subscriptions: all.iter().map(|metric| metric.subscriptions).sum(),
+            standings: standings.len(),
+            subscriptions: all.iter().map(|metric| metric.lock().subscriptions()).sum(),
             tails: self.shared.tails.lock().iter().filter(|entry| !entry.tail.is_left()).count(),
             state_bytes: standings.iter().map(|standing| standing.lock().bytes()).sum(),
             batches: counters.batches.load(Ordering::Relaxed),
@@ -273,17 +256,34 @@ impl Live {
         let settled = |standing: &Arc<Mutex<Standing>>| {
             let standing = standing.lock();
             let idle = shared.idle_rounds.load(Ordering::Acquire) >= enough;
-            standing.backfills.is_empty() && (idle || standing.next_sequence > cut)
+            standing.backfills.is_empty() && (idle || standing.next_sequence() > cut)
         };
         while !shared.standings.all().iter().all(settled) {
             if Instant::now() > until {
                 return false;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(LOOK_EVERY);
+        }
+        true
+    }
+
+    /// Waits until the index over the queries has all of them, but not longer than `limit`. False: it took longer.
+    /// Results do not hang on it; what they cost does.
+    #[must_use]
+    pub fn settle_index(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        while !self.shared.standings.is_indexed() {
+            if Instant::now() > until {
+                return false;
+            }
+            std::thread::sleep(LOOK_EVERY);
         }
         true
     }
 }
+
+/// How often who waits looks.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 impl Drop for Live {
     fn drop(&mut self) {
@@ -294,116 +294,5 @@ impl Drop for Live {
 impl std::fmt::Debug for Live {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Live").field("stats", &self.stats()).finish()
-    }
-}
-
-impl Shared {
-    pub(super) fn now(&self) -> i64 {
-        (self.options.clock)()
-    }
-
-    pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { history: &self.options.history, pool: &self.options.pool, now_nanos: self.now() }
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<Arc<Mutex<Metric>>> {
-        self.metrics.lock().get(name).map(Arc::clone)
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<Mutex<Metric>>> {
-        self.metrics.lock().values().map(Arc::clone).collect()
-    }
-
-    /// Keeps the definitions as they are, but for `change`.
-    fn save(&self, change: impl FnOnce(&mut keep::Definitions)) -> Result<(), LiveError> {
-        let Some(path) = &self.options.definitions else { return Ok(()) };
-        let mut definitions = self.broken.lock().clone();
-        for metric in self.all() {
-            let metric = metric.lock();
-            if metric.kept {
-                definitions.insert(metric.name.clone(), metric.definition.clone());
-            }
-        }
-        change(&mut definitions);
-        keep::save(path, &definitions)?;
-        self.broken.lock().retain(|name, definition| definitions.get(name) == Some(definition));
-        Ok(())
-    }
-
-    /// Puts a metric into the registry, over a standing that it shares with its equals.
-    fn insert(
-        self: &Arc<Shared>,
-        thread: &mut Option<JoinHandle<()>>,
-        name: &str,
-        definition: MetricDefinition,
-        program: Arc<Program>,
-        kept: bool,
-    ) -> Result<(), LiveError> {
-        self.start_thread(thread)?;
-        let (mut revision, mut publishers) = (0, Vec::new());
-        let present = self.find(name);
-        if let Some(present) = &present {
-            let mut present = present.lock();
-            revision = present.info(self.now()).revision + 1;
-            publishers = std::mem::take(&mut present.publishers);
-        }
-        // It joins the new one before it leaves the old: they may be the same, and then nothing is read again.
-        let standing = self.join(&definition, &program);
-        let now = self.now();
-        let mut metric = Metric::new(name, definition, program, kept, (revision, now), standing);
-        metric.publishers = publishers;
-        self.metrics.lock().insert(name.to_owned(), Arc::new(Mutex::new(metric)));
-        if let Some(present) = present {
-            self.leave(&present.lock());
-        }
-        Ok(())
-    }
-
-    /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started: in
-    /// this order nothing falls between.
-    fn join(&self, definition: &MetricDefinition, program: &Arc<Program>) -> Arc<Mutex<Standing>> {
-        let (key, window) = (StandingKey::of(definition, program), Window::new(definition));
-        if let Some(present) = self.standings.find(&key) {
-            self.reader().join(&mut present.lock(), window);
-            return present;
-        }
-        let standing = Standing::new(key.clone(), Arc::clone(program), window, self.now());
-        let standing = Arc::new(Mutex::new(standing));
-        let mut filling = standing.lock();
-        self.standings.add(key, &standing);
-        self.reader().begin(&mut filling);
-        drop(filling);
-        standing
-    }
-
-    /// `metric` is gone, and with the last of its equals what they shared.
-    fn leave(&self, metric: &Metric) {
-        let mut standing = metric.standing.lock();
-        if !standing.leave(metric.window) {
-            self.standings.remove(standing.key());
-        }
-    }
-
-    /// Starts the live thread if it is not there. What happens from here on comes through its feed.
-    fn start_thread(self: &Arc<Shared>, thread: &mut Option<JoinHandle<()>>) -> Result<(), LiveError> {
-        if self.stopped.load(Ordering::Acquire) {
-            return Err(LiveError::Stopped("it is shutting down".to_owned()));
-        }
-        if thread.is_none() {
-            let feed = (self.options.follow)();
-            let shared = Arc::clone(self);
-            let builder = std::thread::Builder::new().name("live".to_owned());
-            let started = builder.spawn(move || super::stepper::run(&shared, feed));
-            *thread = Some(started.map_err(|error| LiveError::Stopped(error.to_string()))?);
-        }
-        Ok(())
-    }
-
-    /// Ends every subscription and tail.
-    pub(super) fn close_all(&self) {
-        for metric in self.all() {
-            metric.lock().publishers.drain(..).for_each(|publisher| publisher.close());
-        }
-        self.tails.lock().drain(..).for_each(|entry| entry.tail.close());
     }
 }

@@ -78,10 +78,24 @@ pub struct MetricInfo {
     pub state_bytes: usize,
     /// Metrics that share these states with it, itself included.
     pub shared_by: usize,
+    /// How events come to it: `level = "ERROR" by hash`, `literal "timeout"`, `status from 500 by range`, `always a
+    /// candidate`.
+    pub access: String,
     /// Subscriptions to it.
     pub subscriptions: usize,
     /// Of the latest result: what is wrong with it, empty when nothing is.
     pub problem: String,
+}
+
+/// What a query that is not defined yet would have in common with those that are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Metrics whose states would be its own too.
+    pub metrics: usize,
+    /// The bytes these states hold, which it would not hold again.
+    pub state_bytes: usize,
+    /// How events would come to it, as [`MetricInfo::access`].
+    pub access: String,
 }
 
 /// What is live in a repository, and what it took.
@@ -89,6 +103,8 @@ pub struct MetricInfo {
 pub struct LiveStats {
     /// Metrics.
     pub metrics: usize,
+    /// States that they share.
+    pub standings: usize,
     /// Subscriptions to them.
     pub subscriptions: usize,
     /// Live tails.

@@ -11,19 +11,22 @@
 //! [`super::metric::Metric`] then finishes the same states its own way.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use weir_query::machine::{Context, Frame, Machine, State, StepError};
 use weir_query::program::Program;
-use weir_query::record::Selection;
+use weir_query::record::{OrderKey, Rows, Selection};
 
 use super::backfill::Backfill;
+use super::matching::{Access, Portion};
+use super::metric::Metric;
+use super::progress::{Arrival, Progress};
 use super::ring::{Ring, Total};
 use super::watermark::Watermark;
 use super::window::Window;
 use super::{MetricDefinition, TimeBasis};
-use crate::event::EventBatch;
 use crate::scan::sink::{self, Layout};
 
 /// What standings differ in: metrics with equal keys share one.
@@ -101,36 +104,51 @@ pub(super) struct Standing {
     window: Window,
     machine: Machine,
     ring: Ring,
-    pub(super) watermark: Watermark,
-    /// The first sequence that is neither in the ring nor being read by a backfill.
-    pub(super) next_sequence: u64,
+    /// What was seen here; all there was is in the progress.
+    watermark: Watermark,
+    /// How far the repository's live queries have come: batches with nothing for this one do not come here.
+    progress: Arc<Mutex<Progress>>,
+    /// The first sequence that is neither in the ring nor being read by a backfill, unless batches without it have
+    /// been stepped over since.
+    next_sequence: u64,
     pub(super) backfills: Vec<Backfill>,
     reserved: Vec<Reserved>,
     pub(super) tally: Tally,
-    pub(super) lag_nanos: i64,
+    /// Buckets before this one have been forgotten.
+    forgotten: i64,
     /// Grows with whatever a result may show.
     pub(super) version: u64,
     /// Grows when events come into buckets that were complete.
     pub(super) revisions: u64,
     problem: Option<Problem>,
+    /// The metrics over it that somebody subscribed to.
+    watchers: Vec<Weak<Mutex<Metric>>>,
 }
 
 impl Standing {
     /// A standing for a metric over `window`, with an empty ring.
-    pub(super) fn new(key: StandingKey, program: Arc<Program>, window: Window, now_nanos: i64) -> Standing {
+    pub(super) fn new(
+        key: StandingKey,
+        program: Arc<Program>,
+        window: Window,
+        progress: Arc<Mutex<Progress>>,
+        now_nanos: i64,
+    ) -> Standing {
         let context = key.context(&window, now_nanos);
         Standing {
             machine: Machine::new(Arc::clone(&program), context),
             ring: Ring::default(),
             watermark: Watermark::new(key.lateness, now_nanos),
+            progress,
             next_sequence: 0,
             backfills: Vec::new(),
             reserved: Vec::new(),
             tally: Tally::default(),
-            lag_nanos: 0,
+            forgotten: i64::MIN,
             version: 0,
             revisions: 0,
             problem: None,
+            watchers: Vec::new(),
             windows: vec![window],
             window,
             key,
@@ -140,6 +158,37 @@ impl Standing {
 
     pub(super) fn key(&self) -> &StandingKey {
         &self.key
+    }
+
+    /// How batches come to it.
+    pub(super) fn access(&self) -> Access {
+        Access::of(self.program.required())
+    }
+
+    /// A hash of the filters it begins with: standings that agree in it pass the same rows by [`Standing::filter`].
+    pub(super) fn leading(&self) -> Option<u64> {
+        let zone = xxhash_rust::xxh3::xxh3_64(self.key.timezone.as_bytes());
+        self.program.leading_fingerprint().map(|leading| leading ^ zone)
+    }
+
+    /// The first sequence that is neither in the ring nor being read by a backfill.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.next_sequence.max(self.progress.lock().next_sequence)
+    }
+
+    /// Live begins with this sequence, or goes on with it.
+    pub(super) fn skip_to(&mut self, sequence: u64) {
+        self.next_sequence = self.next_sequence.max(sequence);
+    }
+
+    /// How far its time has come.
+    pub(super) fn watermark(&self) -> Watermark {
+        self.watermark.joined(self.progress.lock().watermark(self.key.time))
+    }
+
+    /// From the arrival of the newest event to its being stepped over, nanoseconds.
+    pub(super) fn lag_nanos(&self) -> i64 {
+        self.progress.lock().lag_nanos
     }
 
     /// How many metrics share it.
@@ -188,6 +237,22 @@ impl Standing {
         self.window = self.windows.iter().copied().max_by_key(Window::len).unwrap_or(self.window);
     }
 
+    /// Somebody subscribed to `metric`, which is over this.
+    pub(super) fn watch(&mut self, metric: &Arc<Mutex<Metric>>) {
+        self.unwatch(metric);
+        self.watchers.push(Arc::downgrade(metric));
+    }
+
+    /// Nobody subscribes to `metric` any more.
+    pub(super) fn unwatch(&mut self, metric: &Arc<Mutex<Metric>>) {
+        self.watchers.retain(|watcher| watcher.strong_count() > 0 && watcher.as_ptr() != Arc::as_ptr(metric));
+    }
+
+    /// The metrics over it that somebody subscribed to.
+    pub(super) fn watchers(&self) -> impl Iterator<Item = Arc<Mutex<Metric>>> {
+        self.watchers.iter().filter_map(Weak::upgrade)
+    }
+
     /// What the program runs in at `now`.
     pub(super) fn context(&self, now_nanos: i64) -> Context {
         self.key.context(&self.window, now_nanos)
@@ -224,61 +289,106 @@ impl Standing {
         })
     }
 
-    /// Steps over a batch, whose newest event is of `newest`: row steps once, then each bucket absorbs its rows.
-    pub(super) fn apply(&mut self, batch: &EventBatch, newest: i64, now_nanos: i64) {
-        let (rows, first) = (batch.len(), batch.base_sequence());
-        let end = first.saturating_add(rows as u64);
-        if rows == 0 || end <= self.next_sequence {
-            return;
-        }
-        let known = usize::try_from(self.next_sequence.saturating_sub(first)).unwrap_or(usize::MAX);
-        self.next_sequence = end;
-        self.reserved.retain(|reserved| reserved.up_to_sequence >= first);
-        let context = self.context(now_nanos);
-        if context.end_nanos != self.machine.context().end_nanos {
-            self.machine = Machine::new(Arc::clone(&self.program), context);
-            // Nobody may ever ask for a result: what left the window goes here too.
-            self.ring.forget_before(self.window.kept(now_nanos).start);
-        }
-        let within = match known {
-            0 => Selection::all(rows),
-            known => Selection::from_fn(rows, |row| row >= known),
-        };
-        match self.machine.select(batch, within) {
-            Ok(frame) => self.absorb(&frame, batch.ingest_nanos(), newest, now_nanos),
-            Err(fault) => {
-                self.tally.dropped += (rows - known.min(rows)) as u64;
-                self.fault(fault.to_string(), now_nanos);
-            }
-        }
-        self.lag_nanos = now_nanos.saturating_sub(batch.ingest_nanos()).max(0);
+    /// The rows of `portion` that pass the filters it begins with.
+    pub(super) fn filter(&mut self, portion: &Portion<'_>) -> Result<Selection, StepError> {
+        self.machine.filter(portion, Selection::all(portion.len()))
     }
 
-    fn absorb(&mut self, frame: &Frame, ingest_nanos: i64, newest: i64, now_nanos: i64) {
-        let rows = frame.order().len();
-        self.version += u64::from(rows > 0);
-        match self.key.time {
-            TimeBasis::Ingest => {
-                self.watermark.observe(ingest_nanos, now_nanos);
-                let bucket = self.window.bucket(ingest_nanos);
-                self.put(bucket, frame, &Selection::all(rows), now_nanos);
-            }
-            TimeBasis::Event => {
-                let reached = self.watermark.reached(now_nanos).unwrap_or(i64::MIN);
-                if let Some(watermark) = self.watermark.at(now_nanos) {
-                    let late = frame.order().iter().filter(|key| key.nanos < watermark);
-                    self.tally.late += late.count() as u64;
-                }
-                self.watermark.observe(newest, now_nanos);
-                let granule_nanos = self.window.granule_nanos;
-                let split = sink::split(frame.order(), granule_nanos, |bucket, within| {
-                    let put = self.put(bucket, frame, within, now_nanos);
-                    self.revisions += u64::from(put && self.window.start_of(bucket + 1) <= reached);
-                    Ok::<(), StepError>(())
-                });
-                drop(split);
-            }
+    /// Steps over what it may match of a batch: row steps once, then each bucket absorbs its rows. `filtered`: all of
+    /// `portion` has passed the filters it begins with.
+    pub(super) fn apply(&mut self, portion: &Portion<'_>, filtered: bool, arrival: &Arrival) {
+        if self.windows.is_empty() || arrival.end_sequence <= self.next_sequence {
+            return;
         }
+        let within = match arrival.first_sequence.checked_sub(self.next_sequence) {
+            Some(_) => Selection::all(portion.len()),
+            None => {
+                let places = portion.places();
+                let is_new =
+                    |row: usize| places.get(row).is_some_and(|key| key.sequence >= self.next_sequence);
+                Selection::from_fn(places.len(), is_new)
+            }
+        };
+        self.next_sequence = arrival.end_sequence;
+        self.reserved.retain(|reserved| reserved.up_to_sequence >= arrival.first_sequence);
+        self.renew(arrival.now_nanos);
+        let rows = within.count() as u64;
+        let selected = match filtered {
+            true => self.machine.select_filtered(portion, within),
+            false => self.machine.select(portion, within),
+        };
+        match selected {
+            Ok(frame) => self.absorb(&frame, portion, arrival),
+            Err(fault) => self.refuse(rows, fault.to_string(), arrival.now_nanos),
+        }
+    }
+
+    /// Counts events that could not be looked at.
+    pub(super) fn refuse(&mut self, events: u64, fault: String, now_nanos: i64) {
+        self.tally.dropped += events;
+        self.fault(fault, now_nanos);
+    }
+
+    /// What is learnt from now on is of the time it is now, and what left the window goes: nobody may ever ask for a
+    /// result, which would forget it too.
+    pub(super) fn renew(&mut self, now_nanos: i64) {
+        let first = self.window.kept(now_nanos).start;
+        if first <= self.forgotten {
+            return;
+        }
+        self.forgotten = first;
+        self.ring.forget_before(first);
+        if self.program.depends_on_range() {
+            self.machine = Machine::new(Arc::clone(&self.program), self.context(now_nanos));
+        }
+    }
+
+    fn absorb(&mut self, frame: &Frame, portion: &Portion<'_>, arrival: &Arrival) {
+        let (rows, now_nanos) = (frame.order().len(), arrival.now_nanos);
+        let watermark = self.watermark.joined(arrival.before.watermark(self.key.time));
+        self.watermark.observe(arrival.newest(self.key.time), now_nanos);
+        if rows == 0 {
+            return;
+        }
+        self.version += 1;
+        let (first, last) = match self.key.time {
+            TimeBasis::Event => portion.times(),
+            TimeBasis::Ingest => arrival.ingest_nanos,
+        };
+        let reached = watermark.reached(now_nanos).unwrap_or(i64::MIN);
+        if self.key.time == TimeBasis::Event
+            && let Some(watermark) = watermark.at(now_nanos).filter(|watermark| first < *watermark)
+        {
+            let late = frame.order().iter().filter(|key| key.nanos < watermark);
+            self.tally.late += late.count() as u64;
+        }
+        let bucket = self.window.bucket(first);
+        if bucket == self.window.bucket(last) {
+            // Most batches are of one time.
+            let put = self.put(bucket, frame, &Selection::all(rows), now_nanos);
+            self.note_revision(put, bucket, reached);
+            return;
+        }
+        let by_arrival;
+        let order: &[OrderKey] = match self.key.time {
+            TimeBasis::Event => frame.order(),
+            TimeBasis::Ingest => {
+                by_arrival = portion.by_arrival(frame.order());
+                &by_arrival
+            }
+        };
+        let split = sink::split(order, self.window.granule_nanos, |bucket, within| {
+            let put = self.put(bucket, frame, within, now_nanos);
+            self.note_revision(put, bucket, reached);
+            Ok::<(), StepError>(())
+        });
+        drop(split);
+    }
+
+    /// Events came into `bucket`, which was complete when event time had `reached` its end.
+    fn note_revision(&mut self, put: bool, bucket: i64, reached: i64) {
+        let is_closed = self.key.time == TimeBasis::Event && self.window.start_of(bucket + 1) <= reached;
+        self.revisions += u64::from(put && is_closed);
     }
 
     /// Puts the rows of `within` into `bucket`; false: none of them, as they have no place there or are read by a

@@ -3,26 +3,30 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_query::machine::{Context, Machine, State};
 use weir_query::program::Program;
 use weir_query::record::Selection;
 
+use super::due::{DueQueue, Watched};
 use super::follow::Tail;
-use super::metric::Metric;
-use super::registry::Shared;
-use super::standing::Standing;
+use super::progress::Arrival;
+use super::shared::Shared;
+use super::standings;
+use super::stepping::{FAULT, Stepping, guarded};
 use crate::event::EventBatch;
 use crate::feed::{Delivery, Feed};
 
 /// How long the thread waits for a batch at most before it looks around.
 const MAX_WAIT: Duration = Duration::from_millis(100);
+/// How long it waits at least.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+/// How often it goes round all standings at most, and how many of them it visits at once.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+const SWEPT_AT_ONCE: usize = 16;
 /// How long it waits while a backfill is under way.
 const BACKFILL_WAIT: Duration = Duration::from_millis(5);
-
-/// What a metric says of itself when its query panicked.
-const FAULT: &str = "an internal fault: the metric is not reliable";
 
 /// A live tail and what steps it.
 pub(super) struct TailEntry {
@@ -51,17 +55,26 @@ impl TailEntry {
     }
 }
 
+/// What the thread keeps from round to round.
+#[derive(Default)]
+struct Rounds {
+    stepping: Stepping,
+    due: DueQueue,
+    sweep: Sweep,
+}
+
 /// Runs until the repository closes, or nothing is live any more.
 pub(super) fn run(shared: &Arc<Shared>, mut feed: Feed) {
-    let mut wait = Duration::ZERO;
+    let (mut wait, mut rounds) = (Duration::ZERO, Rounds::default());
     while !shared.stopped.load(Ordering::Acquire) {
         match feed.next(wait) {
-            Delivery::Batch(batch) => apply(shared, &batch),
+            Delivery::Batch(batch) => apply(shared, &mut rounds.stepping, &batch),
             Delivery::Missed { after, up_to } => catch_up(shared, after, up_to),
             Delivery::Idle => drop(shared.idle_rounds.fetch_add(1, Ordering::AcqRel)),
             Delivery::Closed => break,
         }
-        wait = look_around(shared);
+        wait = rounds.look_around(shared);
+        make_index(shared);
         if is_over(shared) {
             return;
         }
@@ -85,14 +98,11 @@ fn is_over(shared: &Shared) -> bool {
     }
 }
 
-fn apply(shared: &Shared, batch: &EventBatch) {
-    let now = shared.now();
+fn apply(shared: &Shared, stepping: &mut Stepping, batch: &EventBatch) {
     shared.counters.batches.fetch_add(1, Ordering::Relaxed);
     shared.counters.events.fetch_add(batch.len() as u64, Ordering::Relaxed);
-    let newest = (0..batch.len()).map(|row| batch.timestamp(row)).max().unwrap_or(i64::MIN);
-    for standing in shared.standings.all() {
-        guarded(shared, &mut standing.lock(), |standing| standing.apply(batch, newest, now));
-    }
+    let arrival = Arrival::new(batch, *shared.progress.lock(), shared.now());
+    stepping.step(&shared.standings.lists(), batch, &arrival);
     shared.tails.lock().retain_mut(|entry| {
         catch_unwind(AssertUnwindSafe(|| entry.apply(batch))).unwrap_or_else(|_| {
             tracing::error!("a live tail panicked");
@@ -100,6 +110,7 @@ fn apply(shared: &Shared, batch: &EventBatch) {
             false
         })
     });
+    *shared.progress.lock() = arrival.after();
 }
 
 fn catch_up(shared: &Shared, after: u64, up_to: u64) {
@@ -107,41 +118,91 @@ fn catch_up(shared: &Shared, after: u64, up_to: u64) {
     tracing::warn!(after, up_to, "live queries fell behind; what they missed is read from history");
     for standing in shared.standings.all() {
         shared.reader().catch_up(&mut standing.lock(), after, up_to);
+        shared.standings.note_filling(standing);
     }
+    shared.progress.lock().skip_to(up_to.saturating_add(1));
     for entry in shared.tails.lock().iter() {
         entry.tail.count_dropped(up_to.saturating_sub(after));
     }
 }
 
-/// Merges backfills that are done and pushes results that are due. How long there is nothing to do.
-fn look_around(shared: &Shared) -> Duration {
-    let (tick, mut wait) = (shared.options.tick, MAX_WAIT);
-    for standing in shared.standings.all() {
-        let mut standing = standing.lock();
-        if !standing.backfills.is_empty() {
-            guarded(shared, &mut standing, |standing| shared.reader().collect(standing));
-            wait = wait.min(BACKFILL_WAIT);
+impl Rounds {
+    /// Merges backfills that are done and pushes results that are due. How long there is nothing to do.
+    fn look_around(&mut self, shared: &Shared) -> Duration {
+        let mut wait = MAX_WAIT;
+        let stirred = &mut self.stepping.stirred;
+        for standing in shared.standings.take_filling() {
+            guarded(&standing, shared.now(), stirred, |standing| shared.reader().collect(standing));
+            if !standing.lock().backfills.is_empty() {
+                shared.standings.note_filling(standing);
+                wait = wait.min(BACKFILL_WAIT);
+            }
+        }
+        stirred.append(&mut shared.stirred.lock());
+        for metric in stirred.drain(..) {
+            publish(shared, &metric, &mut self.due);
+        }
+        while let Some(metric) = self.due.next(Instant::now()) {
+            publish(shared, &metric, &mut self.due);
+        }
+        self.sweep.step(shared);
+        let due = self.due.wait(Instant::now());
+        due.map_or(wait, |due| wait.min(due)).max(LEAST_WAIT)
+    }
+}
+
+/// Pushes the result of `metric` to those who subscribed, if it is due.
+fn publish(shared: &Shared, metric: &Watched, due: &mut DueQueue) {
+    let mut own = metric.lock();
+    let pushed = catch_unwind(AssertUnwindSafe(|| own.publish(shared.now(), shared.options.tick)));
+    match pushed {
+        Ok(Some(wait)) => due.set(metric, Instant::now() + wait.max(LEAST_WAIT)),
+        Ok(None) => {
+            own.standing.lock().unwatch(metric);
+            due.forget(metric);
+        }
+        // A fault in the steps behind the first stage costs that metric.
+        Err(_) => {
+            tracing::error!(metric = own.name, "a live query panicked");
+            own.fault(FAULT.to_owned(), shared.now());
+            due.set(metric, Instant::now() + MAX_WAIT);
         }
     }
-    for metric in shared.all() {
-        let mut metric = metric.lock();
-        let due = catch_unwind(AssertUnwindSafe(|| metric.publish(shared.now(), tick)));
-        wait = due.unwrap_or_else(|_| panicked(shared, &mut metric)).map_or(wait, |due| wait.min(due));
-    }
-    wait.max(Duration::from_millis(1))
 }
 
-/// A fault in a query's functions costs those who share its state, not the thread.
-fn guarded(shared: &Shared, standing: &mut Standing, step: impl FnOnce(&mut Standing)) {
-    if catch_unwind(AssertUnwindSafe(|| step(standing))).is_err() {
-        tracing::error!(query = standing.program.describe(), "a live query panicked");
-        standing.fault(FAULT.to_owned(), shared.now());
+/// Goes round the standings, few at a time: those without events forget what left their windows here.
+#[derive(Default)]
+struct Sweep {
+    left: Vec<standings::Shared>,
+    begun: Option<Instant>,
+}
+
+impl Sweep {
+    fn step(&mut self, shared: &Shared) {
+        if self.left.is_empty() && self.begun.is_none_or(|begun| begun.elapsed() >= SWEEP_EVERY) {
+            (self.left, self.begun) = (shared.standings.all(), Some(Instant::now()));
+        }
+        for _ in 0..SWEPT_AT_ONCE {
+            let Some(standing) = self.left.pop() else { break };
+            standing.lock().renew(shared.now());
+        }
     }
 }
 
-/// A fault in the steps behind the first stage costs that metric.
-fn panicked(shared: &Shared, metric: &mut Metric) -> Option<Duration> {
-    tracing::error!(metric = metric.name, "a live query panicked");
-    metric.fault(FAULT.to_owned(), shared.now());
-    None
+/// Has the index made anew, on a thread of its own, when that is due. Until it is there, the one before goes on.
+fn make_index(shared: &Arc<Shared>) {
+    if !shared.standings.take_turn(Instant::now()) {
+        return;
+    }
+    let own = Arc::clone(shared);
+    let builder = std::thread::Builder::new().name("live-index".to_owned());
+    let make = move || {
+        if catch_unwind(AssertUnwindSafe(|| own.standings.make_index())).is_err() {
+            tracing::error!("the index over live queries could not be made");
+            own.standings.give_turn_back();
+        }
+    };
+    if builder.spawn(make).is_err() {
+        shared.standings.give_turn_back();
+    }
 }

@@ -218,11 +218,12 @@ proptest! {
     /// Whichever batches are there when a metric is defined, and whichever come then, live equals scan; it does
     /// after a restart too, and after more came than the feed holds.
     #[test]
-    fn live_equals_scan(batches in stream(), cuts in any::<[prop::sample::Index; 3]>(), stalls in any::<[bool; 9]>(), feed_batches in prop::sample::select(vec![1_usize, 64])) {
+    fn live_equals_scan(batches in stream(), cuts in any::<[prop::sample::Index; 3]>(), stalls in any::<[bool; 9]>(), feed_batches in prop::sample::select(vec![1_usize, 64]), indexed: bool) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics");
         let store = Store::new(feed_batches);
         let live = store.live(Some(path.clone()));
+        live.shared.standings.patience.store(usize::MAX, Ordering::Relaxed);
         let cuts = cuts.map(|cut| cut.index(batches.len()));
         // While this is held, the live thread gets no further than one batch, and the others wait or are missed.
         let mut held = None;
@@ -235,6 +236,9 @@ proptest! {
             }
             for (part, _) in cuts.iter().enumerate().filter(|(_, cut)| **cut == at) {
                 define_all(&live, |number| number / 3 % 3 == part);
+                if indexed {
+                    live.shared.standings.make_index();
+                }
             }
             store.append(batch);
         }

@@ -7,9 +7,9 @@ use super::window::nanos;
 /// Without events for this long, and for the lateness, the watermark follows the clock.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
 
-/// The watermark of one metric: the newest event time seen, less the lateness. Times in the future do not move it
-/// beyond now; silence moves it with the clock.
-#[derive(Clone, Copy, Debug)]
+/// A watermark: the newest event time seen, less the lateness. Times in the future do not move it beyond now; silence
+/// moves it with the clock.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Watermark {
     lateness_nanos: i64,
     newest: Option<i64>,
@@ -25,6 +25,13 @@ impl Watermark {
     pub(super) fn observe(&mut self, newest: i64, now_nanos: i64) {
         self.newest = self.newest.max(Some(newest.min(now_nanos)));
         self.last_arrival = self.last_arrival.max(now_nanos);
+    }
+
+    /// With what `other` has seen too, at the lateness of this one.
+    pub(super) fn joined(mut self, other: Watermark) -> Watermark {
+        self.newest = self.newest.max(other.newest);
+        self.last_arrival = self.last_arrival.max(other.last_arrival);
+        self
     }
 
     /// How far event time has come; `None` while nothing is known.

@@ -32,6 +32,12 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// How many filters it begins with.
+    #[must_use]
+    pub fn leading_filters(&self) -> usize {
+        self.steps.iter().take_while(|step| matches!(step, RowStep::Filter(_))).count()
+    }
+
     /// Events sorted by their time are events in their order, as long as no step wrote that time; in that order the
     /// scan reads them, and stops when it has enough.
     fn rank_by_place(&mut self) {

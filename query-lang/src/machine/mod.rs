@@ -265,6 +265,34 @@ impl Machine {
         aggregate.step(&input, &mut composite(program, &mut self.scratch))
     }
 
+    /// The rows of `within` that pass the filters the program begins with. For runs of many programs over the same rows:
+    /// those that begin with equal filters ([`Program::leading_fingerprint`]) need them once.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn filter(&mut self, rows: &dyn Rows, within: Selection) -> Result<Selection, StepError> {
+        let program = Arc::clone(&self.program);
+        let mut view = View::new(rows, within);
+        if let Some(stage) = program.stages.first() {
+            step::run(stage.steps.get(..program.leading).unwrap_or_default(), &mut view, &mut self.scratch)?;
+        }
+        Ok(view.selection().clone())
+    }
+
+    /// As [`Machine::select`], over rows that have passed [`Machine::filter`].
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn select_filtered(&mut self, rows: &dyn Rows, within: Selection) -> Result<Frame, StepError> {
+        let program = Arc::clone(&self.program);
+        let mut view = View::new(rows, within);
+        if let Some(stage) = program.stages.first() {
+            step::run(stage.steps.get(program.leading..).unwrap_or_default(), &mut view, &mut self.scratch)?;
+        }
+        self.passed += view.selection().count() as u64;
+        Ok(Frame::of(&view, program.fed.as_deref())?)
+    }
+
     /// Runs the row steps (filters, transforms) up to the first aggregate over the rows of `within`.
     ///
     /// # Errors

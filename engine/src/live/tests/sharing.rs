@@ -51,6 +51,11 @@ fn what_is_equal_up_to_the_first_aggregate_shares_one_state() {
         live.define(name, definition).unwrap();
         assert_eq!(live.metric(name).unwrap().shared_by, shared_by, "{name}");
     }
+    let sharing = live.sharing(&base()).unwrap();
+    assert_eq!((sharing.metrics, sharing.access.as_str()), (4, "level = \"error\" by hash"));
+    assert_eq!(live.metric("a").unwrap().access, sharing.access);
+    assert_eq!(live.sharing(&over("never=x", 60)).unwrap().metrics, 0);
+    assert!(live.sharing(&over("groupBy(", 60)).is_err());
     let results: Vec<usize> = ["a", "b", "c", "d"].map(|name| count_of(&live, name).table.rows).into();
     assert_eq!(results, [2, 2, 2, 1]);
     for (name, left) in [("d", 3), ("a", 2), ("b", 1)] {
@@ -93,6 +98,8 @@ enum Deed {
     /// The live thread gets no further than one batch until the next one.
     Stall(bool),
     Later(i64),
+    /// The index over the queries is made anew.
+    Index,
     Settle,
 }
 
@@ -105,6 +112,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => (0..8_usize).prop_map(Deed::Drop),
         2 => any::<bool>().prop_map(Deed::Stall),
         1 => (1_i64..30).prop_map(Deed::Later),
+        2 => Just(Deed::Index),
         1 => Just(Deed::Settle),
     ]
 }
@@ -112,11 +120,12 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
-    /// Whoever shares with whom, over whichever windows, defined and dropped whenever: live equals scan.
+    /// Whoever shares with whom, over whichever windows, defined, dropped and indexed whenever: live equals scan.
     #[test]
     fn sharing_does_not_show(deeds in prop::collection::vec(deed(), 4..30), feed_batches in prop::sample::select(vec![1_usize, 64])) {
         let store = Store::new(feed_batches);
         let live = store.live(None);
+        live.shared.standings.patience.store(usize::MAX, Ordering::Relaxed);
         // With none left the thread would look whether it is over, and wait for the lock that stalls it.
         live.define("always", over("count()", 60)).unwrap();
         let mut defined: BTreeMap<String, (usize, usize)> = BTreeMap::new();
@@ -136,6 +145,7 @@ proptest! {
                 Deed::Stall(true) if held.is_none() => held = Some(live.shared.tails.lock()),
                 Deed::Stall(_) => held = None,
                 Deed::Later(seconds) => drop(store.now.fetch_add(seconds * SECOND, Ordering::Relaxed)),
+                Deed::Index => live.shared.standings.make_index(),
                 Deed::Settle => {
                     held = None;
                     assert!(live.settle(PATIENCE));

@@ -1,0 +1,160 @@
+//! A batch as it is stepped over by many queries: what one of them has it read, all others have too.
+
+use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use weir_query::compile::TextMatcher;
+use weir_query::record::{Column, OrderKey, Rows, RowsError, Selection};
+
+use crate::event::EventBatch;
+
+/// A batch, and the columns that were read of it: each field is read once.
+pub(in crate::live) struct Arrived<'b> {
+    pub(in crate::live) batch: &'b EventBatch,
+    all: Selection,
+    columns: RefCell<HashMap<Arc<str>, Column, foldhash::fast::RandomState>>,
+    names: OnceCell<Vec<Arc<str>>>,
+    order: Arc<[OrderKey]>,
+}
+
+/// Some rows of a batch, or all of them, numbered by themselves: what it costs to step over them hangs on how many
+/// there are.
+pub(in crate::live) struct Portion<'a> {
+    arrived: &'a Arrived<'a>,
+    /// Rows of the batch; `None`: all.
+    rows: Option<Vec<u32>>,
+    columns: RefCell<Vec<(Arc<str>, Column)>>,
+    order: OnceCell<Arc<[OrderKey]>>,
+    times: OnceCell<(i64, i64)>,
+}
+
+impl<'b> Arrived<'b> {
+    pub(in crate::live) fn new(batch: &'b EventBatch) -> Arrived<'b> {
+        Arrived {
+            batch,
+            all: Selection::all(batch.len()),
+            columns: RefCell::default(),
+            names: OnceCell::new(),
+            order: batch.order().unwrap_or_default(),
+        }
+    }
+
+    pub(in crate::live) fn len(&self) -> usize {
+        self.all.rows()
+    }
+
+    /// Field `name` of every row.
+    pub(super) fn column(&self, name: &str) -> Result<Column, RowsError> {
+        if let Some(column) = self.columns.borrow().get(name) {
+            return Ok(column.clone());
+        }
+        let column = self.batch.column(name, &self.all)?;
+        self.columns.borrow_mut().insert(name.into(), column.clone());
+        Ok(column)
+    }
+
+    fn names(&self) -> &Vec<Arc<str>> {
+        self.names.get_or_init(|| self.batch.names())
+    }
+}
+
+impl<'a> Portion<'a> {
+    /// All rows.
+    pub(in crate::live) fn whole(arrived: &'a Arrived<'a>) -> Portion<'a> {
+        Portion {
+            arrived,
+            rows: None,
+            columns: RefCell::default(),
+            order: OnceCell::from(Arc::clone(&arrived.order)),
+            times: OnceCell::new(),
+        }
+    }
+
+    /// The rows `rows`, ascending.
+    pub(super) fn chosen(arrived: &'a Arrived<'a>, rows: Vec<u32>) -> Portion<'a> {
+        if rows.len() == arrived.len() {
+            return Portion::whole(arrived);
+        }
+        Portion {
+            arrived,
+            rows: Some(rows),
+            columns: RefCell::default(),
+            order: OnceCell::new(),
+            times: OnceCell::new(),
+        }
+    }
+
+    /// Its rows of `within` alone.
+    pub(in crate::live) fn narrowed(&self, within: &Selection) -> Portion<'a> {
+        let numbers = within.iter().filter_map(|row| u32::try_from(row).ok());
+        let rows = match &self.rows {
+            None => numbers.collect(),
+            Some(rows) => numbers.filter_map(|row| rows.get(row as usize).copied()).collect(),
+        };
+        Portion::chosen(self.arrived, rows)
+    }
+
+    /// Earliest and latest event time, nanoseconds; of no rows, nonsense.
+    pub(in crate::live) fn times(&self) -> (i64, i64) {
+        *self.times.get_or_init(|| {
+            let times = self.places().iter().map(|key| key.nanos);
+            times.fold((i64::MAX, i64::MIN), |(least, most), nanos| (least.min(nanos), most.max(nanos)))
+        })
+    }
+
+    /// `order` by time of arrival in the place of event time.
+    pub(in crate::live) fn by_arrival(&self, order: &[OrderKey]) -> Vec<OrderKey> {
+        let arrived = |key: &OrderKey| OrderKey {
+            nanos: self.arrived.batch.ingest_nanos_at(key.sequence),
+            sequence: key.sequence,
+        };
+        order.iter().map(arrived).collect()
+    }
+
+    /// The place of every row.
+    pub(in crate::live) fn places(&self) -> &Arc<[OrderKey]> {
+        self.order.get_or_init(|| {
+            let rows = self.rows.as_deref().unwrap_or_default();
+            rows.iter()
+                .map(|row| self.arrived.order.get(*row as usize).copied().unwrap_or_default())
+                .collect()
+        })
+    }
+}
+
+impl Rows for Portion<'_> {
+    fn len(&self) -> usize {
+        self.rows.as_ref().map_or(self.arrived.len(), Vec::len)
+    }
+
+    fn order(&self) -> Result<Arc<[OrderKey]>, RowsError> {
+        Ok(Arc::clone(self.places()))
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.arrived.names().clone()
+    }
+
+    fn column(&self, name: &str, _: &Selection) -> Result<Column, RowsError> {
+        let Some(rows) = &self.rows else { return self.arrived.column(name) };
+        if let Some((_, column)) = self.columns.borrow().iter().find(|(own, _)| **own == *name) {
+            return Ok(column.clone());
+        }
+        let column = self.arrived.column(name)?.gather(rows);
+        self.columns.borrow_mut().push((name.into(), column.clone()));
+        Ok(column)
+    }
+
+    fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError> {
+        let Some(rows) = &self.rows else { return self.arrived.batch.search(matcher, within) };
+        let mut asked = Selection::none(self.arrived.len());
+        for row in within.iter().filter_map(|row| rows.get(row)) {
+            asked.insert(*row as usize);
+        }
+        let found = self.arrived.batch.search(matcher, &asked)?;
+        let mut passing = within.clone();
+        passing.retain(|row| rows.get(row).is_some_and(|row| found.contains(*row as usize)));
+        Ok(passing)
+    }
+}

@@ -1,0 +1,15 @@
+//! Which queries may match what of a batch, without trying each: an index over queries, and the rows it gives them.
+
+mod access;
+mod arrived;
+mod field;
+mod found;
+mod index;
+mod literals;
+#[cfg(test)]
+mod tests;
+
+pub(super) use access::Access;
+pub(super) use arrived::{Arrived, Portion};
+pub(super) use found::Found;
+pub(super) use index::{Class, QueryIndex};

@@ -1,0 +1,214 @@
+//! The law of the index: what a query matches one by one is among the rows the index gives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use weir_query::compile::Options;
+use weir_query::machine::{Context, Machine};
+use weir_query::program::Program;
+use weir_query::record::{Rows, Selection};
+
+use super::{Access, Arrived, QueryIndex};
+use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
+
+const FILTERS: &[&str] = &[
+    "a=v1",
+    "a=v2 b=w1",
+    "a=v*",
+    "a!=v1",
+    "not a=v1",
+    "a=v1 or b=w2",
+    "a=v1 or n>7",
+    "in(a, values=[v1, v3, \"4\"])",
+    "a=4",
+    "n=4",
+    "n=4.0",
+    "n=1e1",
+    "n=4 or n=5",
+    "n>5",
+    "n<=3",
+    "n>2 n<8 a=v1",
+    "n>=-1 | n<1",
+    "a=*",
+    "time",
+    "\"time out\"",
+    "imeo",
+    "/tim(e|ing)/i",
+    "/TIMEOUT/",
+    "TimeOut",
+    "msg=*timeout*",
+    "msg=/time ?out \\d/",
+    "msg=\"a\\\"b\"",
+    "msg=\"*a\\\"b*\"",
+    "über",
+    "404",
+    "x := n * 2 | x > 4",
+    "a := \"v9\" | a=v9",
+    "case { a=v1 | k := 1; n>5 | k := 2 }",
+    "#host=h1",
+    "#host=h1 a=v1",
+    "extra=e1",
+    "extra=e1 a=v2",
+    "inner",
+    "*",
+];
+
+#[derive(Clone, Debug)]
+struct Drawn {
+    raw: Vec<u8>,
+    json: bool,
+    attributes: Option<String>,
+    host: Option<u8>,
+}
+
+fn value(seed: u8) -> &'static str {
+    const VALUES: [&str; 14] = [
+        "\"v1\"",
+        "\"v2\"",
+        "\"w1\"",
+        "\"w2\"",
+        "4",
+        "4.0",
+        "\"04\"",
+        "\"+5\"",
+        "10",
+        "-0",
+        "1e1",
+        "null",
+        "true",
+        "\"Über time out 3\"",
+    ];
+    VALUES[usize::from(seed) % VALUES.len()]
+}
+
+fn message(seed: u8) -> &'static str {
+    const MESSAGES: [&str; 9] = [
+        "timeout 4",
+        "time out 7",
+        "Timing TIMEOUT",
+        "a\\\"b",
+        "\\u0074imeout",
+        "nothing of it",
+        "über 404",
+        "ti",
+        "",
+    ];
+    MESSAGES[usize::from(seed) % MESSAGES.len()]
+}
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    let seeds = (any::<[u8; 5]>(), 0..12_u8, prop::option::of(0..3_u8), any::<[bool; 4]>());
+    seeds.prop_map(|(seed, n, host, has)| {
+        let mut fields = Vec::new();
+        for (name, value, has) in [
+            ("a", value(seed[0]).to_owned(), has[0]),
+            ("b", value(seed[1]).to_owned(), has[1]),
+            ("n", n.to_string(), has[2]),
+            ("msg", format!("\"{}\"", message(seed[2])), true),
+        ] {
+            if has {
+                fields.push(format!("\"{name}\":{value}"));
+            }
+        }
+        let mut raw = format!("{{{}}}", fields.join(",")).into_bytes();
+        let json = seed[3] % 6 > 0;
+        if !json && seed[4] % 3 == 0 {
+            raw.push(0xff);
+        }
+        let attributes = has[3].then(|| format!("{{\"extra\":\"e{}\",\"deep\":{{\"x\":\"inner\"}}}}", n % 3));
+        Drawn { raw, json, attributes, host }
+    })
+}
+
+fn batch_of(events: &[Drawn]) -> EventBatch {
+    let mut builder = EventBatchBuilder::new(EventLimits::default());
+    for (nanos, event) in (0..).zip(events) {
+        let tags = match event.host {
+            Some(host) => std::sync::Arc::new(TagSet::new([("host", format!("h{host}"))])),
+            None => TagSet::none(),
+        };
+        let attributes = event.attributes.as_deref();
+        let pushed = match event.json {
+            true => builder.push_json(&event.raw, Some(nanos), &tags, attributes),
+            false => builder.push_text(&event.raw, Some(nanos), &tags, attributes),
+        };
+        pushed.unwrap();
+    }
+    builder.finish(0).with_sequence(1)
+}
+
+fn index_of(programs: &[std::sync::Arc<Program>]) -> QueryIndex<usize> {
+    let query = |(at, program): (usize, &std::sync::Arc<Program>)| {
+        (Access::of(program.required()), program.leading_fingerprint(), at)
+    };
+    QueryIndex::new(programs.iter().enumerate().map(query))
+}
+
+/// The sequences of the rows that each query gets.
+fn given(
+    index: &QueryIndex<usize>,
+    found: &mut super::Found,
+    batch: &EventBatch,
+) -> BTreeMap<usize, Vec<u64>> {
+    let mut given = BTreeMap::new();
+    let arrived = Arrived::new(batch);
+    let found = index.find(&arrived, found, |classes, portion| {
+        let sequences: Vec<u64> = portion.places().iter().map(|key| key.sequence).collect();
+        assert!(sequences.is_sorted() && sequences.len() == portion.len());
+        for member in classes.iter().flat_map(|class| &class.members) {
+            assert!(given.insert(*member, sequences.clone()).is_none(), "{member} comes twice");
+        }
+    });
+    found.unwrap();
+    given
+}
+
+fn matched(program: &std::sync::Arc<Program>, batch: &EventBatch) -> BTreeSet<u64> {
+    let mut machine = Machine::new(std::sync::Arc::clone(program), Context::default());
+    let frame = machine.select(batch, Selection::all(batch.len())).unwrap();
+    frame.order().iter().map(|key| key.sequence).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_matches_is_a_candidate(
+        batches in prop::collection::vec(prop::collection::vec(drawn(), 1..40), 1..4),
+        picks in prop::collection::vec((0..FILTERS.len(), 0..FILTERS.len(), 0..3_u8), 1..60),
+    ) {
+        let program = |(one, other, how): &(usize, usize, u8)| {
+            let (one, other) = (FILTERS[*one], FILTERS[*other]);
+            let query = match how {
+                0 => one.to_owned(),
+                1 => format!("{one} | {other}"),
+                _ => format!("{one} | count()"),
+            };
+            Program::compile(&query, &Options::default()).unwrap_or_else(|fault| panic!("{query}: {fault}"))
+        };
+        let programs: Vec<_> = picks.iter().map(program).collect();
+        let index = index_of(&programs);
+        let mut found = index.found();
+        for events in &batches {
+            let batch = batch_of(events);
+            let given = given(&index, &mut found, &batch);
+            for (at, program) in programs.iter().enumerate() {
+                let rows: BTreeSet<u64> = given.get(&at).into_iter().flatten().copied().collect();
+                let matched = matched(program, &batch);
+                prop_assert!(matched.is_subset(&rows), "{}: {matched:?} of {rows:?}", program.describe());
+            }
+        }
+    }
+}
+
+#[test]
+fn queries_that_nothing_comes_for_are_not_called() {
+    let queries = ["a=v1", "a=v7", "\"time out\"", "b=w1 a=v1", "n>6", "a=v1 | not b=w1", "#host=h1", "1=2"];
+    let programs: Vec<_> =
+        queries.iter().map(|query| Program::compile(query, &Options::default()).unwrap()).collect();
+    let index = index_of(&programs);
+    let event = |raw: &str| Drawn { raw: raw.into(), json: true, attributes: None, host: None };
+    let batch = batch_of(&[event(r#"{"a":"v1","b":"w2"}"#), event(r#"{"a":"v2","n":5}"#)]);
+    let given = given(&index, &mut index.found(), &batch);
+    assert_eq!(given, BTreeMap::from([(0, vec![1]), (5, vec![1])]));
+}

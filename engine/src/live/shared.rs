@@ -1,0 +1,189 @@
+//! What the readers of a repository's live queries and the thread that steps them share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use weir_query::program::Program;
+
+use super::backfill::Reader;
+use super::due::Watched;
+use super::keep;
+use super::metric::Metric;
+use super::progress::Progress;
+use super::standing::{Standing, StandingKey};
+use super::standings::Standings;
+use super::stepper::TailEntry;
+use super::window::Window;
+use super::{LiveError, LiveOptions, MetricDefinition};
+
+/// What the readers and the live thread share.
+pub(super) struct Shared {
+    pub(super) options: LiveOptions,
+    pub(super) metrics: Mutex<BTreeMap<String, Arc<Mutex<Metric>>>>,
+    pub(super) standings: Standings,
+    pub(super) progress: Arc<Mutex<Progress>>,
+    /// Metrics that the thread is to look at, whether there is something to push.
+    pub(super) stirred: Mutex<Vec<Watched>>,
+    pub(super) tails: Mutex<Vec<TailEntry>>,
+    /// Held by whoever changes what is live, and by the thread when it leaves.
+    pub(super) thread: Mutex<Option<JoinHandle<()>>>,
+    pub(super) stopped: AtomicBool,
+    /// How often the thread found its feed empty.
+    pub(super) idle_rounds: AtomicU64,
+    pub(super) counters: Counters,
+    /// Definitions that are kept on disk and cannot be run.
+    pub(super) broken: Mutex<keep::Definitions>,
+    pub(super) problems: Mutex<Vec<String>>,
+}
+
+/// What the live thread counts.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) batches: AtomicU64,
+    pub(super) events: AtomicU64,
+    pub(super) catch_ups: AtomicU64,
+}
+
+impl Shared {
+    /// Nothing is live yet.
+    pub(super) fn new(options: LiveOptions, problems: Vec<String>) -> Shared {
+        Shared {
+            options,
+            metrics: Mutex::default(),
+            standings: Standings::default(),
+            progress: Arc::default(),
+            stirred: Mutex::default(),
+            tails: Mutex::default(),
+            thread: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+            idle_rounds: AtomicU64::new(0),
+            counters: Counters::default(),
+            broken: Mutex::default(),
+            problems: Mutex::new(problems),
+        }
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        (self.options.clock)()
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { history: &self.options.history, pool: &self.options.pool, now_nanos: self.now() }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Mutex<Metric>>> {
+        self.metrics.lock().get(name).map(Arc::clone)
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Mutex<Metric>>> {
+        self.metrics.lock().values().map(Arc::clone).collect()
+    }
+
+    /// Keeps the definitions as they are, but for `change`.
+    pub(super) fn save(&self, change: impl FnOnce(&mut keep::Definitions)) -> Result<(), LiveError> {
+        let Some(path) = &self.options.definitions else { return Ok(()) };
+        let mut definitions = self.broken.lock().clone();
+        for metric in self.all() {
+            let metric = metric.lock();
+            if metric.kept {
+                definitions.insert(metric.name.clone(), metric.definition.clone());
+            }
+        }
+        change(&mut definitions);
+        keep::save(path, &definitions)?;
+        self.broken.lock().retain(|name, definition| definitions.get(name) == Some(definition));
+        Ok(())
+    }
+
+    /// Puts a metric into the registry, over a standing that it shares with its equals.
+    pub(super) fn insert(
+        self: &Arc<Shared>,
+        thread: &mut Option<JoinHandle<()>>,
+        name: &str,
+        definition: MetricDefinition,
+        program: Arc<Program>,
+        kept: bool,
+    ) -> Result<(), LiveError> {
+        self.start_thread(thread)?;
+        let (mut revision, mut publishers) = (0, Vec::new());
+        let present = self.find(name);
+        if let Some(present) = &present {
+            let mut present = present.lock();
+            revision = present.info(self.now()).revision + 1;
+            publishers = std::mem::take(&mut present.publishers);
+        }
+        // It joins the new one before it leaves the old: they may be the same, and then nothing is read again.
+        let standing = self.join(&definition, &program);
+        let now = self.now();
+        let mut metric = Metric::new(name, definition, program, kept, (revision, now), standing);
+        let is_watched = !publishers.is_empty();
+        metric.publishers = publishers;
+        let metric = Arc::new(Mutex::new(metric));
+        if is_watched {
+            metric.lock().standing.lock().watch(&metric);
+            self.stirred.lock().push(Arc::clone(&metric));
+        }
+        self.metrics.lock().insert(name.to_owned(), metric);
+        if let Some(present) = present {
+            self.leave(&present.lock());
+        }
+        Ok(())
+    }
+
+    /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started: in
+    /// this order nothing falls between.
+    fn join(&self, definition: &MetricDefinition, program: &Arc<Program>) -> Arc<Mutex<Standing>> {
+        let (key, window) = (StandingKey::of(definition, program), Window::new(definition));
+        if let Some(present) = self.standings.find(&key) {
+            self.reader().join(&mut present.lock(), window);
+            self.standings.note_filling(Arc::clone(&present));
+            return present;
+        }
+        let progress = Arc::clone(&self.progress);
+        let standing = Standing::new(key.clone(), Arc::clone(program), window, progress, self.now());
+        let standing = Arc::new(Mutex::new(standing));
+        let mut filling = standing.lock();
+        self.standings.add(key, &standing);
+        self.reader().begin(&mut filling);
+        drop(filling);
+        self.standings.note_filling(Arc::clone(&standing));
+        standing
+    }
+
+    /// `metric` is gone, and with the last of its equals what they shared.
+    pub(super) fn leave(&self, metric: &Metric) {
+        let mut standing = metric.standing.lock();
+        if !standing.leave(metric.window) {
+            self.standings.remove(standing.key());
+        }
+    }
+
+    /// Starts the live thread if it is not there. What happens from here on comes through its feed.
+    pub(super) fn start_thread(
+        self: &Arc<Shared>,
+        thread: &mut Option<JoinHandle<()>>,
+    ) -> Result<(), LiveError> {
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(LiveError::Stopped("it is shutting down".to_owned()));
+        }
+        if thread.is_none() {
+            let feed = (self.options.follow)();
+            let shared = Arc::clone(self);
+            let builder = std::thread::Builder::new().name("live".to_owned());
+            let started = builder.spawn(move || super::stepper::run(&shared, feed));
+            *thread = Some(started.map_err(|error| LiveError::Stopped(error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    /// Ends every subscription and tail.
+    pub(super) fn close_all(&self) {
+        for metric in self.all() {
+            metric.lock().publishers.drain(..).for_each(|publisher| publisher.close());
+        }
+        self.tails.lock().drain(..).for_each(|entry| entry.tail.close());
+    }
+}
