@@ -17,6 +17,24 @@ pub fn of_process(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from(clock.now()?))
 }
 
+/// CPU time that the threads of this process with this name have used so far.
+///
+/// # Errors
+/// When the system does not say.
+pub fn of_thread(name: &str) -> anyhow::Result<Duration> {
+    let mut nanos = 0;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let thread = thread?.path();
+        // One may end between the list and the look.
+        let Ok(own) = std::fs::read_to_string(thread.join("comm")) else { continue };
+        if own.trim_end() == name {
+            let times = std::fs::read_to_string(thread.join("schedstat"))?;
+            nanos += times.split(' ').next().context("no times")?.parse::<u64>()?;
+        }
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
 /// CPU time of all children of this process that have ended and been waited for.
 ///
 /// # Errors

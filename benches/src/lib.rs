@@ -15,4 +15,5 @@ pub mod report;
 pub mod requests;
 pub mod sending;
 pub mod server;
+pub mod standing;
 pub mod tags;

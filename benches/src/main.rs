@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use weir_bench::compare::Comparison;
 use weir_bench::corpus::{Corpus, Size};
-use weir_bench::{dashboard, history, latency, queries, requests, tags};
+use weir_bench::{dashboard, history, latency, queries, requests, standing, tags};
 use weir_server::generate::Dataset;
 
 /// Generates corpora, ingests them into a real server, and compares it with `rg` and `zstd` in one run.
@@ -77,6 +77,8 @@ enum Part {
     Devices,
     /// A tag with a million values.
     Tags,
+    /// Standing queries by the thousand, in this process; not part of a usual run.
+    Live,
     /// Much history; not part of a usual run, it takes many minutes.
     History,
 }
@@ -106,6 +108,7 @@ fn run(part: Part, args: &Args, comparison: &Comparison) -> anyhow::Result<Strin
     let (dataset, size) = match part {
         Part::Latency => return latency::run(&args.weir, scratch.path(), args.latency_rounds),
         Part::Requests => return requests::run(&args.weir, scratch.path(), args.requests),
+        Part::Live => return standing::run(args.events),
         Part::Tags => return tags::run(&args.weir, scratch.path(), args.events, args.runs),
         Part::History => {
             return history::run(&args.weir, scratch.path(), 1 << 30, args.history_bytes, args.runs);
