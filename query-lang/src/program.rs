@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::aggregates::TIMESTAMP;
+use crate::aggregates::buckets::BUCKET;
 use crate::aggregates::spec::{AggregateSpec, RowOrder};
 use crate::compile::steps::{Compiler, Stage};
 use crate::compile::{Ending, Options, Required};
@@ -72,6 +73,44 @@ pub enum OutputKind {
     Events,
     /// Rows are computed.
     Aggregate,
+}
+
+/// The columns whose values tell the rows of a result apart, as far as the query says. Steps behind an aggregate may
+/// have rewritten them: whoever relies on them looks whether they do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Their names; none: there is one row.
+    pub columns: Vec<Arc<str>>,
+    /// The order of rows says something, as behind `sort` and `top`.
+    pub ordered: bool,
+}
+
+impl Keys {
+    /// The keys of what `aggregate` makes of rows with the keys `before`.
+    fn behind(aggregate: &AggregateSpec, before: Option<Keys>) -> Option<Keys> {
+        let of = |columns: &[Arc<str>], ordered| Some(Keys { columns: columns.to_vec(), ordered });
+        match aggregate {
+            AggregateSpec::GroupBy(group) => of(&group.keys, false),
+            AggregateSpec::Top(top) => of(&top.keys, true),
+            AggregateSpec::Bucket(bucket) => {
+                let columns: Vec<Arc<str>> =
+                    std::iter::once(Arc::from(BUCKET)).chain(bucket.keys.iter().cloned()).collect();
+                of(&columns, false)
+            }
+            AggregateSpec::Count(_)
+            | AggregateSpec::Number(_)
+            | AggregateSpec::Percentile(_)
+            | AggregateSpec::LinReg(_) => of(&[], false),
+            AggregateSpec::Product(list) => {
+                let single = |part: &AggregateSpec| {
+                    Keys::behind(part, None).is_some_and(|keys| keys.columns.is_empty())
+                };
+                list.iter().all(single).then_some(Keys { columns: Vec::new(), ordered: false })
+            }
+            AggregateSpec::Rows(_) => before.map(|keys| Keys { ordered: true, ..keys }),
+            _ => None,
+        }
+    }
 }
 
 impl Program {
@@ -177,6 +216,13 @@ impl Program {
     #[must_use]
     pub fn fields(&self) -> Option<&[Arc<str>]> {
         self.fields.as_deref()
+    }
+
+    /// The keys of its result's rows; `None`: it has none that are known.
+    #[must_use]
+    pub fn keys(&self) -> Option<Keys> {
+        let aggregates = self.stages.iter().filter_map(|stage| stage.aggregate.as_ref());
+        aggregates.fold(None, |keys, aggregate| Keys::behind(aggregate, keys))
     }
 
     /// The time range the query asks for itself (`setTimeInterval`), as written.

@@ -6,11 +6,11 @@ mod slots;
 mod streams;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
-use weir_engine::live::Live;
+use weir_engine::live::{Live, LiveError};
 use weir_engine::scan::ScanPool;
 use weir_engine::{Engine, Repository};
 
@@ -22,6 +22,7 @@ use crate::auth::Tokens;
 use crate::error::ApiError;
 use crate::jobs::JobTable;
 use crate::observe::{Counters, EngineMetrics};
+use crate::push::Channels;
 use crate::settings::Settings;
 
 use lives::Lives;
@@ -50,6 +51,7 @@ struct Shared {
     lives: Lives,
     jobs: JobTable,
     streams: Streams,
+    channels: Channels,
     started: Instant,
     stop: CancellationToken,
 }
@@ -58,7 +60,7 @@ impl App {
     /// An application over an open engine. `stop` is cancelled when the server begins to stop.
     ///
     /// # Errors
-    /// When the default repository cannot be made.
+    /// When the default repository cannot be made, or a thread cannot be started.
     pub fn new(settings: Settings, engine: Arc<Engine>, stop: CancellationToken) -> Result<App, ApiError> {
         if engine.repository(DEFAULT_REPOSITORY).is_none() {
             engine.create_repository(DEFAULT_REPOSITORY)?;
@@ -77,6 +79,11 @@ impl App {
             pool,
             jobs: JobTable::new(&settings.query, counters.jobs.clone()),
             streams: Streams::new(settings.standing.max_streams, counters.streams.clone()),
+            channels: Channels::start(
+                Duration::from_millis(settings.standing.heartbeat_millis),
+                settings.standing.delta_cache_bytes,
+            )
+            .map_err(|error| LiveError::Stopped(error.to_string()))?,
             settings,
             engine,
             counters,
@@ -155,6 +162,12 @@ impl App {
     #[must_use]
     pub fn streams(&self) -> &Streams {
         &self.shared.streams
+    }
+
+    /// Standing metrics that are pushed.
+    #[must_use]
+    pub fn channels(&self) -> &Channels {
+        &self.shared.channels
     }
 
     /// The live queries of a repository.

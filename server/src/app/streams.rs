@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -36,11 +37,13 @@ impl Streams {
     /// Takes a place.
     ///
     /// # Errors
-    /// 429 when all are taken.
+    /// 503 when all are taken.
     pub fn open(&self) -> Result<OpenStream, ApiError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| {
-            ApiError::busy(format!("there are already {} open streams", self.limit), RETRY_MILLIS)
+            let message = format!("there are already {} open streams", self.limit);
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", message)
+                .retry_after(RETRY_MILLIS)
         })?;
         self.shown.inc();
         Ok(OpenStream { _place: place, shown: self.shown.clone() })

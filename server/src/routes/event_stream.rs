@@ -1,11 +1,13 @@
 //! Server-sent events: one task writes, heartbeats keep dead clients from being kept.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -17,7 +19,7 @@ const MAX_WAITING_EVENTS: usize = 1;
 /// Where the writer of an event stream writes.
 #[derive(Clone, Debug)]
 pub(super) struct EventSender {
-    sender: mpsc::Sender<Result<Bytes, std::convert::Infallible>>,
+    sender: mpsc::Sender<Result<Bytes, Infallible>>,
 }
 
 impl EventSender {
@@ -52,7 +54,14 @@ where
             () = stop.cancelled() => {}
         }
     });
-    let mut response = Body::from_stream(ReceiverStream::new(receiver)).into_response();
+    event_response(ReceiverStream::new(receiver))
+}
+
+/// An answer of `events`, each piece of which is written as it comes.
+pub(super) fn event_response(
+    events: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let mut response = Body::from_stream(events).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -60,7 +69,7 @@ where
 }
 
 /// Sends comment lines until the client is gone.
-async fn beat(sender: &mpsc::Sender<Result<Bytes, std::convert::Infallible>>, every: Duration) {
+async fn beat(sender: &mpsc::Sender<Result<Bytes, Infallible>>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         // Where an event waits to be taken, the client shows in that whether it lives.

@@ -6,20 +6,22 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Notify;
-use weir_engine::live::{Live, LiveError, Received, Subscription};
+use weir_engine::live::{Live, LiveError};
 
-use super::event_stream::{EventSender, event_stream};
-use super::extract::Path;
+use super::event_stream::event_response;
+use super::extract::{Path, Query};
 use crate::app::App;
 use crate::encode::encode_metric;
 use crate::error::ApiError;
-use crate::wire::{MetricFacts, MetricRequest};
+use crate::push::{Form, MAX_STREAM_METRICS, Reader};
+use crate::wire::{MetricFacts, MetricRequest, PushRequest};
 
 /// The header with which a reader says what it has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
 /// Metrics of live query jobs have this in front of their names, and are shown to nobody.
 const JOB_PREFIX: &str = "job-";
+/// What stands where a metric's name would: the stream of many, and what Prometheus scrapes.
+const RESERVED: [&str; 2] = ["events", "prometheus"];
 
 fn live(app: &App, repository: &str) -> Result<Arc<Live>, ApiError> {
     app.live(&app.repository(repository)?)
@@ -50,8 +52,13 @@ pub(super) async fn define(
     if name.starts_with(JOB_PREFIX) {
         return Err(ApiError::bad_request(format!("names of metrics cannot start with {JOB_PREFIX:?}")));
     }
+    if RESERVED.contains(&name.as_str()) {
+        return Err(ApiError::bad_request(format!("{name:?} is an address of its own: take another name")));
+    }
     let definition = asked.definition().map_err(ApiError::bad_request)?;
     let limit = app.settings().standing.max_metrics;
+    let repository = app.repository(&repository)?;
+    let shared = app.clone();
     let work = move || {
         let known = live.metric(&name).is_some();
         if !known && live.list().len() >= limit {
@@ -61,6 +68,7 @@ pub(super) async fn define(
             LiveError::Query(faults) => ApiError::query(&asked.query, &faults),
             other => other.into(),
         })?;
+        shared.channels().redefined(&live, repository.name(), &name);
         let facts = live.metric(&name).map(MetricFacts::from);
         Ok::<_, ApiError>((if known { StatusCode::OK } else { StatusCode::CREATED }, Json(facts)))
     };
@@ -73,7 +81,7 @@ pub(super) async fn read(
     Path((repository, name)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let live = live(&app, &repository)?;
-    let work = move || Ok::<_, ApiError>(encode_metric(&*live.read(&name)?, 0));
+    let work = move || Ok::<_, ApiError>(encode_metric(&*live.read(&name)?));
     let bytes = app.answering().run(work).await??;
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
@@ -99,33 +107,48 @@ pub(super) async fn push(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let live = live(&app, &repository)?;
-    let place = app.streams().open()?;
-    let seen = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let subscription = app.answering().run(move || live.subscribe(&name, seen)).await??;
-    let shared = app.clone();
-    Ok(event_stream(&app, place, move |sender| push_all(shared, subscription, sender)))
+    watch(&app, live, repository, move |_| Ok(vec![name]), Form::Results, &headers).await
 }
 
-async fn push_all(app: App, subscription: Subscription, sender: EventSender) {
-    let changed = Arc::new(Notify::new());
-    let waker = Arc::clone(&changed);
-    subscription.set_waker(move || waker.notify_one());
-    loop {
-        match subscription.try_receive() {
-            Received::Waiting => changed.notified().await,
-            Received::Closed => {
-                sender.send("gone", None, b"{}").await;
-                return;
-            }
-            Received::Result { result, skipped } => {
-                let revision = result.revision;
-                let Ok(bytes) = app.answering().run(move || encode_metric(&result, skipped)).await else {
-                    return;
-                };
-                if !sender.send("result", Some(revision), &bytes).await {
-                    return;
-                }
-            }
+/// `GET …/metrics/events`: many metrics in one stream: their states, then what changes. See [`crate::wire::PushRequest`].
+pub(super) async fn push_many(
+    State(app): State<App>,
+    Path(repository): Path<String>,
+    Query(asked): Query<PushRequest>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let live = live(&app, &repository)?;
+    let names = move |live: &Live| match asked.names() {
+        Some(names) => Ok(names),
+        None => {
+            let all = live.list().into_iter().filter(|metric| metric.kept);
+            Ok(all.map(|metric| metric.name).collect())
         }
-    }
+    };
+    watch(&app, live, repository, names, Form::Changes, &headers).await
+}
+
+async fn watch(
+    app: &App,
+    live: Arc<Live>,
+    repository: String,
+    names: impl FnOnce(&Live) -> Result<Vec<String>, ApiError> + Send + 'static,
+    form: Form,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let place = app.streams().open()?;
+    let shared = app.clone();
+    let work = move || {
+        let names = names(&live)?;
+        if names.len() > MAX_STREAM_METRICS {
+            let message =
+                format!("a stream is of at most {MAX_STREAM_METRICS} metrics, not of {}", names.len());
+            return Err(ApiError::bad_request(message).hint("name some: ?names=a,b,c"));
+        }
+        let repository = shared.repository(&repository)?;
+        Ok(shared.channels().watch(&live, repository.name(), &names)?)
+    };
+    let watch = app.answering().run(work).await??;
+    let seen = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+    Ok(event_response(Reader::new(watch, form, seen, place, app.stop())))
 }

@@ -71,6 +71,7 @@ fn reading_routes() -> Router<App> {
     let router = both(router, "/{repo}/fields", get(fields::list));
     let router = both(router, "/{repo}/explain", post(explain::explain));
     let router = both(router, "/{repo}/metrics", get(metrics::list));
+    let router = both(router, "/{repo}/metrics/events", get(metrics::push_many));
     let router = both(router, "/{repo}/metrics/{name}/events", get(metrics::push));
     router.merge(query_routes().layer(from_fn(plain_errors)))
 }

@@ -4,6 +4,7 @@
 //! settings -> engine open -> bind -> serve ... signal -> stop accepting -> finish requests -> engine shutdown
 //! ```
 
+mod descriptors;
 mod running;
 mod signal;
 
@@ -30,6 +31,7 @@ fn async_threads(cores: usize) -> usize {
 /// When it cannot start.
 pub fn run_until_signal(settings: Settings) -> anyhow::Result<()> {
     start_tracing(&settings.log).map_err(anyhow::Error::msg)?;
+    descriptors::raise_limit(settings.connections.max_connections);
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(async_threads(cores))

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits that mean "off" when they are zero.
-pub(super) const MAY_BE_ZERO: [&str; 7] = [
+pub(super) const MAY_BE_ZERO: [&str; 8] = [
+    "standing.delta_cache_bytes",
     "query.state_cache_bytes",
     "storage.block_cache_bytes",
     "storage.brief_sync_micros",
@@ -43,7 +44,7 @@ pub struct Connections {
 impl Default for Connections {
     fn default() -> Connections {
         Connections {
-            max_connections: 1024,
+            max_connections: 8_192,
             header_timeout_millis: 10_000,
             idle_timeout_millis: 75_000,
             write_timeout_millis: 30_000,
@@ -155,15 +156,23 @@ impl Default for Query {
 pub struct Standing {
     /// Standing metrics of one repository.
     pub max_metrics: usize,
-    /// Event streams open at once (live queries, pushed results).
+    /// Event streams open at once (live queries, pushed results); one more is answered 503.
     pub max_streams: usize,
+    /// Memory for earlier results of pushed metrics, from which deltas are made for readers who missed some; 0: such
+    /// readers are sent whole results.
+    pub delta_cache_bytes: usize,
     /// A silent event stream gets a comment line this often.
     pub heartbeat_millis: u64,
 }
 
 impl Default for Standing {
     fn default() -> Standing {
-        Standing { max_metrics: 10_000, max_streams: 512, heartbeat_millis: 15_000 }
+        Standing {
+            max_metrics: 10_000,
+            max_streams: 4_096,
+            delta_cache_bytes: 64 << 20,
+            heartbeat_millis: 15_000,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod ingest;
 mod job;
 mod metric;
 mod operation;
+mod pushed;
 mod query;
 mod repository;
 
@@ -15,5 +16,6 @@ pub use ingest::{IngestAnswer, IngestParameters, RejectedEvent};
 pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};
 pub use metric::{DurationText, MetricFacts, MetricRequest, MetricState, TimeWord};
 pub use operation::{HealthItem, HealthReport, Status};
+pub use pushed::{PushRequest, Pushed, Row};
 pub use query::{Argument, Around, QueryRequest, TimeText};
 pub use repository::RepositoryFacts;
