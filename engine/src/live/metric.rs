@@ -12,6 +12,11 @@ use super::subscription::Publisher;
 use super::window::Window;
 use super::{LiveResult, LiveStatus, MetricDefinition, MetricInfo, TimeBasis};
 
+/// The least time between two results, however cheap.
+const LEAST_PAUSE: Duration = Duration::from_millis(5);
+/// Times of what a result took to compute that lie between it and the next, at least.
+const PAUSE_PER_COST: u32 = 20;
+
 /// One standing metric. Whoever holds it and its standing locks the metric first.
 pub(super) struct Metric {
     pub(super) name: String,
@@ -25,7 +30,8 @@ pub(super) struct Metric {
     seen: (u64, u64),
     revision: u64,
     result: Option<Arc<LiveResult>>,
-    computed: Option<Instant>,
+    /// When the last result was computed, and how long that took.
+    computed: Option<(Instant, Duration)>,
     published: u64,
     pub(super) publishers: Vec<Publisher>,
     problem: Option<Problem>,
@@ -76,7 +82,11 @@ impl Metric {
     /// When the result should be computed again, from now: zero when it is due.
     fn due_in(&self, standing: &Standing, now_nanos: i64, tick: Duration) -> Duration {
         if self.is_stale(standing, now_nanos) {
-            return self.computed.map_or(Duration::ZERO, |at| tick.saturating_sub(at.elapsed()));
+            return self.computed.map_or(Duration::ZERO, |(at, took)| {
+                // What is cheap to compute is given at once; what is costly takes a small share of the thread.
+                let pause = (took * PAUSE_PER_COST).max(LEAST_PAUSE).min(tick);
+                pause.saturating_sub(at.elapsed())
+            });
         }
         let next = self.window.start_of(self.window.at(now_nanos).end);
         Duration::from_nanos(u64::try_from(next.saturating_sub(now_nanos)).unwrap_or(0))
@@ -100,8 +110,9 @@ impl Metric {
         {
             return Ok(Arc::clone(result));
         }
-        self.computed = Some(Instant::now());
+        let start = Instant::now();
         let result = self.compute(standing, now_nanos);
+        self.computed = Some((start, start.elapsed()));
         if let Err(fault) = &result {
             self.fault(fault.to_string(), now_nanos);
         }

@@ -16,7 +16,7 @@ pub type Following = Arc<dyn Fn() -> Feed + Send + Sync>;
 /// Gives the time, nanoseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// The least time between two results of a metric, by default.
+/// The least time between two results of a metric that takes long to compute, by default; others are given sooner.
 pub const DEFAULT_TICK: Duration = Duration::from_millis(50);
 /// What the live queries of a repository are told.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub struct LiveOptions {
     pub definitions: Option<PathBuf>,
     /// The clock; tests bring their own.
     pub clock: Clock,
-    /// The least time between two results of a metric.
+    /// The least time between two results of a metric that takes long to compute.
     pub tick: Duration,
     /// The threads backfills run on; `None`: the pool all scans share.
     pub pool: Option<ScanPool>,
