@@ -66,6 +66,8 @@ pub struct Counters {
     pub jobs: Gauge,
     /// Event streams open now.
     pub streams: Gauge,
+    /// Results left out for readers of pushed metrics that were slow.
+    pub pushes_skipped: Counter,
     /// Requests that panicked; should be 0 for ever.
     pub panics: Counter,
     registry: Mutex<Registry>,
@@ -95,6 +97,7 @@ impl Counters {
             query_seconds: request_histogram(),
             jobs: Gauge::default(),
             streams: Gauge::default(),
+            pushes_skipped: Counter::default(),
             panics: Counter::default(),
             registry: Mutex::new(Registry::default()),
         };
@@ -120,6 +123,7 @@ impl Counters {
         r.register("query_seconds", "Time of a query", self.query_seconds.clone());
         r.register("query_jobs", "Query jobs kept now", self.jobs.clone());
         r.register("event_streams", "Event streams open now", self.streams.clone());
+        r.register("pushes_skipped", "Results left out for slow readers", self.pushes_skipped.clone());
         r.register("panics", "Requests that ended in a defect", self.panics.clone());
         *self.registry.get_mut() = registry;
     }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use axum::body::Bytes;
 use futures_util::Stream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use prometheus_client::metrics::counter::Counter;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::Watch;
 use super::body::{Body, Kind};
@@ -16,7 +17,7 @@ use super::channel::Next;
 use super::cursor::Cursor;
 use super::mailbox::Places;
 use super::revision::Place;
-use crate::app::OpenStream;
+use crate::app::{App, OpenStream};
 use crate::encode::write_string;
 
 /// Bodies up to this long are copied behind their heads: a piece more on the way to the socket costs more.
@@ -47,19 +48,16 @@ pub struct Reader {
     /// A body that follows its head.
     body: Option<Bytes>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Results left out for all readers.
+    skipped: Counter,
     _place: OpenStream,
 }
 
 impl Reader {
-    /// A reader of `watch`, who has what the id `last` says. It ends with `stop`, or when all its metrics are gone.
+    /// A reader of `watch`, who has what the id `last` says. It ends when the server stops, or when all its metrics are
+    /// gone.
     #[must_use]
-    pub fn new(
-        watch: Watch,
-        form: Form,
-        last: Option<&str>,
-        place: OpenStream,
-        stop: &CancellationToken,
-    ) -> Reader {
+    pub fn new(app: &App, watch: Watch, form: Form, last: Option<&str>, place: OpenStream) -> Reader {
         let count = watch.channels.len();
         let mut reader = Reader {
             known: vec![None; count],
@@ -68,7 +66,8 @@ impl Reader {
             newest: 0,
             seen: None,
             body: None,
-            stop: Box::pin(stop.clone().cancelled_owned()),
+            stop: Box::pin(app.stop().clone().cancelled_owned()),
+            skipped: app.counters().pushes_skipped.clone(),
             form,
             watch,
             _place: place,
@@ -156,6 +155,7 @@ impl Reader {
             head.push(b',');
         }
         if skipped > 0 {
+            self.skipped.inc_by(skipped);
             head.extend_from_slice(format!("\"skipped\":{skipped},").as_bytes());
         }
         if body.bytes.len() <= MAX_COPIED_BYTES {

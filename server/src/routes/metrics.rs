@@ -150,5 +150,5 @@ async fn watch(
     };
     let watch = app.answering().run(work).await??;
     let seen = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
-    Ok(event_response(Reader::new(watch, form, seen, place, app.stop())))
+    Ok(event_response(Reader::new(app, watch, form, seen, place)))
 }

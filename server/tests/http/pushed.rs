@@ -184,6 +184,7 @@ async fn a_slow_reader_skips_and_is_told() {
         assert!(event.data.skipped >= 3, "{event:?}");
         slow.until("by", &[("service", "round-3")]).await;
         assert_eq!(slow.held["by"].rows, quick.held["by"].rows);
+        assert!(world.app.counters().pushes_skipped.get() >= 3);
     }
 }
 
