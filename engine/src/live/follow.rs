@@ -10,6 +10,8 @@ use weir_query::result::ResultTable;
 
 /// The most rows that wait for the reader of a live tail, by default.
 pub const DEFAULT_FOLLOW_ROWS: usize = 10_000;
+/// The most bytes that wait for the reader of a live tail.
+pub const MAX_FOLLOW_BYTES: usize = 16 << 20;
 
 /// What a live tail has for its reader.
 #[derive(Clone, Debug)]
@@ -20,16 +22,33 @@ pub enum Followed {
         table: ResultTable,
         /// Rows of `table`, oldest first.
         rows: Vec<u32>,
-        /// Matching events before these that were dropped since the last call, because the reader was too slow.
-        dropped: u64,
+        /// What is missing before these.
+        dropped: Dropped,
     },
     /// Nothing in time.
     Waiting,
-    /// The tail is over. `dropped` as above.
+    /// The tail is over.
     Closed {
-        /// Matching events dropped since the last call.
-        dropped: u64,
+        /// What is missing since the last call.
+        dropped: Dropped,
     },
+}
+
+/// What a live tail left out since the last call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Matching events that were dropped because the reader was too slow.
+    pub matching: u64,
+    /// Events that were never looked at, because they came faster than live queries step; some may have matched.
+    pub unseen: u64,
+}
+
+impl Dropped {
+    /// Nothing was left out.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Dropped::default()
+    }
 }
 
 type Waker = Box<dyn Fn() + Send + Sync>;
@@ -38,10 +57,20 @@ type Waker = Box<dyn Fn() + Send + Sync>;
 struct Queue {
     tables: VecDeque<ResultTable>,
     rows: usize,
-    dropped: u64,
+    bytes: usize,
+    dropped: Dropped,
     closed: bool,
     left: bool,
     waker: Option<Waker>,
+}
+
+impl Queue {
+    fn take(&mut self) -> Option<ResultTable> {
+        let table = self.tables.pop_front()?;
+        self.rows -= table.rows.min(self.rows);
+        self.bytes -= table.bytes().min(self.bytes);
+        Some(table)
+    }
 }
 
 #[derive(Default)]
@@ -83,8 +112,7 @@ impl Follow {
             let table = {
                 let mut queue = self.shared.queue.lock();
                 loop {
-                    if let Some(table) = queue.tables.pop_front() {
-                        queue.rows -= table.rows.min(queue.rows);
+                    if let Some(table) = queue.take() {
                         break table;
                     }
                     if queue.closed {
@@ -96,7 +124,7 @@ impl Follow {
                     }
                 }
             };
-            let rows = self.rows_after_skip(&table);
+            let rows = self.shared.rows_after_skip(&table);
             if !rows.is_empty() {
                 let dropped = std::mem::take(&mut self.shared.queue.lock().dropped);
                 return Followed::Rows { table, rows, dropped };
@@ -119,9 +147,12 @@ impl Follow {
         }
         queue.waker = Some(Box::new(waker));
     }
+}
 
+impl Shared {
+    /// The rows of `table` that are not left out, oldest first.
     fn rows_after_skip(&self, table: &ResultTable) -> Vec<u32> {
-        let from = self.shared.skip_through.load(Ordering::Acquire);
+        let from = self.skip_through.load(Ordering::Acquire);
         let counts = |row: &u32| table.order.get(*row as usize).is_none_or(|key| key.sequence >= from);
         let mut rows: Vec<u32> = (0..u32::try_from(table.rows).unwrap_or(u32::MAX)).filter(counts).collect();
         rows.sort_by_key(|row| table.order.get(*row as usize).copied());
@@ -147,11 +178,12 @@ impl Tail {
             return false;
         }
         queue.rows += table.rows;
+        queue.bytes += table.bytes();
         queue.tables.push_back(table);
-        while queue.rows > self.max_rows && queue.tables.len() > 1 {
-            let gone = queue.tables.pop_front().map_or(0, |table| table.rows);
-            queue.rows -= gone.min(queue.rows);
-            queue.dropped += gone as u64;
+        while (queue.rows > self.max_rows || queue.bytes > MAX_FOLLOW_BYTES) && queue.tables.len() > 1 {
+            // What the reader has from history is not missing.
+            let gone = queue.take().map_or(0, |table| self.shared.rows_after_skip(&table).len());
+            queue.dropped.matching += gone as u64;
         }
         if let Some(waker) = &queue.waker {
             waker();
@@ -160,9 +192,9 @@ impl Tail {
         true
     }
 
-    /// Matching events that never reached the queue.
+    /// Counts events that were never looked at.
     pub(super) fn count_dropped(&self, events: u64) {
-        self.shared.queue.lock().dropped += events;
+        self.shared.queue.lock().dropped.unseen += events;
     }
 
     /// The reader is gone.
@@ -178,5 +210,57 @@ impl Tail {
             waker();
         }
         self.shared.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of events with these sequences, each with a text of `bytes`.
+    fn table(sequences: std::ops::RangeInclusive<u64>, bytes: usize) -> ResultTable {
+        let row = |_| vec![("a".to_owned(), "x".repeat(bytes))];
+        let mut table = ResultTable::of_events(&sequences.clone().map(row).collect::<Vec<_>>());
+        table.order.iter_mut().zip(sequences).for_each(|(key, sequence)| key.sequence = sequence);
+        table
+    }
+
+    fn received(follow: &Follow) -> (usize, Dropped) {
+        match follow.try_receive() {
+            Followed::Rows { rows, dropped, .. } => (rows.len(), dropped),
+            Followed::Closed { dropped } => (0, dropped),
+            Followed::Waiting => (0, Dropped::default()),
+        }
+    }
+
+    #[test]
+    fn what_does_not_wait_is_counted() {
+        let (tail, follow) = Follow::new(5);
+        assert!(tail.push(table(1..=3, 1)) && tail.push(table(4..=5, 1)));
+        assert_eq!(received(&follow), (3, Dropped::default()), "five rows wait");
+        assert!(tail.push(table(6..=8, 1)) && tail.push(table(9..=9, 1)));
+        tail.count_dropped(7);
+        assert_eq!(received(&follow), (3, Dropped { matching: 2, unseen: 7 }), "a sixth does not");
+        assert_eq!(received(&follow), (1, Dropped::default()), "nothing is told twice");
+        assert!(tail.push(table(10..=29, 1)));
+        assert_eq!(received(&follow), (20, Dropped::default()), "a batch is never dropped for itself");
+    }
+
+    #[test]
+    fn what_history_has_is_not_missing() {
+        let (tail, follow) = Follow::new(2);
+        follow.skip_through(3);
+        assert!(tail.push(table(1..=4, 1)) && tail.push(table(5..=6, 1)));
+        assert_eq!(received(&follow), (2, Dropped { matching: 1, unseen: 0 }));
+    }
+
+    #[test]
+    fn bytes_are_bounded() {
+        let (tail, follow) = Follow::new(100);
+        assert!(tail.push(table(1..=1, MAX_FOLLOW_BYTES / 2)));
+        assert!(tail.push(table(2..=2, MAX_FOLLOW_BYTES / 4)));
+        assert!(tail.push(table(3..=3, MAX_FOLLOW_BYTES / 2)));
+        assert_eq!(received(&follow), (1, Dropped { matching: 1, unseen: 0 }));
+        assert_eq!(received(&follow), (1, Dropped::default()));
     }
 }

@@ -42,7 +42,7 @@ pub use definition::{
     MetricDefinition, TimeBasis, check_name,
 };
 pub use error::LiveError;
-pub use follow::{DEFAULT_FOLLOW_ROWS, Follow, Followed};
+pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTES};
 pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
 pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};

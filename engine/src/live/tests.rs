@@ -459,10 +459,14 @@ fn history_then_live_misses_nothing_and_doubles_nothing() {
     let Followed::Rows { table, rows, dropped } = follow.receive(PATIENCE) else { panic!("nothing came") };
     let sequences: Vec<u64> =
         rows.iter().map(|row| table.order.get(*row as usize).map_or(0, |key| key.sequence)).collect();
-    assert_eq!((sequences, dropped), (vec![cut + 2, cut + 1], 0), "oldest first, only those after the cut");
+    assert_eq!(
+        (sequences, dropped.is_none()),
+        (vec![cut + 2, cut + 1], true),
+        "oldest first, only those after the cut"
+    );
     assert!(matches!(live.follow(stream_program("count()"), Context::default()), Err(LiveError::Aggregate)));
     live.close();
-    assert!(matches!(follow.receive(PATIENCE), Followed::Closed { dropped: 0 }));
+    assert!(matches!(follow.receive(PATIENCE), Followed::Closed { dropped } if dropped.is_none()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Turns for one kind of work.
 #[derive(Debug)]
@@ -47,17 +47,38 @@ impl Slots {
                 Arc::clone(&self.turns).acquire_owned().await.map_err(|_| SlotError::Lost)?
             }
         };
-        let span = tracing::Span::current();
-        // The turn moves into the thread: a client that leaves does not free it before the work is done.
-        let work = move || {
-            let _turn = turn;
-            span.in_scope(work)
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
-            tracing::error!(%error, "work was lost");
-            SlotError::Lost
-        })
+        spend(turn, work).await
     }
+
+    /// As [`Slots::run`], but however many wait: for work of which there is a limit already, such as that of open
+    /// streams.
+    ///
+    /// # Errors
+    /// When the work panicked.
+    pub async fn run_in_line<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, SlotError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| SlotError::Lost)?;
+        spend(turn, work).await
+    }
+}
+
+/// Runs `work` on a thread of its own.
+async fn spend<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SlotError> {
+    let span = tracing::Span::current();
+    // The turn moves into the thread: a client that leaves does not free it before the work is done.
+    let work = move || {
+        let _turn = turn;
+        span.in_scope(work)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "work was lost");
+        SlotError::Lost
+    })
 }
 
 /// A place in the line; given back when dropped, also when the one who waits leaves.
@@ -101,9 +122,14 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(slots.run(|| 3).await, Err(SlotError::Full));
+        let third = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.run_in_line(|| 3).await }
+        });
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap(), Ok(true));
         assert_eq!(second.await.unwrap(), Ok(2));
+        assert_eq!(third.await.unwrap(), Ok(3));
         assert_eq!(slots.run(|| 4).await, Ok(4));
     }
 }

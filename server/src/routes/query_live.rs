@@ -1,4 +1,14 @@
 //! A live query over `…/query`: what matches from now on, as it arrives; with a start, what is there first.
+//!
+//! Nothing is left out while the client keeps up. Where it does not, a row in the place of what is missing says how much
+//! that is, in whatever form rows have:
+//!
+//! ```text
+//! {"@timestamp":1767261600000,"@dropped":"1200","@error":"true","@error_msg":"1200 matching events are missing here: …"}
+//! ```
+//!
+//! `@dropped` counts matching events that did not wait for the client. `@unseen`, where it is there, counts events that the
+//! server itself had no time to look at, so that nobody knows how many of them matched.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +19,13 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use weir_engine::Repository;
-use weir_engine::live::{Follow, Followed};
+use weir_engine::live::{Dropped, Follow, Followed};
 use weir_engine::scan::{NextRows, Scan, ScanHandle, ScanOptions};
 use weir_query::machine::Context;
+use weir_query::result::ResultTable;
 
 use crate::app::{App, OpenStream};
+use crate::clock::now_nanos;
 use crate::encode::{Form, RowEncoder};
 use crate::error::ApiError;
 use crate::search::Prepared;
@@ -96,39 +108,53 @@ async fn send_all(
     let mut tail = tail;
     loop {
         let step = move || {
-            let mut bytes = Vec::new();
-            let (mut missed, mut open) = (0, true);
+            let (mut bytes, mut open) = (Vec::new(), true);
             match tail.try_receive() {
                 Followed::Rows { table, rows, dropped } => {
-                    missed = dropped;
+                    write_gap(dropped, &mut encoder, &mut bytes);
                     encoder.rows(&table, &rows, &mut bytes);
                 }
                 Followed::Waiting => {}
                 Followed::Closed { dropped } => {
-                    missed = dropped;
+                    write_gap(dropped, &mut encoder, &mut bytes);
                     open = false;
                 }
             }
-            (tail, encoder, bytes, open, missed)
+            (tail, encoder, bytes, open)
         };
-        let (rest, same, bytes, open, missed) = app.answering().run(step).await?;
+        // Open streams are limited already, and all of them may be woken at once.
+        let (rest, same, bytes, open) = app.answering().run_in_line(step).await?;
         (tail, encoder) = (rest, same);
-        // The rows have no place to say that some are missing, so the answer breaks off rather than hide it.
-        if missed > 0 {
-            tracing::warn!(missed, "a live query's client is too slow");
-            return Err(ApiError::busy(format!("{missed} events were missed: the client is too slow"), 0));
-        }
-        if !open {
-            return Err(stopping());
-        }
         let waited = bytes.is_empty();
         if !waited && sender.send(Ok(bytes.into())).await.is_err() {
             return Ok(());
+        }
+        if !open {
+            return Err(stopping());
         }
         if waited {
             changed.notified().await;
         }
     }
+}
+
+/// Writes a row that says what is missing, if something is.
+fn write_gap(dropped: Dropped, encoder: &mut RowEncoder, out: &mut Vec<u8>) {
+    if dropped.is_none() {
+        return;
+    }
+    let Dropped { matching, unseen } = dropped;
+    tracing::warn!(matching, unseen, "a live query left events out");
+    let mut says = format!("{matching} matching events are missing here: the client is too slow");
+    if unseen > 0 {
+        says += &format!("; {unseen} events were not looked at: the server is too slow");
+    }
+    let now = (now_nanos() / 1_000_000).to_string();
+    let unseen = (unseen > 0).then(|| ("@unseen", unseen.to_string()));
+    let fields = [("@timestamp", now), ("@dropped", matching.to_string())].into_iter().chain(unseen);
+    let fields = fields.chain([("@error", "true".to_owned()), ("@error_msg", says)]);
+    let row = fields.map(|(name, value)| (name.to_owned(), value)).collect();
+    encoder.rows(&ResultTable::of_events(&[row]), &[0], out);
 }
 
 fn stopping() -> ApiError {
@@ -155,7 +181,7 @@ async fn send_history(
             }
             (scan, encoder, bytes, next)
         };
-        let (rest, same, bytes, next) = app.answering().run(step).await?;
+        let (rest, same, bytes, next) = app.answering().run_in_line(step).await?;
         (scan, encoder) = (rest, same);
         match next? {
             NextRows::Done => return Ok(encoder),

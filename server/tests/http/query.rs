@@ -215,3 +215,43 @@ async fn a_live_query_breaks_off_when_the_server_stops() {
     let answer = ask(&world, "text/plain", ended).await;
     assert_eq!((answer.status.as_u16(), answer.text().contains("a live query ends now")), (400, true));
 }
+
+/// Whatever its form, an answer to a client that reads nothing for a while accounts for every matching event.
+#[tokio::test]
+async fn a_live_query_says_how_much_a_slow_client_missed() {
+    use tokio_stream::StreamExt;
+    const BATCHES: u64 = 40;
+    const EVENTS: u64 = 1_000;
+    for (accept, dropped) in [
+        ("application/x-ndjson", "\"@dropped\":\""),
+        ("application/json", "\"@dropped\":\""),
+        ("text/csv", "\"\"@dropped\"\":\"\""),
+        ("text/plain", "@dropped->"),
+    ] {
+        let world = World::new();
+        let body = json!({"queryString": "kept=yes", "isLive": true}).to_string();
+        let response = world.open(request(Method::POST, QUERY, &[("accept", accept)], body)).await;
+        let mut body = response.into_body().into_data_stream();
+        for _ in 0..BATCHES {
+            world.ingest(&"{\"kept\":\"yes\"}\n{\"kept\":\"no\"}\n".repeat(EVENTS as usize)).await;
+        }
+        let (mut text, mut told) = (String::new(), 0);
+        while told < BATCHES * EVENTS {
+            let piece = tokio::time::timeout(std::time::Duration::from_secs(10), body.next()).await;
+            let piece = piece.unwrap_or_else(|_| panic!("{accept}: {told} of {}", BATCHES * EVENTS));
+            text.push_str(std::str::from_utf8(&piece.unwrap().unwrap()).unwrap());
+            let gaps: Vec<u64> = text
+                .split(dropped)
+                .skip(1)
+                .map(|rest| {
+                    rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap().parse().unwrap()
+                })
+                .collect();
+            // A line is an event, says what is missing, or is the header.
+            let others = gaps.len() + usize::from(accept == "text/csv");
+            told = gaps.iter().sum::<u64>() + (text.lines().count() - others) as u64;
+        }
+        assert_eq!(told, BATCHES * EVENTS, "{accept}");
+        assert!(text.contains(dropped), "{accept}: nothing was dropped, which shows nothing");
+    }
+}
