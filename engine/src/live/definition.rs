@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use weir_query::compile::{Ending, Options};
 use weir_query::program::Program;
+use weir_query::windows::Zone;
 
 use super::LiveError;
+use super::calendar::{CalendarUnit, OFFSET_STEP};
 
 /// The most characters of a metric's name.
 pub const MAX_NAME_CHARACTERS: usize = 128;
@@ -32,6 +34,27 @@ pub enum TimeBasis {
     Ingest,
 }
 
+/// Which events a result is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WindowKind {
+    /// Those of the last `window`, in steps of the granule.
+    #[default]
+    Sliding,
+    /// Those of the present span `[n * window, (n + 1) * window)` since the epoch. When nothing more is expected of a
+    /// span its last result is pushed, and the next span begins.
+    Tumbling,
+    /// Those of the present span of the calendar, in the metric's zone; else like `Tumbling`. `window` does not count.
+    Calendar(CalendarUnit),
+    /// All that history holds and all that come. Nothing ever expires. `window` and `granule` do not count.
+    Global,
+    /// The sessions in the last `window`: events no farther apart than the gap are in one session. The query is
+    /// answered for each session on its own. Event time only.
+    Session {
+        /// The longest silence within a session.
+        gap: Duration,
+    },
+}
+
 /// A standing metric: what is measured, over which window, how fine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricDefinition {
@@ -39,11 +62,14 @@ pub struct MetricDefinition {
     pub query: String,
     /// Values for `?param`.
     pub arguments: BTreeMap<String, Vec<String>>,
-    /// The zone for time functions; empty is UTC.
+    /// The zone for time functions and for the calendar; empty is UTC.
     pub timezone: String,
-    /// How far back the result reaches from now.
+    /// Which events the result is over.
+    pub kind: WindowKind,
+    /// How far back the result reaches from now; the length of a tumbling span, a whole number of granules.
     pub window: Duration,
-    /// The step in which the window slides, and the span of one bucket.
+    /// The step in which the window slides, and the span of one bucket. It divides a quarter of an hour where the
+    /// window is of the calendar, and is no longer than the gap of sessions.
     pub granule: Duration,
     /// Which clock counts.
     pub time: TimeBasis,
@@ -63,12 +89,29 @@ impl MetricDefinition {
             query: query.to_owned(),
             arguments: BTreeMap::new(),
             timezone: String::new(),
+            kind: WindowKind::Sliding,
             window,
             granule,
             time: TimeBasis::Event,
             lateness: granule,
             max_bytes: DEFAULT_METRIC_BYTES,
         }
+    }
+
+    /// The same over another kind of window, with the granule and the lateness that are usual for it: a quarter of
+    /// an hour for the calendar (a minute for its hours), at most the gap for sessions.
+    #[must_use]
+    pub fn over(mut self, kind: WindowKind) -> MetricDefinition {
+        self.granule = match kind {
+            WindowKind::Calendar(CalendarUnit::Hour) => Duration::from_secs(60),
+            WindowKind::Calendar(_) => OFFSET_STEP,
+            WindowKind::Session { gap } => self.granule.min(gap),
+            WindowKind::Tumbling => whole_part(self.granule, self.window),
+            WindowKind::Sliding | WindowKind::Global => self.granule,
+        };
+        self.lateness = self.granule;
+        self.kind = kind;
+        self
     }
 
     /// Checks the bounds and compiles the query.
@@ -87,19 +130,66 @@ impl MetricDefinition {
             let fits = least <= got && got <= most;
             fits.then_some(()).ok_or(LiveError::Duration { what, got, least, most })
         };
-        within("window", self.window, MIN_GRANULE, MAX_WINDOW)?;
-        within("granule", self.granule, MIN_GRANULE, self.window)?;
         within("lateness", self.lateness, Duration::ZERO, MAX_WINDOW)?;
         if self.max_bytes < MIN_METRIC_BYTES {
             return Err(LiveError::TooFewBytes { bytes: self.max_bytes, least: MIN_METRIC_BYTES });
         }
-        let buckets = (self.window + self.lateness).as_nanos().div_ceil(self.granule.as_nanos());
+        let length = match self.kind {
+            WindowKind::Global => return Ok(()),
+            WindowKind::Calendar(unit) => unit.longest(),
+            WindowKind::Sliding | WindowKind::Tumbling | WindowKind::Session { .. } => self.window,
+        };
+        within("window", length, MIN_GRANULE, MAX_WINDOW)?;
+        within("granule", self.granule, MIN_GRANULE, length)?;
+        self.check_kind()?;
+        let buckets = (length + self.lateness).as_nanos().div_ceil(self.granule.as_nanos());
         let buckets = u64::try_from(buckets).unwrap_or(u64::MAX);
         if buckets > MAX_BUCKETS {
             return Err(LiveError::TooManyBuckets { buckets, limit: MAX_BUCKETS });
         }
         Ok(())
     }
+
+    /// Whether the granule fits the kind of window.
+    fn check_kind(&self) -> Result<(), LiveError> {
+        let divides = |span: Duration| span.as_nanos().is_multiple_of(self.granule.as_nanos());
+        let fits = match self.kind {
+            WindowKind::Sliding | WindowKind::Global => Ok(()),
+            WindowKind::Tumbling => divides(self.window)
+                .then_some(())
+                .ok_or("a tumbling window must be a whole number of granules long"),
+            WindowKind::Calendar(_) => match Zone::parse(&self.timezone) {
+                None => Err("the time zone of a calendar window is not known"),
+                Some(_) if !divides(OFFSET_STEP) => {
+                    Err("the granule of a calendar window must divide 15 minutes")
+                }
+                // The offset of a place is a multiple of that; one that is given as a number need not be.
+                Some(zone) if zone.offset_range(0).1 == (i64::MIN..i64::MAX) => {
+                    let offset = Duration::from_millis(zone.offset(0).unsigned_abs());
+                    let fits = divides(offset).then_some(());
+                    fits.ok_or("the granule of a calendar window must divide the offset of its zone")
+                }
+                Some(_) => Ok(()),
+            },
+            WindowKind::Session { .. } if self.time == TimeBasis::Ingest => {
+                Err("sessions are of event time, not of ingest time")
+            }
+            WindowKind::Session { gap } => (self.granule <= gap && gap <= self.window)
+                .then_some(())
+                .ok_or("the gap of sessions must be at least a granule and at most the window long"),
+        };
+        fits.map_err(LiveError::Window)
+    }
+}
+
+/// The longest span, no longer than `granule`, that `window` is a whole number of in milliseconds; `granule` itself
+/// when there is none.
+fn whole_part(granule: Duration, window: Duration) -> Duration {
+    let (granule_millis, window_millis) = (granule.as_millis(), window.as_millis());
+    let parts = window_millis.checked_div(granule_millis).unwrap_or(1).max(1);
+    let fits = (parts..parts.saturating_mul(2)).take(1_000).find(|parts| window_millis % parts == 0);
+    let part = fits.map_or(granule_millis, |parts| window_millis / parts);
+    if part == 0 { granule } else { Duration::from_millis(u64::try_from(part).unwrap_or(u64::MAX)) }
 }
 
 /// Whether `name` can name a metric.

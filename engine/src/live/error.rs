@@ -30,6 +30,9 @@ pub enum LiveError {
         /// Most.
         most: Duration,
     },
+    /// Window, granule, gap and zone do not go together.
+    #[error("{0}")]
+    Window(&'static str),
     /// Window and lateness need more buckets than a ring may have.
     #[error("window and lateness are {buckets} granules long, the most is {limit}; take a longer granule")]
     TooManyBuckets {

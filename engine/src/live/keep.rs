@@ -1,11 +1,12 @@
 //! The definitions of a repository's metrics on disk: one text file, replaced as a whole.
 //!
 //! ```text
-//! weir-metrics 1
+//! weir-metrics 2
 //! metric errors
 //! query level=ERROR | count()
 //! argument service web api        (a name and its values; backslash escapes: \\ \n \r \s)
 //! timezone Europe/Berlin
+//! kind sliding                    (or: tumbling, calendar day, global, session 30000000000: the gap)
 //! window_nanos 3600000000000
 //! granule_nanos 60000000000
 //! time event
@@ -17,7 +18,7 @@
 //!
 //! Hard constraints: the file is never changed in place (written aside, synced, renamed, directory synced); a file
 //! whose checksum does not fit is never half believed; a key that is not known here is an error, as it may mean
-//! something.
+//! something. The first version knew sliding windows only, and is read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,9 +26,11 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{LiveError, MetricDefinition, TimeBasis};
+use super::{CalendarUnit, LiveError, MetricDefinition, TimeBasis, WindowKind};
 
-const HEADER: &str = "weir-metrics 1";
+const HEADER: &str = "weir-metrics 2";
+/// Of versions that are read too.
+const OLD_HEADERS: &[&str] = &["weir-metrics 1"];
 /// The most bytes of a definitions file that are read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -94,6 +97,7 @@ fn print(definitions: &Definitions) -> String {
             line("argument", &words.join(" "));
         }
         line("timezone", &escape(&definition.timezone));
+        line("kind", &print_kind(definition.kind));
         line("window_nanos", &definition.window.as_nanos().to_string());
         line("granule_nanos", &definition.granule.as_nanos().to_string());
         line(
@@ -124,7 +128,7 @@ fn parse(bytes: &[u8]) -> Result<Definitions, String> {
         return Err("it is damaged: its checksum does not fit".to_owned());
     }
     let mut lines = body.lines();
-    if lines.next() != Some(HEADER) {
+    if !lines.next().is_some_and(|line| line == HEADER || OLD_HEADERS.contains(&line)) {
         return Err(format!("it does not start with `{HEADER}`: it was written by another version"));
     }
     let mut definitions = Definitions::new();
@@ -148,6 +152,7 @@ fn set(definition: &mut MetricDefinition, key: &str, value: &str) -> Result<(), 
     match key {
         "query" => definition.query = unescape(value)?,
         "timezone" => definition.timezone = unescape(value)?,
+        "kind" => definition.kind = parse_kind(value).ok_or(format!("`kind {value}` is not known"))?,
         "window_nanos" => definition.window = Duration::from_nanos(number()?),
         "granule_nanos" => definition.granule = Duration::from_nanos(number()?),
         "lateness_nanos" => definition.lateness = Duration::from_nanos(number()?),
@@ -162,6 +167,27 @@ fn set(definition: &mut MetricDefinition, key: &str, value: &str) -> Result<(), 
         _ => return Err(format!("`{key} {value}` is not known")),
     }
     Ok(())
+}
+
+fn print_kind(kind: WindowKind) -> String {
+    match kind {
+        WindowKind::Sliding => "sliding".to_owned(),
+        WindowKind::Tumbling => "tumbling".to_owned(),
+        WindowKind::Global => "global".to_owned(),
+        WindowKind::Calendar(unit) => format!("calendar {}", unit.as_str()),
+        WindowKind::Session { gap } => format!("session {}", gap.as_nanos()),
+    }
+}
+
+fn parse_kind(text: &str) -> Option<WindowKind> {
+    Some(match text.split_once(' ') {
+        None if text == "sliding" => WindowKind::Sliding,
+        None if text == "tumbling" => WindowKind::Tumbling,
+        None if text == "global" => WindowKind::Global,
+        Some(("calendar", unit)) => WindowKind::Calendar(CalendarUnit::parse(unit)?),
+        Some(("session", gap)) => WindowKind::Session { gap: Duration::from_nanos(gap.parse().ok()?) },
+        _ => return None,
+    })
 }
 
 fn escape(text: &str) -> String {
@@ -200,7 +226,15 @@ mod tests {
         one.time = TimeBasis::Ingest;
         one.timezone = "Europe/Berlin".to_owned();
         let two = MetricDefinition::new("*", Duration::from_millis(1_500));
-        Definitions::from([("one".to_owned(), one), ("t-w.o".to_owned(), two)])
+        let mut definitions = Definitions::from([("one".to_owned(), one), ("t-w.o".to_owned(), two.clone())]);
+        let units = CalendarUnit::ALL.map(WindowKind::Calendar);
+        let gap = Duration::from_millis(2_500);
+        for kind in
+            units.into_iter().chain([WindowKind::Tumbling, WindowKind::Global, WindowKind::Session { gap }])
+        {
+            definitions.insert(print_kind(kind).replace(' ', "-"), two.clone().over(kind));
+        }
+        definitions
     }
 
     #[test]
@@ -220,6 +254,20 @@ mod tests {
             assert!(!path.exists() && folder.path().join(format!("metrics.damaged-{number}")).exists());
         }
         assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn the_first_version_is_read() {
+        let new = print(&some());
+        let mut old: String = new
+            .lines()
+            .filter(|line| !line.starts_with("kind ") && !line.starts_with("checksum "))
+            .map(|line| format!("{}\n", line.replace(HEADER, OLD_HEADERS[0])))
+            .collect();
+        old.push_str(&format!("checksum {:08x}\n", crc32c::crc32c(old.as_bytes())));
+        let mut expected = some();
+        expected.values_mut().for_each(|definition| definition.kind = WindowKind::Sliding);
+        assert_eq!(parse(old.as_bytes()).unwrap(), expected);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One standing metric: a name's view of the standing it shares, and the result it comes to.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use parking_lot::Mutex;
 use weir_query::machine::{Machine, StepError};
 use weir_query::program::Program;
 
+use super::session;
 use super::standing::{Problem, Standing};
 use super::subscription::Publisher;
 use super::window::Window;
@@ -16,6 +18,8 @@ use super::{LiveResult, LiveStatus, MetricDefinition, MetricInfo, TimeBasis};
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
 /// Times of what a result took to compute that lie between it and the next, at least.
 const PAUSE_PER_COST: u32 = 20;
+/// How long to wait before it is looked again whether a span that has ended can be closed.
+const CLOSING_WAIT: Duration = Duration::from_millis(20);
 
 /// One standing metric. Whoever holds it and its standing locks the metric first.
 pub(super) struct Metric {
@@ -26,6 +30,8 @@ pub(super) struct Metric {
     program: Arc<Program>,
     pub(super) window: Window,
     pub(super) standing: Arc<Mutex<Standing>>,
+    /// The span that results are of until it is closed, where spans end.
+    open: Option<Range<i64>>,
     /// The standing's version and revisions when the result was computed.
     seen: (u64, u64),
     revision: u64,
@@ -54,6 +60,7 @@ impl Metric {
             kept,
             window: Window::new(&definition),
             standing,
+            open: None,
             seen,
             revision: revision.max(u64::try_from(now_nanos / 1_000_000).unwrap_or(0)),
             result: None,
@@ -72,9 +79,14 @@ impl Metric {
         self.result = None;
     }
 
+    /// The buckets that a result at `now` is of.
+    fn buckets(&self, now_nanos: i64) -> Range<i64> {
+        self.open.clone().unwrap_or_else(|| self.window.at(now_nanos))
+    }
+
     /// The result at `now` is not the one that was computed last.
     fn is_stale(&self, standing: &Standing, now_nanos: i64) -> bool {
-        let end = self.window.start_of(self.window.at(now_nanos).end);
+        let end = self.window.start_of(self.buckets(now_nanos).end);
         let is_other = |result: &Arc<LiveResult>| result.end_nanos != end;
         self.seen.0 != standing.version || self.result.as_ref().is_none_or(is_other)
     }
@@ -88,8 +100,43 @@ impl Metric {
                 pause.saturating_sub(at.elapsed())
             });
         }
-        let next = self.window.start_of(self.window.at(now_nanos).end);
-        Duration::from_nanos(u64::try_from(next.saturating_sub(now_nanos)).unwrap_or(0))
+        let next = self.window.start_of(self.buckets(now_nanos).end);
+        // A span that has ended waits for its last events.
+        let wait = u64::try_from(next.saturating_sub(now_nanos)).ok().filter(|wait| *wait > 0);
+        wait.map_or(CLOSING_WAIT, Duration::from_nanos)
+    }
+
+    /// Closes the span that results are of, when it has ended and nothing more is expected of it: pushes its last
+    /// result, and goes on to the present span.
+    fn close(&mut self, standing: &mut Standing, now_nanos: i64) -> Result<(), StepError> {
+        if !self.window.is_closing() {
+            return Ok(());
+        }
+        let present = self.window.at(now_nanos);
+        let Some(ended) = self.open.clone().filter(|open| open.end <= present.start) else {
+            self.open = Some(present);
+            return Ok(());
+        };
+        let complete = self.is_complete(standing, &ended, now_nanos) && standing.backfills.is_empty();
+        if !complete && !self.window.is_given_up(ended.end, now_nanos) {
+            return Ok(());
+        }
+        self.open = Some(present);
+        // It is told of only as long as it is there.
+        if !self.publishers.is_empty() && standing.keeps(&ended, now_nanos) {
+            let result = self.compute(standing, &ended, true, now_nanos)?;
+            self.publishers.retain(|publisher| publisher.publish(&result));
+        }
+        Ok(())
+    }
+
+    /// Whether no more events are expected in `span`.
+    fn is_complete(&self, standing: &Standing, span: &Range<i64>, now_nanos: i64) -> bool {
+        let end = self.window.start_of(span.end);
+        match self.definition.time {
+            TimeBasis::Ingest => now_nanos >= end,
+            TimeBasis::Event => standing.watermark().at(now_nanos).is_some_and(|watermark| watermark >= end),
+        }
     }
 
     /// The result at `now`: computed, unless the last one is still right or less than a tick old.
@@ -105,13 +152,14 @@ impl Metric {
         now_nanos: i64,
         tick: Duration,
     ) -> Result<Arc<LiveResult>, StepError> {
+        self.close(standing, now_nanos)?;
         if let Some(result) = &self.result
             && !self.due_in(standing, now_nanos, tick).is_zero()
         {
             return Ok(Arc::clone(result));
         }
         let start = Instant::now();
-        let result = self.compute(standing, now_nanos);
+        let result = self.compute(standing, &self.buckets(now_nanos), false, now_nanos);
         self.computed = Some((start, start.elapsed()));
         if let Err(fault) = &result {
             self.fault(fault.to_string(), now_nanos);
@@ -121,36 +169,38 @@ impl Metric {
         Ok(result)
     }
 
-    fn compute(&mut self, standing: &mut Standing, now_nanos: i64) -> Result<Arc<LiveResult>, StepError> {
-        let buckets = self.window.at(now_nanos);
+    /// The result over `buckets`; the last one when it is `closed`.
+    fn compute(
+        &mut self,
+        standing: &mut Standing,
+        buckets: &Range<i64>,
+        closed: bool,
+        now_nanos: i64,
+    ) -> Result<Arc<LiveResult>, StepError> {
         // The ring keeps its bound itself, a batch at a time; a total is at most the sum of its buckets, and the
         // later steps may need as much again.
-        let mut context = standing.key().context(&self.window, now_nanos);
+        let mut context = standing.key().context(self.window.nanos_of(buckets), now_nanos);
         context.max_state_bytes = self.definition.max_bytes.max(standing.bytes()).saturating_mul(2);
         let mut machine = Machine::new(Arc::clone(&self.program), context);
-        let total = standing.total(&buckets, machine.new_state(), now_nanos)?;
-        let mut table = machine.finish(&total.state)?;
+        let total = standing.total(buckets, machine.new_state(), now_nanos)?;
+        let mut table = match self.window.gap_nanos {
+            None => machine.finish(&total.state)?,
+            Some(gap_nanos) => session::answer(&mut machine, standing, buckets, gap_nanos, now_nanos)?,
+        };
         self.problem = self.problem.take().filter(|problem| problem.until_bucket > buckets.start);
         let problem = self.problem.as_ref().or(standing.problem_from(buckets.start));
         table.warnings.extend(problem.map(|problem| problem.what.clone()));
         let backfilling = !standing.backfills.is_empty();
-        let open = self.window.start_of(buckets.end - 1);
-        let complete = !backfilling && total.dropped == 0 && problem.is_none();
-        let revised = self.seen.1 != standing.revisions;
-        let reached = self.definition.time == TimeBasis::Ingest
-            || standing.watermark().reached(now_nanos).is_some_and(|reached| reached >= open);
-        let status = match (complete, revised) {
-            (true, true) => LiveStatus::Revised,
-            (true, false) if reached => LiveStatus::Final,
-            _ => LiveStatus::Partial,
-        };
+        let whole = !backfilling && total.dropped == 0 && problem.is_none();
+        let status = self.status(standing, buckets, (whole, closed), now_nanos);
         self.seen = (standing.version, standing.revisions);
         self.revision += 1;
-        let nanos = self.window.nanos_of(&buckets);
+        let nanos = self.window.nanos_of(buckets);
         Ok(Arc::new(LiveResult {
             table,
             revision: self.revision,
             status,
+            closed,
             start_nanos: nanos.start,
             end_nanos: nanos.end,
             watermark_nanos: standing.watermark().at(now_nanos),
@@ -163,6 +213,30 @@ impl Metric {
             backfilling,
             state_bytes: standing.bytes(),
         }))
+    }
+
+    /// How much to trust what was computed over `buckets`; `whole`: nothing is known to lack.
+    fn status(
+        &self,
+        standing: &Standing,
+        buckets: &Range<i64>,
+        (whole, closed): (bool, bool),
+        now_nanos: i64,
+    ) -> LiveStatus {
+        let open = self.window.start_of(self.window.bucket(now_nanos).min(buckets.end - 1));
+        let reached = match (closed, self.definition.time) {
+            (true, _) => self.is_complete(standing, buckets, now_nanos),
+            (false, TimeBasis::Ingest) => true,
+            (false, TimeBasis::Event) => {
+                standing.watermark().reached(now_nanos).is_some_and(|reached| reached >= open)
+            }
+        };
+        match (whole, reached, self.seen.1 != standing.revisions) {
+            (true, true, _) if closed => LiveStatus::Final,
+            (true, _, true) => LiveStatus::Revised,
+            (true, true, false) => LiveStatus::Final,
+            _ => LiveStatus::Partial,
+        }
     }
 
     /// Pushes the result to those who subscribed, when it is due and there are any. The time until it is to be
@@ -191,7 +265,7 @@ impl Metric {
     /// The metric as it is at `now`.
     pub(super) fn info(&self, now_nanos: i64) -> MetricInfo {
         let standing = self.standing.lock();
-        let problem = self.problem.as_ref().or(standing.problem_from(self.window.at(now_nanos).start));
+        let problem = self.problem.as_ref().or(standing.problem_from(self.buckets(now_nanos).start));
         MetricInfo {
             name: self.name.clone(),
             definition: self.definition.clone(),

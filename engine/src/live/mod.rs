@@ -14,6 +14,7 @@
 //! batches are handed to it, and history is a closure that gives a [`crate::scan::Source`].
 
 mod backfill;
+mod calendar;
 mod definition;
 mod due;
 mod error;
@@ -26,6 +27,7 @@ mod progress;
 mod registry;
 mod result;
 mod ring;
+mod session;
 mod shared;
 mod standing;
 mod standings;
@@ -37,13 +39,15 @@ mod tests;
 mod watermark;
 mod window;
 
+pub use calendar::CalendarUnit;
 pub use definition::{
     DEFAULT_METRIC_BYTES, MAX_BUCKETS, MAX_NAME_CHARACTERS, MAX_WINDOW, MIN_GRANULE, MIN_METRIC_BYTES,
-    MetricDefinition, TimeBasis, check_name,
+    MetricDefinition, TimeBasis, WindowKind, check_name,
 };
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTES};
 pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
 pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
-pub use subscription::{Received, Subscription};
+pub use session::{MAX_SESSIONS, SESSION_END, SESSION_START};
+pub use subscription::{MAX_WAITING_CLOSED, Received, Subscription};

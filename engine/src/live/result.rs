@@ -38,6 +38,9 @@ pub struct LiveResult {
     pub revision: u64,
     /// How much to trust it.
     pub status: LiveStatus,
+    /// The window has ended and nothing more is expected of it: the next result is of the window after it. Windows
+    /// that move on with time never end.
+    pub closed: bool,
     /// Start of the window, nanoseconds since the epoch, inclusive.
     pub start_nanos: i64,
     /// End of the window, nanoseconds since the epoch, exclusive.

@@ -136,7 +136,8 @@ impl Shared {
     /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started: in
     /// this order nothing falls between.
     fn join(&self, definition: &MetricDefinition, program: &Arc<Program>) -> Arc<Mutex<Standing>> {
-        let (key, window) = (StandingKey::of(definition, program), Window::new(definition));
+        let window = Window::new(definition);
+        let key = StandingKey::of(definition, &window, program);
         if let Some(present) = self.standings.find(&key) {
             self.reader().join(&mut present.lock(), window);
             self.standings.note_filling(Arc::clone(&present));
@@ -156,7 +157,7 @@ impl Shared {
     /// `metric` is gone, and with the last of its equals what they shared.
     pub(super) fn leave(&self, metric: &Metric) {
         let mut standing = metric.standing.lock();
-        if !standing.leave(metric.window) {
+        if !standing.leave(&metric.window) {
             self.standings.remove(standing.key());
         }
     }

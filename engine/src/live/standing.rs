@@ -24,41 +24,49 @@ use super::matching::{Access, Portion};
 use super::metric::Metric;
 use super::progress::{Arrival, Progress};
 use super::ring::{Ring, Total};
+use super::session::{Extents, Session};
 use super::watermark::Watermark;
-use super::window::Window;
-use super::{MetricDefinition, TimeBasis};
+use super::window::{Window, Windows};
+use super::{MetricDefinition, TimeBasis, WindowKind};
 use crate::scan::sink::{self, Layout};
+
+/// How old the time may be that the first stage is told, nanoseconds, where granules are longer.
+const MAX_TOLD_NANOS: i64 = 60_000_000_000;
 
 /// What standings differ in: metrics with equal keys share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct StandingKey {
     /// Of the program's first stage, arguments included.
     fingerprint: u64,
-    granule: Duration,
+    granule_nanos: i64,
     lateness: Duration,
     pub(super) time: TimeBasis,
     timezone: String,
     max_bytes: usize,
-    /// Where the first stage looks at the clock or at the queried range.
-    window: Option<Duration>,
+    /// Where the first stage looks at the clock or at the queried range, and where the window does not slide: other
+    /// buckets are kept then.
+    window: Option<(WindowKind, Duration)>,
+    /// It is kept between which times the events of each bucket lie.
+    extents: bool,
 }
 
 impl StandingKey {
-    pub(super) fn of(definition: &MetricDefinition, program: &Program) -> StandingKey {
+    pub(super) fn of(definition: &MetricDefinition, window: &Window, program: &Program) -> StandingKey {
         StandingKey {
             fingerprint: program.first_fingerprint(),
-            granule: definition.granule,
+            granule_nanos: window.granule_nanos,
             lateness: definition.lateness,
             time: definition.time,
             timezone: definition.timezone.clone(),
             max_bytes: definition.max_bytes,
-            window: program.depends_on_range().then_some(definition.window),
+            window: (program.depends_on_range() || !window.is_sliding())
+                .then_some((definition.kind, definition.window)),
+            extents: window.gap_nanos.is_some(),
         }
     }
 
-    /// What a program of this key runs in at `now`, over `window`.
-    pub(super) fn context(&self, window: &Window, now_nanos: i64) -> Context {
-        let range = window.nanos_of(&window.at(now_nanos));
+    /// What a program of this key runs in at `now`, over a range of time in nanoseconds.
+    pub(super) fn context(&self, range: Range<i64>, now_nanos: i64) -> Context {
         Context {
             now_millis: now_nanos.div_euclid(1_000_000),
             start_nanos: range.start,
@@ -99,11 +107,12 @@ pub(super) struct Standing {
     key: StandingKey,
     pub(super) program: Arc<Program>,
     /// Of the metrics that share it.
-    windows: Vec<Window>,
-    /// The longest of them.
-    window: Window,
+    window: Windows,
     machine: Machine,
+    /// When the machine was told the time, nanoseconds.
+    told: i64,
     ring: Ring,
+    extents: Option<Extents>,
     /// What was seen here; all there was is in the progress.
     watermark: Watermark,
     /// How far the repository's live queries have come: batches with nothing for this one do not come here.
@@ -134,10 +143,12 @@ impl Standing {
         progress: Arc<Mutex<Progress>>,
         now_nanos: i64,
     ) -> Standing {
-        let context = key.context(&window, now_nanos);
+        let context = key.context(window.nanos_of(&window.at(now_nanos)), now_nanos);
         Standing {
             machine: Machine::new(Arc::clone(&program), context),
+            told: now_nanos,
             ring: Ring::default(),
+            extents: key.extents.then(Extents::default),
             watermark: Watermark::new(key.lateness, now_nanos),
             progress,
             next_sequence: 0,
@@ -149,8 +160,7 @@ impl Standing {
             revisions: 0,
             problem: None,
             watchers: Vec::new(),
-            windows: vec![window],
-            window,
+            window: Windows::new(window),
             key,
             program,
         }
@@ -193,7 +203,7 @@ impl Standing {
 
     /// How many metrics share it.
     pub(super) fn sharers(&self) -> usize {
-        self.windows.len()
+        self.window.metrics()
     }
 
     /// The bytes its states may hold, and hold.
@@ -203,20 +213,19 @@ impl Standing {
 
     /// Bytes its states hold.
     pub(super) fn bytes(&self) -> usize {
-        self.ring.bytes()
+        self.ring.bytes() + self.extents.as_ref().map_or(0, Extents::bytes)
     }
 
     /// Another metric, over `window`, shares it from now on. The buckets that lack for that, and nobody else wanted:
     /// those before the present ones have to be read up to `cut`, the last sequence of history.
     pub(super) fn join(&mut self, window: Window, cut: u64, now_nanos: i64) -> Option<Range<i64>> {
         let before = self.window.kept(now_nanos).start;
-        self.windows.push(window);
-        self.widen();
+        self.window.add(window);
         let start = self.window.kept(now_nanos).start;
         if start >= before {
             return None;
         }
-        self.ring.forget_before(before);
+        self.forget_before(before);
         for backfill in &mut self.backfills {
             backfill.buckets.start = backfill.buckets.start.max(before);
         }
@@ -225,16 +234,8 @@ impl Standing {
     }
 
     /// A metric over `window` no longer shares it. False: none does.
-    pub(super) fn leave(&mut self, window: Window) -> bool {
-        if let Some(at) = self.windows.iter().position(|other| *other == window) {
-            self.windows.swap_remove(at);
-        }
-        self.widen();
-        !self.windows.is_empty()
-    }
-
-    fn widen(&mut self) {
-        self.window = self.windows.iter().copied().max_by_key(Window::len).unwrap_or(self.window);
+    pub(super) fn leave(&mut self, window: &Window) -> bool {
+        self.window.remove(window)
     }
 
     /// Somebody subscribed to `metric`, which is over this.
@@ -255,12 +256,12 @@ impl Standing {
 
     /// What the program runs in at `now`.
     pub(super) fn context(&self, now_nanos: i64) -> Context {
-        self.key.context(&self.window, now_nanos)
+        self.key.context(self.window.nanos_of(&self.window.at(now_nanos)), now_nanos)
     }
 
     /// How a backfill of `buckets` lays its states out, and the range of event time it reads. `None`: none of them is
     /// kept.
-    pub(super) fn layout(&self, buckets: &Range<i64>, now_nanos: i64) -> Option<(Layout, Range<i64>)> {
+    pub(super) fn layout(&mut self, buckets: &Range<i64>, now_nanos: i64) -> Option<(Layout, Range<i64>)> {
         let granule_nanos = self.window.granule_nanos;
         let mut kept = self.window.kept(now_nanos);
         if self.key.time == TimeBasis::Ingest {
@@ -297,7 +298,7 @@ impl Standing {
     /// Steps over what it may match of a batch: row steps once, then each bucket absorbs its rows. `filtered`: all of
     /// `portion` has passed the filters it begins with.
     pub(super) fn apply(&mut self, portion: &Portion<'_>, filtered: bool, arrival: &Arrival) {
-        if self.windows.is_empty() || arrival.end_sequence <= self.next_sequence {
+        if self.window.metrics() == 0 || arrival.end_sequence <= self.next_sequence {
             return;
         }
         let within = match arrival.first_sequence.checked_sub(self.next_sequence) {
@@ -332,14 +333,17 @@ impl Standing {
     /// What is learnt from now on is of the time it is now, and what left the window goes: nobody may ever ask for a
     /// result, which would forget it too.
     pub(super) fn renew(&mut self, now_nanos: i64) {
-        let first = self.window.kept(now_nanos).start;
-        if first <= self.forgotten {
-            return;
-        }
-        self.forgotten = first;
-        self.ring.forget_before(first);
-        if self.program.depends_on_range() {
+        let granule_nanos = self.window.granule_nanos.min(MAX_TOLD_NANOS);
+        if self.program.depends_on_range()
+            && now_nanos.div_euclid(granule_nanos) != self.told.div_euclid(granule_nanos)
+        {
+            self.told = now_nanos;
             self.machine = Machine::new(Arc::clone(&self.program), self.context(now_nanos));
+        }
+        let first = self.window.kept(now_nanos).start;
+        if first > self.forgotten {
+            self.forgotten = first;
+            self.forget_before(first);
         }
     }
 
@@ -423,9 +427,16 @@ impl Standing {
             machine.absorb(frame, within, state)?;
             Ok(events)
         });
-        if let Err(fault) = &changed {
-            self.fault(fault.to_string(), now_nanos);
-            self.drop_in(bucket, events, now_nanos);
+        match (&changed, &mut self.extents) {
+            (Err(fault), _) => {
+                self.fault(fault.to_string(), now_nanos);
+                self.drop_in(bucket, events, now_nanos);
+            }
+            (Ok(()), Some(extents)) => {
+                let times = within.iter().filter_map(|row| Some(frame.order().get(row)?.nanos));
+                times.for_each(|nanos| extents.add(bucket, nanos, nanos));
+            }
+            (Ok(()), None) => {}
         }
         changed.is_ok()
     }
@@ -446,9 +457,13 @@ impl Standing {
             state.merge(&sum.state)?;
             Ok(sum.rows)
         });
-        if let Err(fault) = changed {
-            self.fault(fault.to_string(), now_nanos);
-            self.drop_in(bucket, sum.rows, now_nanos);
+        match (changed, &mut self.extents) {
+            (Err(fault), _) => {
+                self.fault(fault.to_string(), now_nanos);
+                self.drop_in(bucket, sum.rows, now_nanos);
+            }
+            (Ok(()), Some(extents)) => extents.add(bucket, sum.first_nanos, sum.last_nanos),
+            (Ok(()), None) => {}
         }
     }
 
@@ -467,6 +482,12 @@ impl Standing {
         self.fault(format!("the metric's states of {bytes} bytes are over its bound of {limit}"), now_nanos);
     }
 
+    /// Whether all of `buckets` is kept at `now`.
+    pub(super) fn keeps(&mut self, buckets: &Range<i64>, now_nanos: i64) -> bool {
+        let kept = self.window.kept(now_nanos);
+        kept.start <= buckets.start && buckets.end <= kept.end
+    }
+
     /// Everything in `buckets`, merged into `empty`.
     pub(super) fn total(
         &mut self,
@@ -474,8 +495,21 @@ impl Standing {
         empty: State,
         now_nanos: i64,
     ) -> Result<Total, StepError> {
-        self.ring.forget_before(self.window.kept(now_nanos).start);
+        let kept = self.window.kept(now_nanos);
+        self.forget_before(kept.start);
         self.ring.total(buckets.clone(), buckets.end - 1, empty)
+    }
+
+    /// The sessions of `buckets`, oldest first, where sessions are asked for.
+    pub(super) fn sessions(&self, buckets: &Range<i64>, gap_nanos: i64) -> Vec<Session> {
+        self.extents.as_ref().map_or(Vec::new(), |extents| extents.sessions(buckets, gap_nanos))
+    }
+
+    fn forget_before(&mut self, bucket: i64) {
+        self.ring.forget_before(bucket);
+        if let Some(extents) = &mut self.extents {
+            extents.forget_before(bucket);
+        }
     }
 
     /// Says what is wrong. It stays wrong for a window.

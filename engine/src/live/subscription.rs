@@ -1,11 +1,16 @@
-//! Results pushed to a reader, the latest one only: a slow reader skips revisions and is told how many.
+//! Results pushed to a reader, the latest one only: a slow reader skips revisions and is told how many. The last
+//! result of a window that has ended is not skipped for those of the next, but for so many of its kind.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::LiveResult;
+
+/// The most last results of windows that wait for a reader.
+pub const MAX_WAITING_CLOSED: usize = 64;
 
 /// What a subscription has for its reader.
 #[derive(Clone, Debug)]
@@ -27,7 +32,8 @@ type Waker = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
 struct Slot {
-    latest: Option<Arc<LiveResult>>,
+    /// The last results of windows that have ended, then the latest.
+    waiting: VecDeque<Arc<LiveResult>>,
     /// The revision handed over last, or that the reader said to have: it does not come again.
     known: Option<u64>,
     skipped: u64,
@@ -63,13 +69,13 @@ impl Subscription {
         let (slot, changed) = &*self.shared;
         let mut slot = slot.lock();
         loop {
-            if let Some(result) = slot.latest.take() {
+            if let Some(result) = slot.waiting.pop_front() {
                 return Received::Result { result, skipped: std::mem::take(&mut slot.skipped) };
             }
             if slot.closed {
                 return Received::Closed;
             }
-            if changed.wait_until(&mut slot, until).timed_out() && slot.latest.is_none() {
+            if changed.wait_until(&mut slot, until).timed_out() && slot.waiting.is_empty() {
                 return if slot.closed { Received::Closed } else { Received::Waiting };
             }
         }
@@ -79,7 +85,7 @@ impl Subscription {
     #[must_use]
     pub fn try_receive(&self) -> Received {
         let mut slot = self.shared.0.lock();
-        match slot.latest.take() {
+        match slot.waiting.pop_front() {
             Some(result) => Received::Result { result, skipped: std::mem::take(&mut slot.skipped) },
             None if slot.closed => Received::Closed,
             None => Received::Waiting,
@@ -90,7 +96,7 @@ impl Subscription {
     /// must be quick and must not call the subscription.
     pub fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
         let mut slot = self.shared.0.lock();
-        if slot.latest.is_some() || slot.closed {
+        if !slot.waiting.is_empty() || slot.closed {
             waker();
         }
         slot.waker = Some(Box::new(waker));
@@ -101,13 +107,13 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         let mut slot = self.shared.0.lock();
         slot.left = true;
-        slot.latest = None;
+        slot.waiting.clear();
         slot.waker = None;
     }
 }
 
 impl Publisher {
-    /// Hands `result` over, in place of one that was not fetched, unless it is the one the reader knows. False: the
+    /// Hands `result` over, in place of one of the same window that was not fetched, unless it is the one the reader knows. False: the
     /// reader is gone.
     pub(super) fn publish(&self, result: &Arc<LiveResult>) -> bool {
         let (slot, changed) = &*self.shared;
@@ -118,7 +124,13 @@ impl Publisher {
         if slot.known.replace(result.revision) == Some(result.revision) {
             return true;
         }
-        if slot.latest.replace(Arc::clone(result)).is_some() {
+        if slot.waiting.back().is_some_and(|last| !last.closed) {
+            slot.waiting.pop_back();
+            slot.skipped += 1;
+        }
+        slot.waiting.push_back(Arc::clone(result));
+        if slot.waiting.len() > MAX_WAITING_CLOSED {
+            slot.waiting.pop_front();
             slot.skipped += 1;
         }
         if let Some(waker) = &slot.waker {

@@ -2,6 +2,7 @@
 //! a restart and after falling behind.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,6 +28,7 @@ use crate::scan::{Scan, ScanOptions, ScanPool, Source};
 #[path = "../../tests/laws/queries.rs"]
 mod queries;
 mod sharing;
+mod windows;
 
 const SECOND: i64 = 1_000_000_000;
 /// The time it is in these tests, unless they move it.
@@ -138,11 +140,16 @@ fn law(number: usize, query: &str) -> MetricDefinition {
 
 /// What history answers for the window of `live`.
 fn scanned(store: &Store, query: &str, live: &LiveResult) -> ResultTable {
+    scanned_between(store, query, live.start_nanos..live.end_nanos)
+}
+
+/// What history answers between two times.
+fn scanned_between(store: &Store, query: &str, range: Range<i64>) -> ResultTable {
     let program = definition(query).compile().unwrap();
     let context = Context {
         now_millis: store.now.load(Ordering::Relaxed) / 1_000_000,
-        start_nanos: live.start_nanos,
-        end_nanos: live.end_nanos,
+        start_nanos: range.start,
+        end_nanos: range.end,
         timezone: String::new(),
         max_state_bytes: 1 << 28,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::window::nanos;
 
 /// Without events for this long, and for the lateness, the watermark follows the clock.
-const IDLE_AFTER: Duration = Duration::from_secs(2);
+pub(super) const IDLE_AFTER: Duration = Duration::from_secs(2);
 
 /// A watermark: the newest event time seen, less the lateness. Times in the future do not move it beyond now; silence
 /// moves it with the clock.

@@ -48,6 +48,10 @@ pub(crate) struct Sum {
     pub(crate) state: State,
     /// From so many rows.
     pub(crate) rows: u64,
+    /// The least of their event times, nanoseconds.
+    pub(crate) first_nanos: i64,
+    /// The greatest of their event times, nanoseconds.
+    pub(crate) last_nanos: i64,
 }
 
 impl Layout {
@@ -141,6 +145,8 @@ impl Sums {
                         Some(sum) => {
                             sum.state.merge(&other.state)?;
                             sum.rows += other.rows;
+                            sum.first_nanos = sum.first_nanos.min(other.first_nanos);
+                            sum.last_nanos = sum.last_nanos.max(other.last_nanos);
                         }
                         None => drop(buckets.insert(*bucket, other.clone())),
                     }
@@ -204,9 +210,18 @@ fn absorb_into(
     if within.is_empty() {
         return Ok(());
     }
-    let sum = buckets.entry(bucket).or_insert_with(|| Sum { state: machine.new_state(), rows: 0 });
+    let sum = buckets.entry(bucket).or_insert_with(|| Sum {
+        state: machine.new_state(),
+        rows: 0,
+        first_nanos: i64::MAX,
+        last_nanos: i64::MIN,
+    });
     machine.absorb(frame, within, &mut sum.state)?;
     sum.rows += within.count() as u64;
+    for key in within.iter().filter_map(|row| frame.order().get(row)) {
+        sum.first_nanos = sum.first_nanos.min(key.nanos);
+        sum.last_nanos = sum.last_nanos.max(key.nanos);
+    }
     Ok(())
 }
 
