@@ -13,6 +13,7 @@ use super::matching::Access;
 use super::shared::Shared;
 use super::standing::{Standing, StandingKey};
 use super::stepper::TailEntry;
+use super::window::Window;
 use super::{
     DEFAULT_FOLLOW_ROWS, Follow, LiveError, LiveOptions, LiveResult, LiveStats, MetricDefinition, MetricInfo,
     Sharing, Subscription, check_name,
@@ -155,7 +156,8 @@ impl Live {
     /// When its bounds or its query are wrong.
     pub fn sharing(&self, definition: &MetricDefinition) -> Result<Sharing, LiveError> {
         let program = definition.compile()?;
-        let present = self.shared.standings.find(&StandingKey::of(definition, &program));
+        let present =
+            self.shared.standings.find(&StandingKey::of(definition, &Window::new(definition), &program));
         let (metrics, state_bytes) = present.map_or((0, 0), |standing| {
             let standing = standing.lock();
             (standing.sharers(), standing.bytes())

@@ -10,6 +10,7 @@ use weir_query::program::Keys;
 use weir_query::result::ResultTable;
 
 use super::json::JsonRows;
+use super::pen::Pen;
 
 /// The rows of one table, written.
 #[derive(Debug, Default)]
@@ -55,14 +56,16 @@ pub enum Change {
 impl Written {
     fn new(table: &ResultTable) -> Written {
         let mut written = Written { json: Vec::new(), ends: Vec::with_capacity(table.rows) };
-        let mut writer = JsonRows::new(table);
+        let mut writer = JsonRows::new(table, table.rows);
+        let mut pen = Pen::take(&mut written.json);
         for row in 0..table.rows {
             if row > 0 {
-                written.json.push(b',');
+                pen.byte(b',');
             }
-            writer.write(row, &mut written.json);
-            written.ends.push(written.json.len());
+            writer.write(row, &mut pen);
+            written.ends.push(pen.len());
         }
+        pen.leave(&mut written.json);
         written
     }
 
