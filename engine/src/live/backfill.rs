@@ -1,4 +1,5 @@
-//! Fills buckets from history: at definition, after a restart, for a longer window, and where batches were missed.
+//! Fills buckets from history: at definition, after a restart, for a longer window, where batches were missed, and for
+//! events that came before their time, when it comes.
 //!
 //! At definition the standing first is where every batch from then on reaches it; then the snapshot is taken, whose
 //! cut C says where live begins: batches up to C are skipped, those beyond it are absorbed at once, and the scan of
@@ -83,7 +84,7 @@ impl Reader<'_> {
         standing.backfills.push(backfill);
     }
 
-    /// Merges the backfills that are done.
+    /// Merges the backfills that are done, and starts to read what is due.
     pub(super) fn collect(&self, standing: &mut Standing) {
         for backfill in std::mem::take(&mut standing.backfills) {
             match &backfill.scan {
@@ -91,6 +92,9 @@ impl Reader<'_> {
                 Some(scan) if !scan.progress().done => standing.backfills.push(backfill),
                 Some(scan) => self.merge(standing, scan, &backfill.buckets),
             }
+        }
+        if let Some((buckets, cut)) = standing.take_repair(self.now_nanos) {
+            self.read(standing, 0, cut, buckets);
         }
     }
 

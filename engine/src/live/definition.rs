@@ -21,6 +21,8 @@ pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 3600);
 pub const MAX_BUCKETS: u64 = 100_000;
 /// The least bound on the states of one metric, bytes.
 pub const MIN_METRIC_BYTES: usize = 64 << 10;
+/// How long a source may be silent, beyond the lateness, before it is no longer waited for, by default.
+pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes the states of one metric may hold, by default.
 pub const DEFAULT_METRIC_BYTES: usize = 256 << 20;
 
@@ -73,8 +75,10 @@ pub struct MetricDefinition {
     pub granule: Duration,
     /// Which clock counts.
     pub time: TimeBasis,
-    /// How long after its bucket closed an event may come before it counts as late.
+    /// How far behind the newest event of its source an event may come before it counts as late.
     pub lateness: Duration,
+    /// How long a source may be silent, beyond the lateness, before it is no longer waited for.
+    pub idle_timeout: Duration,
     /// The most bytes its states may hold.
     pub max_bytes: usize,
 }
@@ -94,6 +98,7 @@ impl MetricDefinition {
             granule,
             time: TimeBasis::Event,
             lateness: granule,
+            idle_timeout: DEFAULT_IDLE_TIMEOUT,
             max_bytes: DEFAULT_METRIC_BYTES,
         }
     }
@@ -131,6 +136,7 @@ impl MetricDefinition {
             fits.then_some(()).ok_or(LiveError::Duration { what, got, least, most })
         };
         within("lateness", self.lateness, Duration::ZERO, MAX_WINDOW)?;
+        within("idle timeout", self.idle_timeout, Duration::ZERO, MAX_WINDOW)?;
         if self.max_bytes < MIN_METRIC_BYTES {
             return Err(LiveError::TooFewBytes { bytes: self.max_bytes, least: MIN_METRIC_BYTES });
         }
@@ -187,7 +193,8 @@ impl MetricDefinition {
 fn whole_part(granule: Duration, window: Duration) -> Duration {
     let (granule_millis, window_millis) = (granule.as_millis(), window.as_millis());
     let parts = window_millis.checked_div(granule_millis).unwrap_or(1).max(1);
-    let fits = (parts..parts.saturating_mul(2)).take(1_000).find(|parts| window_millis % parts == 0);
+    let fits =
+        (parts..parts.saturating_mul(2)).take(1_000).find(|parts| window_millis.is_multiple_of(*parts));
     let part = fits.map_or(granule_millis, |parts| window_millis / parts);
     if part == 0 { granule } else { Duration::from_millis(u64::try_from(part).unwrap_or(u64::MAX)) }
 }

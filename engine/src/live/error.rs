@@ -21,7 +21,7 @@ pub enum LiveError {
     /// The window or the granule is out of bounds.
     #[error("{what} of {} s must be between {} s and {} s", got.as_secs_f64(), least.as_secs_f64(), most.as_secs_f64())]
     Duration {
-        /// `window`, `granule`, `lateness`.
+        /// `window`, `granule`, `lateness`, `idle timeout`.
         what: &'static str,
         /// What was asked for.
         got: Duration,

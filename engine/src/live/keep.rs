@@ -11,6 +11,7 @@
 //! granule_nanos 60000000000
 //! time event
 //! lateness_nanos 60000000000
+//! idle_timeout_nanos 2000000000
 //! max_bytes 268435456
 //! end
 //! checksum 1f2e3d4c               (CRC-32C of everything before this line)
@@ -108,6 +109,7 @@ fn print(definitions: &Definitions) -> String {
             },
         );
         line("lateness_nanos", &definition.lateness.as_nanos().to_string());
+        line("idle_timeout_nanos", &definition.idle_timeout.as_nanos().to_string());
         line("max_bytes", &definition.max_bytes.to_string());
         out.push_str("end\n");
     }
@@ -156,6 +158,7 @@ fn set(definition: &mut MetricDefinition, key: &str, value: &str) -> Result<(), 
         "window_nanos" => definition.window = Duration::from_nanos(number()?),
         "granule_nanos" => definition.granule = Duration::from_nanos(number()?),
         "lateness_nanos" => definition.lateness = Duration::from_nanos(number()?),
+        "idle_timeout_nanos" => definition.idle_timeout = Duration::from_nanos(number()?),
         "max_bytes" => definition.max_bytes = usize::try_from(number()?).unwrap_or(usize::MAX),
         "time" if value == "event" => definition.time = TimeBasis::Event,
         "time" if value == "ingest" => definition.time = TimeBasis::Ingest,
@@ -218,12 +221,14 @@ fn unescape(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DEFAULT_IDLE_TIMEOUT;
     use super::*;
 
     fn some() -> Definitions {
         let mut one = MetricDefinition::new("level=\"a\\\\b\"\r\n| count()  ", Duration::from_secs(3600));
         one.arguments.insert("a b".to_owned(), vec!["x y".to_owned(), String::new(), "\\s\nz".to_owned()]);
         one.time = TimeBasis::Ingest;
+        one.idle_timeout = Duration::from_millis(7);
         one.timezone = "Europe/Berlin".to_owned();
         let two = MetricDefinition::new("*", Duration::from_millis(1_500));
         let mut definitions = Definitions::from([("one".to_owned(), one), ("t-w.o".to_owned(), two.clone())]);
@@ -261,12 +266,17 @@ mod tests {
         let new = print(&some());
         let mut old: String = new
             .lines()
-            .filter(|line| !line.starts_with("kind ") && !line.starts_with("checksum "))
+            .filter(|line| {
+                !["kind", "idle_timeout_nanos", "checksum"].iter().any(|key| line.starts_with(key))
+            })
             .map(|line| format!("{}\n", line.replace(HEADER, OLD_HEADERS[0])))
             .collect();
         old.push_str(&format!("checksum {:08x}\n", crc32c::crc32c(old.as_bytes())));
         let mut expected = some();
-        expected.values_mut().for_each(|definition| definition.kind = WindowKind::Sliding);
+        for definition in expected.values_mut() {
+            definition.kind = WindowKind::Sliding;
+            definition.idle_timeout = DEFAULT_IDLE_TIMEOUT;
+        }
         assert_eq!(parse(old.as_bytes()).unwrap(), expected);
     }
 

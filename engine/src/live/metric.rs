@@ -135,7 +135,7 @@ impl Metric {
         let end = self.window.start_of(span.end);
         match self.definition.time {
             TimeBasis::Ingest => now_nanos >= end,
-            TimeBasis::Event => standing.watermark().at(now_nanos).is_some_and(|watermark| watermark >= end),
+            TimeBasis::Event => standing.watermark(now_nanos).is_some_and(|watermark| watermark >= end),
         }
     }
 
@@ -203,13 +203,14 @@ impl Metric {
             closed,
             start_nanos: nanos.start,
             end_nanos: nanos.end,
-            watermark_nanos: standing.watermark().at(now_nanos),
+            watermark_nanos: standing.watermark(now_nanos),
             lag_nanos: standing.lag_nanos(),
             up_to_sequence: standing.next_sequence().saturating_sub(1),
             events: total.events,
             late: standing.tally.late,
             dropped: standing.tally.dropped,
             future: standing.tally.future,
+            repaired: standing.tally.repaired,
             backfilling,
             state_bytes: standing.bytes(),
         }))
@@ -227,9 +228,7 @@ impl Metric {
         let reached = match (closed, self.definition.time) {
             (true, _) => self.is_complete(standing, buckets, now_nanos),
             (false, TimeBasis::Ingest) => true,
-            (false, TimeBasis::Event) => {
-                standing.watermark().reached(now_nanos).is_some_and(|reached| reached >= open)
-            }
+            (false, TimeBasis::Event) => standing.reached(now_nanos).is_some_and(|reached| reached >= open),
         };
         match (whole, reached, self.seen.1 != standing.revisions) {
             (true, true, _) if closed => LiveStatus::Final,

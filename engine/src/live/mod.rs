@@ -29,6 +29,7 @@ mod result;
 mod ring;
 mod session;
 mod shared;
+mod sources;
 mod standing;
 mod standings;
 mod stepper;
@@ -36,13 +37,12 @@ mod stepping;
 mod subscription;
 #[cfg(test)]
 mod tests;
-mod watermark;
 mod window;
 
 pub use calendar::CalendarUnit;
 pub use definition::{
-    DEFAULT_METRIC_BYTES, MAX_BUCKETS, MAX_NAME_CHARACTERS, MAX_WINDOW, MIN_GRANULE, MIN_METRIC_BYTES,
-    MetricDefinition, TimeBasis, WindowKind, check_name,
+    DEFAULT_IDLE_TIMEOUT, DEFAULT_METRIC_BYTES, MAX_BUCKETS, MAX_NAME_CHARACTERS, MAX_WINDOW, MIN_GRANULE,
+    MIN_METRIC_BYTES, MetricDefinition, TimeBasis, WindowKind, check_name,
 };
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTES};
@@ -50,4 +50,6 @@ pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
 pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
 pub use session::{MAX_SESSIONS, SESSION_END, SESSION_START};
+pub use sources::MAX_SOURCES;
+pub use standing::MAX_FUTURE_BUCKETS;
 pub use subscription::{MAX_WAITING_CLOSED, Received, Subscription};

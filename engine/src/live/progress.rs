@@ -2,8 +2,6 @@
 //!
 //! It is kept once: a batch with nothing for a standing changes nothing there, and this is what the standing then asks.
 
-use super::TimeBasis;
-use super::watermark::Watermark;
 use crate::event::EventBatch;
 
 /// What has been stepped over, whoever it was for.
@@ -13,8 +11,6 @@ pub(super) struct Progress {
     pub(super) next_sequence: u64,
     /// From the arrival of the newest event to its being stepped over, nanoseconds.
     pub(super) lag_nanos: i64,
-    by_event_time: Watermark,
-    by_ingest_time: Watermark,
 }
 
 /// A batch, as every standing sees it.
@@ -23,8 +19,6 @@ pub(super) struct Arrival {
     /// The sequence of its first event, and the one behind its last.
     pub(super) first_sequence: u64,
     pub(super) end_sequence: u64,
-    /// The newest event time in it, nanoseconds.
-    newest: i64,
     /// When it arrived, earliest and latest of the batches it was joined of, nanoseconds.
     pub(super) ingest_nanos: (i64, i64),
     /// The time it is now, nanoseconds.
@@ -38,14 +32,6 @@ impl Progress {
     pub(super) fn skip_to(&mut self, sequence: u64) {
         self.next_sequence = self.next_sequence.max(sequence);
     }
-
-    /// How far the time has come that `basis` goes by.
-    pub(super) fn watermark(&self, basis: TimeBasis) -> Watermark {
-        match basis {
-            TimeBasis::Event => self.by_event_time,
-            TimeBasis::Ingest => self.by_ingest_time,
-        }
-    }
 }
 
 impl Arrival {
@@ -53,18 +39,9 @@ impl Arrival {
         Arrival {
             first_sequence: batch.base_sequence(),
             end_sequence: batch.last_sequence().saturating_add(1),
-            newest: (0..batch.len()).map(|row| batch.timestamp(row)).max().unwrap_or(i64::MIN),
             ingest_nanos: batch.ingest_range(),
             now_nanos,
             before,
-        }
-    }
-
-    /// The newest time in it by `basis`, nanoseconds.
-    pub(super) fn newest(&self, basis: TimeBasis) -> i64 {
-        match basis {
-            TimeBasis::Event => self.newest,
-            TimeBasis::Ingest => self.ingest_nanos.1,
         }
     }
 
@@ -78,10 +55,6 @@ impl Arrival {
         let mut after = self.before;
         after.next_sequence = after.next_sequence.max(self.end_sequence);
         after.lag_nanos = self.lag_nanos();
-        if self.end_sequence > self.first_sequence {
-            after.by_event_time.observe(self.newest, self.now_nanos);
-            after.by_ingest_time.observe(self.ingest_nanos.1, self.now_nanos);
-        }
         after
     }
 }

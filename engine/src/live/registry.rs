@@ -13,7 +13,6 @@ use super::matching::Access;
 use super::shared::Shared;
 use super::standing::{Standing, StandingKey};
 use super::stepper::TailEntry;
-use super::window::Window;
 use super::{
     DEFAULT_FOLLOW_ROWS, Follow, LiveError, LiveOptions, LiveResult, LiveStats, MetricDefinition, MetricInfo,
     Sharing, Subscription, check_name,
@@ -156,8 +155,7 @@ impl Live {
     /// When its bounds or its query are wrong.
     pub fn sharing(&self, definition: &MetricDefinition) -> Result<Sharing, LiveError> {
         let program = definition.compile()?;
-        let present =
-            self.shared.standings.find(&StandingKey::of(definition, &Window::new(definition), &program));
+        let present = self.shared.standings.find(&StandingKey::of(definition, &program));
         let (metrics, state_bytes) = present.map_or((0, 0), |standing| {
             let standing = standing.lock();
             (standing.sharers(), standing.bytes())
@@ -178,7 +176,11 @@ impl Live {
         if standing.version != before {
             self.shared.stirred.lock().extend(standing.watchers());
         }
+        let is_filling = !standing.backfills.is_empty();
         drop(standing);
+        if is_filling {
+            self.shared.standings.note_filling(Arc::clone(&metric.standing));
+        }
         Ok(metric.result(self.shared.now(), self.shared.options.tick)?)
     }
 

@@ -58,8 +58,11 @@ pub struct LiveResult {
     /// Events that are not in the result although they passed: their bucket had left the ring, or a bound was
     /// reached.
     pub dropped: u64,
-    /// Events that carried a time in the future. They count when the window reaches them.
+    /// Events that carried a time in the future. They count when the window reaches them, and do not move the
+    /// watermark past now.
     pub future: u64,
+    /// Events of those that were too far in the future to be kept, and were read from history when their time came.
+    pub repaired: u64,
     /// History is still being read.
     pub backfilling: bool,
     /// Bytes the states hold.

@@ -84,6 +84,17 @@ impl Ring {
         // The chunk that lost some of its buckets is no longer asked for as a whole: a total starts behind it.
     }
 
+    /// Forgets the buckets of `range`.
+    pub(super) fn forget(&mut self, range: &Range<i64>) {
+        for bucket in self.buckets.extract_if(range.clone(), |_, _| true) {
+            self.bucket_bytes -= bucket.1.bytes.min(self.bucket_bytes);
+        }
+        let chunks = range.start.div_euclid(CHUNK_BUCKETS)..(range.end - 1).div_euclid(CHUNK_BUCKETS) + 1;
+        for (_, chunk) in self.chunks.extract_if(chunks, |_, _| true) {
+            self.chunk_bytes -= chunk.bytes().min(self.chunk_bytes);
+        }
+    }
+
     /// Everything in the buckets of `range`. Those before `closed` are not expected to change: whole chunks of
     /// them are merged once and kept.
     pub(super) fn total(&mut self, range: Range<i64>, closed: i64, empty: State) -> Result<Total, StepError> {

@@ -49,6 +49,10 @@ impl Extents {
         }
     }
 
+    pub(super) fn forget(&mut self, buckets: &Range<i64>) {
+        self.by_bucket.retain(|bucket, _| !buckets.contains(bucket));
+    }
+
     /// Bytes of memory held.
     pub(super) fn bytes(&self) -> usize {
         self.by_bucket.len() * size_of::<(i64, (i64, i64))>()

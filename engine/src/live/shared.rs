@@ -13,6 +13,7 @@ use super::due::Watched;
 use super::keep;
 use super::metric::Metric;
 use super::progress::Progress;
+use super::sources::Sources;
 use super::standing::{Standing, StandingKey};
 use super::standings::Standings;
 use super::stepper::TailEntry;
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     pub(super) metrics: Mutex<BTreeMap<String, Arc<Mutex<Metric>>>>,
     pub(super) standings: Standings,
     pub(super) progress: Arc<Mutex<Progress>>,
+    /// How far each source of events has come.
+    pub(super) sources: Arc<Mutex<Sources>>,
     /// Metrics that the thread is to look at, whether there is something to push.
     pub(super) stirred: Mutex<Vec<Watched>>,
     pub(super) tails: Mutex<Vec<TailEntry>>,
@@ -50,8 +53,10 @@ pub(super) struct Counters {
 impl Shared {
     /// Nothing is live yet.
     pub(super) fn new(options: LiveOptions, problems: Vec<String>) -> Shared {
+        let sources = Sources::new((options.clock)());
         Shared {
             options,
+            sources: Arc::new(Mutex::new(sources)),
             metrics: Mutex::default(),
             standings: Standings::default(),
             progress: Arc::default(),
@@ -136,14 +141,13 @@ impl Shared {
     /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started: in
     /// this order nothing falls between.
     fn join(&self, definition: &MetricDefinition, program: &Arc<Program>) -> Arc<Mutex<Standing>> {
-        let window = Window::new(definition);
-        let key = StandingKey::of(definition, &window, program);
+        let (key, window) = (StandingKey::of(definition, program), Window::new(definition));
         if let Some(present) = self.standings.find(&key) {
             self.reader().join(&mut present.lock(), window);
             self.standings.note_filling(Arc::clone(&present));
             return present;
         }
-        let progress = Arc::clone(&self.progress);
+        let progress = (Arc::clone(&self.progress), Arc::clone(&self.sources));
         let standing = Standing::new(key.clone(), Arc::clone(program), window, progress, self.now());
         let standing = Arc::new(Mutex::new(standing));
         let mut filling = standing.lock();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! level=ERROR | groupBy(service)                    --+
-//! level=ERROR | groupBy(service) | sort(_count)     --+--> one standing: Machine, Ring, Watermark, counters
+//! level=ERROR | groupBy(service) | sort(_count)     --+--> one standing: Machine, Ring, counters
 //! level=ERROR | groupBy(service), over a longer window-+       (as many buckets as the longest window needs)
 //! ```
 //!
@@ -10,6 +10,7 @@
 //! behind it and, but for programs that look at the queried range, not on the window. Each
 //! [`super::metric::Metric`] then finishes the same states its own way.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -25,11 +26,13 @@ use super::metric::Metric;
 use super::progress::{Arrival, Progress};
 use super::ring::{Ring, Total};
 use super::session::{Extents, Session};
-use super::watermark::Watermark;
-use super::window::{Window, Windows};
+use super::sources::Sources;
+use super::window::{Window, Windows, nanos};
 use super::{MetricDefinition, TimeBasis, WindowKind};
 use crate::scan::sink::{self, Layout};
 
+/// The most buckets too far ahead to be kept of which it is known that they have events. Those of more are dropped.
+pub const MAX_FUTURE_BUCKETS: usize = 1_024;
 /// How old the time may be that the first stage is told, nanoseconds, where granules are longer.
 const MAX_TOLD_NANOS: i64 = 60_000_000_000;
 
@@ -40,27 +43,28 @@ pub(super) struct StandingKey {
     fingerprint: u64,
     granule_nanos: i64,
     lateness: Duration,
+    idle_timeout: Duration,
     pub(super) time: TimeBasis,
     timezone: String,
     max_bytes: usize,
-    /// Where the first stage looks at the clock or at the queried range, and where the window does not slide: other
-    /// buckets are kept then.
+    /// Where the first stage looks at the clock or at the queried range.
     window: Option<(WindowKind, Duration)>,
     /// It is kept between which times the events of each bucket lie.
     extents: bool,
 }
 
 impl StandingKey {
-    pub(super) fn of(definition: &MetricDefinition, window: &Window, program: &Program) -> StandingKey {
+    pub(super) fn of(definition: &MetricDefinition, program: &Program) -> StandingKey {
+        let window = Window::new(definition);
         StandingKey {
             fingerprint: program.first_fingerprint(),
             granule_nanos: window.granule_nanos,
             lateness: definition.lateness,
+            idle_timeout: definition.idle_timeout,
             time: definition.time,
             timezone: definition.timezone.clone(),
             max_bytes: definition.max_bytes,
-            window: (program.depends_on_range() || !window.is_sliding())
-                .then_some((definition.kind, definition.window)),
+            window: program.depends_on_range().then_some((definition.kind, definition.window)),
             extents: window.gap_nanos.is_some(),
         }
     }
@@ -93,6 +97,8 @@ pub(super) struct Tally {
     pub(super) dropped: u64,
     /// Events with a time in the future.
     pub(super) future: u64,
+    /// Those of them that were too far ahead, and were read from history when their time came.
+    pub(super) repaired: u64,
 }
 
 /// Events up to a sequence, of buckets before one, that a backfill brings: they are not taken twice.
@@ -113,8 +119,10 @@ pub(super) struct Standing {
     told: i64,
     ring: Ring,
     extents: Option<Extents>,
-    /// What was seen here; all there was is in the progress.
-    watermark: Watermark,
+    /// How far time has come.
+    sources: Arc<Mutex<Sources>>,
+    /// How many events came for buckets too far ahead to be kept.
+    ahead: BTreeMap<i64, u64>,
     /// How far the repository's live queries have come: batches with nothing for this one do not come here.
     progress: Arc<Mutex<Progress>>,
     /// The first sequence that is neither in the ring nor being read by a backfill, unless batches without it have
@@ -140,7 +148,7 @@ impl Standing {
         key: StandingKey,
         program: Arc<Program>,
         window: Window,
-        progress: Arc<Mutex<Progress>>,
+        (progress, sources): (Arc<Mutex<Progress>>, Arc<Mutex<Sources>>),
         now_nanos: i64,
     ) -> Standing {
         let context = key.context(window.nanos_of(&window.at(now_nanos)), now_nanos);
@@ -149,7 +157,8 @@ impl Standing {
             told: now_nanos,
             ring: Ring::default(),
             extents: key.extents.then(Extents::default),
-            watermark: Watermark::new(key.lateness, now_nanos),
+            sources,
+            ahead: BTreeMap::new(),
             progress,
             next_sequence: 0,
             backfills: Vec::new(),
@@ -191,9 +200,15 @@ impl Standing {
         self.next_sequence = self.next_sequence.max(sequence);
     }
 
-    /// How far its time has come.
-    pub(super) fn watermark(&self) -> Watermark {
-        self.watermark.joined(self.progress.lock().watermark(self.key.time))
+    /// How far time has come in all sources that are waited for; `None` while nothing is known.
+    pub(super) fn reached(&self, now_nanos: i64) -> Option<i64> {
+        let idle_nanos = nanos(self.key.idle_timeout).saturating_add(nanos(self.key.lateness));
+        self.sources.lock().reached(self.key.time, idle_nanos, now_nanos)
+    }
+
+    /// Nothing before this time is expected; `None` while nothing is known.
+    pub(super) fn watermark(&self, now_nanos: i64) -> Option<i64> {
+        self.reached(now_nanos).map(|reached| reached.saturating_sub(nanos(self.key.lateness)))
     }
 
     /// From the arrival of the newest event to its being stepped over, nanoseconds.
@@ -264,10 +279,8 @@ impl Standing {
     pub(super) fn layout(&mut self, buckets: &Range<i64>, now_nanos: i64) -> Option<(Layout, Range<i64>)> {
         let granule_nanos = self.window.granule_nanos;
         let mut kept = self.window.kept(now_nanos);
-        if self.key.time == TimeBasis::Ingest {
-            // What arrives while the backfill goes on counts too.
-            kept.end = i64::MAX / granule_nanos;
-        }
+        // What arrives while the backfill goes on counts too, and of what lies further ahead it must be known.
+        kept.end = i64::MAX / granule_nanos;
         let kept = kept.start.max(buckets.start)..kept.end.min(buckets.end);
         if kept.is_empty() {
             return None;
@@ -349,8 +362,6 @@ impl Standing {
 
     fn absorb(&mut self, frame: &Frame, portion: &Portion<'_>, arrival: &Arrival) {
         let (rows, now_nanos) = (frame.order().len(), arrival.now_nanos);
-        let watermark = self.watermark.joined(arrival.before.watermark(self.key.time));
-        self.watermark.observe(arrival.newest(self.key.time), now_nanos);
         if rows == 0 {
             return;
         }
@@ -359,10 +370,9 @@ impl Standing {
             TimeBasis::Event => portion.times(),
             TimeBasis::Ingest => arrival.ingest_nanos,
         };
-        let reached = watermark.reached(now_nanos).unwrap_or(i64::MIN);
-        if self.key.time == TimeBasis::Event
-            && let Some(watermark) = watermark.at(now_nanos).filter(|watermark| first < *watermark)
-        {
+        let reached = self.reached(now_nanos).unwrap_or(i64::MIN);
+        let watermark = reached.saturating_sub(nanos(self.key.lateness));
+        if self.key.time == TimeBasis::Event && first < watermark {
             let late = frame.order().iter().filter(|key| key.nanos < watermark);
             self.tally.late += late.count() as u64;
         }
@@ -415,7 +425,12 @@ impl Standing {
         if bucket > self.window.bucket(now_nanos) {
             self.tally.future += events;
         }
-        if !self.window.kept(now_nanos).contains(&bucket) {
+        let kept = self.window.kept(now_nanos);
+        if bucket >= kept.end {
+            self.put_ahead(bucket, events);
+            return false;
+        }
+        if bucket < kept.start {
             self.tally.dropped += events;
             return false;
         }
@@ -443,15 +458,16 @@ impl Standing {
 
     /// Merges what a backfill learnt of `bucket`.
     pub(super) fn put_sum(&mut self, bucket: i64, sum: &sink::Sum, now_nanos: i64) {
-        if !self.window.kept(now_nanos).contains(&bucket) {
+        let kept = self.window.kept(now_nanos);
+        if bucket >= kept.end {
+            return self.put_ahead(bucket, sum.rows);
+        }
+        if bucket < kept.start {
             return;
         }
         self.touch();
         if !self.make_room() {
             return self.drop_in(bucket, sum.rows, now_nanos);
-        }
-        if self.key.time == TimeBasis::Event {
-            self.watermark.observe(self.window.start_of(bucket), now_nanos);
         }
         let changed = self.ring.change(bucket, &mut self.machine, |_, state| {
             state.merge(&sum.state)?;
@@ -465,6 +481,44 @@ impl Standing {
             (Ok(()), Some(extents)) => extents.add(bucket, sum.first_nanos, sum.last_nanos),
             (Ok(()), None) => {}
         }
+    }
+
+    /// Remembers that there are events for a bucket too far ahead to be kept.
+    fn put_ahead(&mut self, bucket: i64, events: u64) {
+        if self.ahead.len() >= MAX_FUTURE_BUCKETS && !self.ahead.contains_key(&bucket) {
+            self.tally.dropped += events;
+            return;
+        }
+        *self.ahead.entry(bucket).or_default() += events;
+    }
+
+    /// Whether the time of buckets has come whose events are in history only.
+    pub(super) fn is_repair_due(&mut self, now_nanos: i64) -> bool {
+        let Some(first) = self.ahead.first_key_value().map(|(bucket, _)| *bucket) else { return false };
+        self.backfills.is_empty() && first < self.window.kept(now_nanos).end
+    }
+
+    /// Buckets to be read anew up to the sequence returned. They are empty from now on: what is read is all there was
+    /// for them.
+    pub(super) fn take_repair(&mut self, now_nanos: i64) -> Option<(Range<i64>, u64)> {
+        if !self.is_repair_due(now_nanos) {
+            return None;
+        }
+        let kept = self.window.kept(now_nanos);
+        let start = self.ahead.first_key_value().map(|(bucket, _)| *bucket)?;
+        let mut end = start;
+        while end < kept.end
+            && let Some(events) = self.ahead.remove(&end)
+        {
+            self.tally.repaired += events;
+            end += 1;
+        }
+        self.ring.forget(&(start..end));
+        if let Some(extents) = &mut self.extents {
+            extents.forget(&(start..end));
+        }
+        self.touch();
+        Some((start..end, self.next_sequence().saturating_sub(1)))
     }
 
     fn make_room(&mut self) -> bool {

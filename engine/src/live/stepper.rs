@@ -110,6 +110,7 @@ fn apply(shared: &Shared, stepping: &mut Stepping, batch: &EventBatch) {
             false
         })
     });
+    shared.sources.lock().observe(batch, arrival.now_nanos);
     *shared.progress.lock() = arrival.after();
 }
 
@@ -184,7 +185,13 @@ impl Sweep {
         }
         for _ in 0..SWEPT_AT_ONCE {
             let Some(standing) = self.left.pop() else { break };
-            standing.lock().renew(shared.now());
+            let mut own = standing.lock();
+            own.renew(shared.now());
+            let is_due = own.is_repair_due(shared.now());
+            drop(own);
+            if is_due {
+                shared.standings.note_filling(standing);
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ impl Window {
             reach,
             buckets: up(length).max(1),
             late_buckets,
-            hold_buckets: up(super::watermark::IDLE_AFTER).max(1) + late_buckets,
+            hold_buckets: up(definition.idle_timeout).max(1) + late_buckets,
             slack_buckets: up(CLOSING_SLACK),
             gap_nanos: match definition.kind {
                 WindowKind::Session { gap } => Some(nanos(gap)),
@@ -97,11 +97,6 @@ impl Window {
             }
             Reach::Global => -1..1,
         }
-    }
-
-    /// Whether it moves on with time.
-    pub(super) fn is_sliding(&self) -> bool {
-        self.reach == Reach::Sliding
     }
 
     /// Whether its spans end for good and others follow, instead of the window moving on with time.
