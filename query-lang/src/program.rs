@@ -14,7 +14,7 @@ use crate::machine::Context;
 use crate::machine::step::{self, RowStep};
 use crate::plan::{self, Plan, Step};
 
-pub use crate::plan::Interval;
+pub use crate::plan::{Emission, Interval};
 
 /// A compiled query. Immutable; the scratch space is the [`crate::machine::Machine`]'s.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub struct Program {
     required: Required,
     charts_time: bool,
     interval: Option<Interval>,
+    emission: Option<Emission>,
     fingerprint: u64,
     first_fingerprint: u64,
     /// How many filters it begins with.
@@ -159,6 +160,7 @@ impl Program {
             required,
             charts_time: compiler.charts_time,
             interval: plan.interval.clone(),
+            emission: plan.emission.clone(),
             fingerprint: fingerprint(plan, options.ending),
             first_fingerprint: first_fingerprint(&plan.steps, options.ending),
             leading,
@@ -229,6 +231,12 @@ impl Program {
     #[must_use]
     pub fn interval(&self) -> Option<&Interval> {
         self.interval.as_ref()
+    }
+
+    /// When a standing query gives its results out, as it says itself (`emit`).
+    #[must_use]
+    pub fn emission(&self) -> Option<&Emission> {
+        self.emission.as_ref()
     }
 
     /// The texts of the events it makes itself instead of reading any (`createEvents`); see

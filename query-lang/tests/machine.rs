@@ -586,6 +586,37 @@ fingerprint: "#;
 }
 
 #[test]
+fn a_standing_query_says_when_it_gives_results_out() {
+    let standing = Options { is_standing: true, ..Options::default() };
+    let plain = compile("level=ERROR | count()", &standing);
+    assert!(plain.emission().is_none());
+    for (query, trigger, refinement) in [
+        (
+            r#"level=ERROR | count() | emit(trigger="any(count(1), every(5s))")"#,
+            Some("any(count(1), every(5s))"),
+            None,
+        ),
+        ("level=ERROR | count() | emit(refinement=retracting)", None, Some("retracting")),
+        ("level=ERROR | count() | emit()", None, None),
+    ] {
+        let program = compile(query, &standing);
+        let said = program.emission().unwrap();
+        assert_eq!((said.trigger.as_deref(), said.refinement.as_deref()), (trigger, refinement), "{query}");
+        assert_eq!(program.first_fingerprint(), plain.first_fingerprint(), "{query}");
+    }
+    for (query, options, fault) in [
+        ("count() | emit()", Options::default(), "this query is not one"),
+        ("emit() | count()", standing.clone(), "nothing may follow `emit`"),
+        ("count() | emit() | emit()", standing.clone(), "nothing may follow `emit`"),
+        ("case { a=1 | emit(); * } | count()", standing.clone(), "inside `case` or `match`"),
+        ("count() | emit(when=x)", standing, "when"),
+    ] {
+        let faults = weir_query::program::Program::compile(query, &options).unwrap_err().to_string();
+        assert!(faults.contains(fault), "{query}: {faults}");
+    }
+}
+
+#[test]
 fn rows_made_of_one_event_are_told_apart() {
     let event = r#"{"r[0]":"1","r[1]":"2","r[2]":"3","s[0]":"a","s[1]":"b","t[0]":"x","t[1]":"y"}"#;
     for (query, count) in [

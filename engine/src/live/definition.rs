@@ -8,8 +8,9 @@ use weir_query::compile::{Ending, Options};
 use weir_query::program::Program;
 use weir_query::windows::Zone;
 
-use super::LiveError;
 use super::calendar::{CalendarUnit, OFFSET_STEP};
+use super::emission::Giving;
+use super::{LiveError, Refinement};
 
 /// The most characters of a metric's name.
 pub const MAX_NAME_CHARACTERS: usize = 128;
@@ -79,6 +80,12 @@ pub struct MetricDefinition {
     pub lateness: Duration,
     /// How long a source may be silent, beyond the lateness, before it is no longer waited for.
     pub idle_timeout: Duration,
+    /// When results are pushed, such as `any(count(100), every(10s))`; empty: whenever they change, but not more
+    /// often than a tick. The query may say so itself: `| emit(trigger="…")`. Readers who ask get the present result
+    /// whenever they do.
+    pub trigger: String,
+    /// How a pushed result relates to the one before it. The query may say so itself: `| emit(refinement="…")`.
+    pub refinement: Refinement,
     /// The most bytes its states may hold.
     pub max_bytes: usize,
 }
@@ -99,6 +106,8 @@ impl MetricDefinition {
             time: TimeBasis::Event,
             lateness: granule,
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
+            trigger: String::new(),
+            refinement: Refinement::Accumulating,
             max_bytes: DEFAULT_METRIC_BYTES,
         }
     }
@@ -122,12 +131,18 @@ impl MetricDefinition {
     /// Checks the bounds and compiles the query.
     ///
     /// # Errors
-    /// What is out of bounds, or the faults of the query.
+    /// What is out of bounds, or the faults of the query or the trigger.
     pub fn compile(&self) -> Result<Arc<Program>, LiveError> {
         self.check_bounds()?;
-        let options =
-            Options { arguments: self.arguments.clone(), ending: Ending::Tail, ..Options::default() };
-        Program::compile(&self.query, &options).map_err(LiveError::Query)
+        let options = Options {
+            arguments: self.arguments.clone(),
+            ending: Ending::Tail,
+            is_standing: true,
+            ..Options::default()
+        };
+        let program = Program::compile(&self.query, &options).map_err(LiveError::Query)?;
+        Giving::of(self, &program)?;
+        Ok(program)
     }
 
     fn check_bounds(&self) -> Result<(), LiveError> {

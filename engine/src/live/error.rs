@@ -5,6 +5,8 @@ use std::time::Duration;
 use weir_query::error::Diagnostics;
 use weir_query::machine::StepError;
 
+use super::TriggerError;
+
 /// What can go wrong with live queries.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,6 +35,23 @@ pub enum LiveError {
     /// Window, granule, gap and zone do not go together.
     #[error("{0}")]
     Window(&'static str),
+    /// The trigger cannot be read.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
+    /// A condition of the trigger is no condition.
+    #[error("trigger, in when({condition}): {reason}")]
+    Condition {
+        /// The condition.
+        condition: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no such refinement.
+    #[error("`{name}` is no refinement: expected accumulating, discarding or retracting")]
+    Refinement {
+        /// What was asked for.
+        name: String,
+    },
     /// Window and lateness need more buckets than a ring may have.
     #[error("window and lateness are {buckets} granules long, the most is {limit}; take a longer granule")]
     TooManyBuckets {

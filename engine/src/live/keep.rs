@@ -12,6 +12,8 @@
 //! time event
 //! lateness_nanos 60000000000
 //! idle_timeout_nanos 2000000000
+//! trigger any(count(100), every(10s))
+//! refinement accumulating
 //! max_bytes 268435456
 //! end
 //! checksum 1f2e3d4c               (CRC-32C of everything before this line)
@@ -27,7 +29,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{CalendarUnit, LiveError, MetricDefinition, TimeBasis, WindowKind};
+use super::{CalendarUnit, LiveError, MetricDefinition, Refinement, TimeBasis, WindowKind};
 
 const HEADER: &str = "weir-metrics 2";
 /// Of versions that are read too.
@@ -110,6 +112,8 @@ fn print(definitions: &Definitions) -> String {
         );
         line("lateness_nanos", &definition.lateness.as_nanos().to_string());
         line("idle_timeout_nanos", &definition.idle_timeout.as_nanos().to_string());
+        line("trigger", &escape(&definition.trigger));
+        line("refinement", definition.refinement.as_str());
         line("max_bytes", &definition.max_bytes.to_string());
         out.push_str("end\n");
     }
@@ -159,6 +163,11 @@ fn set(definition: &mut MetricDefinition, key: &str, value: &str) -> Result<(), 
         "granule_nanos" => definition.granule = Duration::from_nanos(number()?),
         "lateness_nanos" => definition.lateness = Duration::from_nanos(number()?),
         "idle_timeout_nanos" => definition.idle_timeout = Duration::from_nanos(number()?),
+        "trigger" => definition.trigger = unescape(value)?,
+        "refinement" => {
+            let refinement = Refinement::parse(value);
+            definition.refinement = refinement.ok_or(format!("`refinement {value}` is not known"))?;
+        }
         "max_bytes" => definition.max_bytes = usize::try_from(number()?).unwrap_or(usize::MAX),
         "time" if value == "event" => definition.time = TimeBasis::Event,
         "time" if value == "ingest" => definition.time = TimeBasis::Ingest,
@@ -229,6 +238,8 @@ mod tests {
         one.arguments.insert("a b".to_owned(), vec!["x y".to_owned(), String::new(), "\\s\nz".to_owned()]);
         one.time = TimeBasis::Ingest;
         one.idle_timeout = Duration::from_millis(7);
+        one.trigger = "any(count(1), when(a=\"\n\"))".to_owned();
+        one.refinement = Refinement::Retracting;
         one.timezone = "Europe/Berlin".to_owned();
         let two = MetricDefinition::new("*", Duration::from_millis(1_500));
         let mut definitions = Definitions::from([("one".to_owned(), one), ("t-w.o".to_owned(), two.clone())]);
@@ -267,7 +278,9 @@ mod tests {
         let mut old: String = new
             .lines()
             .filter(|line| {
-                !["kind", "idle_timeout_nanos", "checksum"].iter().any(|key| line.starts_with(key))
+                !["kind", "idle_timeout_nanos", "trigger", "refinement", "checksum"]
+                    .iter()
+                    .any(|key| line.starts_with(key))
             })
             .map(|line| format!("{}\n", line.replace(HEADER, OLD_HEADERS[0])))
             .collect();
@@ -276,6 +289,8 @@ mod tests {
         for definition in expected.values_mut() {
             definition.kind = WindowKind::Sliding;
             definition.idle_timeout = DEFAULT_IDLE_TIMEOUT;
+            definition.trigger = String::new();
+            definition.refinement = Refinement::Accumulating;
         }
         assert_eq!(parse(old.as_bytes()).unwrap(), expected);
     }

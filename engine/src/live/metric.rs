@@ -7,17 +7,21 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use weir_query::machine::{Machine, StepError};
 use weir_query::program::Program;
+use weir_query::result::ResultTable;
 
+use super::emission::{Emission, Giving};
 use super::session;
 use super::standing::{Problem, Standing};
 use super::subscription::Publisher;
 use super::window::Window;
-use super::{LiveResult, LiveStatus, MetricDefinition, MetricInfo, TimeBasis};
+use super::{LiveResult, LiveStatus, MetricDefinition, MetricInfo, Refinement, TimeBasis};
 
 /// The least time between two results, however cheap.
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
 /// Times of what a result took to compute that lie between it and the next, at least.
 const PAUSE_PER_COST: u32 = 20;
+/// How long to wait at most before it is looked again whether a trigger fires without events.
+const TRIGGER_WAIT: Duration = Duration::from_millis(50);
 /// How long to wait before it is looked again whether a span that has ended can be closed.
 const CLOSING_WAIT: Duration = Duration::from_millis(20);
 
@@ -39,6 +43,9 @@ pub(super) struct Metric {
     /// When the last result was computed, and how long that took.
     computed: Option<(Instant, Duration)>,
     published: u64,
+    emission: Emission,
+    /// The standing keeps what came since the last result: results are discarding.
+    has_pane: bool,
     pub(super) publishers: Vec<Publisher>,
     problem: Option<Problem>,
 }
@@ -48,13 +55,17 @@ impl Metric {
     /// start at the time and are fewer than one a millisecond.
     pub(super) fn new(
         name: &str,
-        definition: MetricDefinition,
+        (definition, giving): (MetricDefinition, &Giving),
         program: Arc<Program>,
         kept: bool,
         (revision, now_nanos): (u64, i64),
         standing: Arc<Mutex<Standing>>,
     ) -> Metric {
-        let seen = (0, standing.lock().revisions);
+        let filling = standing.lock();
+        let seen = (0, filling.revisions);
+        let emission = Emission::new(giving, filling.taken);
+        let has_pane = emission.refinement == Refinement::Discarding;
+        drop(filling);
         Metric {
             name: name.to_owned(),
             kept,
@@ -66,6 +77,8 @@ impl Metric {
             result: None,
             computed: None,
             published: 0,
+            emission,
+            has_pane,
             publishers: Vec::new(),
             problem: None,
             definition,
@@ -124,9 +137,10 @@ impl Metric {
         self.open = Some(present);
         // It is told of only as long as it is there.
         if !self.publishers.is_empty() && standing.keeps(&ended, now_nanos) {
-            let result = self.compute(standing, &ended, true, now_nanos)?;
-            self.publishers.retain(|publisher| publisher.publish(&result));
+            let result = self.compute(standing, (&ended, self.has_pane), true, now_nanos)?;
+            self.push(&result);
         }
+        self.emission.begin(now_nanos);
         Ok(())
     }
 
@@ -159,7 +173,7 @@ impl Metric {
             return Ok(Arc::clone(result));
         }
         let start = Instant::now();
-        let result = self.compute(standing, &self.buckets(now_nanos), false, now_nanos);
+        let result = self.compute(standing, (&self.buckets(now_nanos), false), false, now_nanos);
         self.computed = Some((start, start.elapsed()));
         if let Err(fault) = &result {
             self.fault(fault.to_string(), now_nanos);
@@ -169,11 +183,11 @@ impl Metric {
         Ok(result)
     }
 
-    /// The result over `buckets`; the last one when it is `closed`.
+    /// The result over `buckets`, or over what came there since it was taken last; the last one when it is `closed`.
     fn compute(
         &mut self,
         standing: &mut Standing,
-        buckets: &Range<i64>,
+        (buckets, of_pane): (&Range<i64>, bool),
         closed: bool,
         now_nanos: i64,
     ) -> Result<Arc<LiveResult>, StepError> {
@@ -182,7 +196,10 @@ impl Metric {
         let mut context = standing.key().context(self.window.nanos_of(buckets), now_nanos);
         context.max_state_bytes = self.definition.max_bytes.max(standing.bytes()).saturating_mul(2);
         let mut machine = Machine::new(Arc::clone(&self.program), context);
-        let total = standing.total(buckets, machine.new_state(), now_nanos)?;
+        let mut total = standing.total(buckets, machine.new_state(), now_nanos)?;
+        if of_pane {
+            (total.state, total.events) = standing.take_pane(buckets, machine.new_state())?;
+        }
         let mut table = match self.window.gap_nanos {
             None => machine.finish(&total.state)?,
             Some(gap_nanos) => session::answer(&mut machine, standing, buckets, gap_nanos, now_nanos)?,
@@ -193,11 +210,15 @@ impl Metric {
         let backfilling = !standing.backfills.is_empty();
         let whole = !backfilling && total.dropped == 0 && problem.is_none();
         let status = self.status(standing, buckets, (whole, closed), now_nanos);
-        self.seen = (standing.version, standing.revisions);
+        if !of_pane {
+            self.seen = (standing.version, standing.revisions);
+        }
         self.revision += 1;
         let nanos = self.window.nanos_of(buckets);
         Ok(Arc::new(LiveResult {
             table,
+            retracted: ResultTable::default(),
+            refinement: self.emission.refinement,
             revision: self.revision,
             status,
             closed,
@@ -247,13 +268,67 @@ impl Metric {
         }
         let standing = Arc::clone(&self.standing);
         let mut standing = standing.lock();
-        if let Ok(result) = self.result_of(&mut standing, now_nanos, tick)
-            && result.revision > self.published
-        {
-            self.published = result.revision;
-            self.publishers.retain(|publisher| publisher.publish(&result));
+        if let Ok(Some(result)) = self.next_given(&mut standing, now_nanos, tick) {
+            self.push(&result);
         }
-        Some(self.due_in(&standing, now_nanos, tick))
+        if !self.emission.is_triggered() {
+            return Some(self.due_in(&standing, now_nanos, tick));
+        }
+        // Events wake it; for the rest it looks again.
+        let conditions = self.emission.has_conditions();
+        let looks = conditions.then(|| self.due_in(&standing, now_nanos, tick).max(tick));
+        let due = self.emission.due().map(|due| due.saturating_sub(now_nanos).max(0));
+        let due = due.map(|due| Duration::from_nanos(due.unsigned_abs()));
+        Some(looks.into_iter().chain(due).fold(TRIGGER_WAIT, Duration::min))
+    }
+
+    /// The result that is to be given out now, if there is one.
+    fn next_given(
+        &mut self,
+        standing: &mut Standing,
+        now_nanos: i64,
+        tick: Duration,
+    ) -> Result<Option<Arc<LiveResult>>, StepError> {
+        if !self.emission.is_triggered() {
+            let result = self.result_of(standing, now_nanos, tick)?;
+            return Ok((result.revision > self.published).then_some(result));
+        }
+        self.close(standing, now_nanos)?;
+        let present = match self.emission.has_conditions() {
+            true => Some(self.result_of(standing, now_nanos, tick)?),
+            false => None,
+        };
+        // The end of a span that is closed has been told of already.
+        let watermark = standing.watermark(now_nanos).filter(|_| !self.window.is_closing());
+        let ended = watermark.map(|watermark| self.window.bucket(watermark));
+        if !self.emission.fires(standing.taken, ended, present.as_deref(), now_nanos)? {
+            return Ok(None);
+        }
+        if self.has_pane {
+            let result = self.compute(standing, (&self.buckets(now_nanos), true), false, now_nanos)?;
+            return Ok((result.events > 0).then_some(result));
+        }
+        let result = self.result_of(standing, now_nanos, Duration::ZERO)?;
+        Ok((result.revision > self.published).then_some(result))
+    }
+
+    /// Gives `result` out to those who subscribed.
+    fn push(&mut self, result: &Arc<LiveResult>) {
+        self.published = result.revision;
+        let given = self.emission.give(result);
+        self.publishers.retain(|publisher| publisher.publish(&given));
+    }
+
+    /// What a new subscriber gets first, when the present result is `present`.
+    pub(super) fn first_given(&mut self, present: &Arc<LiveResult>) -> Option<Arc<LiveResult>> {
+        match self.emission.refinement {
+            Refinement::Accumulating => Some(Arc::clone(present)),
+            Refinement::Discarding => None,
+            Refinement::Retracting => {
+                let before = self.emission.before().map(Arc::clone);
+                Some(before.unwrap_or_else(|| self.emission.give(present)))
+            }
+        }
     }
 
     /// How many subscribe to it.

@@ -17,13 +17,16 @@ mod backfill;
 mod calendar;
 mod definition;
 mod due;
+mod emission;
 mod error;
 mod follow;
 mod keep;
 mod matching;
 mod metric;
 mod options;
+mod pane;
 mod progress;
+mod refinement;
 mod registry;
 mod result;
 mod ring;
@@ -37,6 +40,8 @@ mod stepping;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod trigger;
+mod trigger_text;
 mod window;
 
 pub use calendar::CalendarUnit;
@@ -47,9 +52,11 @@ pub use definition::{
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTES};
 pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
+pub use refinement::Refinement;
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
 pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
 pub use session::{MAX_SESSIONS, SESSION_END, SESSION_START};
 pub use sources::MAX_SOURCES;
 pub use standing::MAX_FUTURE_BUCKETS;
-pub use subscription::{MAX_WAITING_CLOSED, Received, Subscription};
+pub use subscription::{MAX_WAITING_RESULTS, Received, Subscription};
+pub use trigger_text::{MAX_CONDITIONS, MAX_TRIGGER_CHARACTERS, MAX_TRIGGER_DEPTH, TriggerError};

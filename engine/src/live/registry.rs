@@ -184,7 +184,8 @@ impl Live {
         Ok(metric.result(self.shared.now(), self.shared.options.tick)?)
     }
 
-    /// Every result of metric `name` from now on, the present one first unless it is `last_revision`.
+    /// Every result of metric `name` that is given out from now on. Where results stand for themselves the present one
+    /// comes first, and where rows are retracted the one given out last, unless it is `last_revision`.
     ///
     /// # Errors
     /// When there is no such metric, its result cannot be computed, or it has too many subscriptions.
@@ -197,7 +198,9 @@ impl Live {
         }
         let result = metric.result(self.shared.now(), self.shared.options.tick)?;
         let (publisher, subscription) = Subscription::new(last_revision);
-        publisher.publish(&result);
+        if let Some(first) = metric.first_given(&result) {
+            publisher.publish(&first);
+        }
         metric.publishers.push(publisher);
         metric.standing.lock().watch(&found);
         self.shared.stirred.lock().push(Arc::clone(&found));

@@ -2,7 +2,7 @@
 
 use weir_query::result::ResultTable;
 
-use super::MetricDefinition;
+use super::{MetricDefinition, Refinement};
 
 /// How much to trust a live result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,11 @@ impl LiveStatus {
 pub struct LiveResult {
     /// The rows. Warnings are in it.
     pub table: ResultTable,
+    /// Those rows of the result given out before this one that it no longer has; empty unless the refinement is
+    /// [`Refinement::Retracting`].
+    pub retracted: ResultTable,
+    /// How it relates to the one given out before it.
+    pub refinement: Refinement,
     /// Grows with every result of the metric, across restarts too; equal revisions are equal results.
     pub revision: u64,
     /// How much to trust it.

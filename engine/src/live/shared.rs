@@ -10,6 +10,7 @@ use weir_query::program::Program;
 
 use super::backfill::Reader;
 use super::due::Watched;
+use super::emission::Giving;
 use super::keep;
 use super::metric::Metric;
 use super::progress::Progress;
@@ -18,7 +19,7 @@ use super::standing::{Standing, StandingKey};
 use super::standings::Standings;
 use super::stepper::TailEntry;
 use super::window::Window;
-use super::{LiveError, LiveOptions, MetricDefinition};
+use super::{LiveError, LiveOptions, MetricDefinition, Refinement};
 
 /// What the readers and the live thread share.
 pub(super) struct Shared {
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) stopped: AtomicBool,
     /// How often the thread found its feed empty.
     pub(super) idle_rounds: AtomicU64,
+    /// How many standings there have been that share with none.
+    panes: AtomicU64,
     pub(super) counters: Counters,
     /// Definitions that are kept on disk and cannot be run.
     pub(super) broken: Mutex<keep::Definitions>,
@@ -65,6 +68,7 @@ impl Shared {
             thread: Mutex::new(None),
             stopped: AtomicBool::new(false),
             idle_rounds: AtomicU64::new(0),
+            panes: AtomicU64::new(0),
             counters: Counters::default(),
             broken: Mutex::default(),
             problems: Mutex::new(problems),
@@ -120,10 +124,11 @@ impl Shared {
             revision = present.info(self.now()).revision + 1;
             publishers = std::mem::take(&mut present.publishers);
         }
+        let giving = Giving::of(&definition, &program)?;
         // It joins the new one before it leaves the old: they may be the same, and then nothing is read again.
-        let standing = self.join(&definition, &program);
+        let standing = self.join(&definition, &program, giving.refinement);
         let now = self.now();
-        let mut metric = Metric::new(name, definition, program, kept, (revision, now), standing);
+        let mut metric = Metric::new(name, (definition, &giving), program, kept, (revision, now), standing);
         let is_watched = !publishers.is_empty();
         metric.publishers = publishers;
         let metric = Arc::new(Mutex::new(metric));
@@ -140,8 +145,16 @@ impl Shared {
 
     /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started: in
     /// this order nothing falls between.
-    fn join(&self, definition: &MetricDefinition, program: &Arc<Program>) -> Arc<Mutex<Standing>> {
-        let (key, window) = (StandingKey::of(definition, program), Window::new(definition));
+    fn join(
+        &self,
+        definition: &MetricDefinition,
+        program: &Arc<Program>,
+        refinement: Refinement,
+    ) -> Arc<Mutex<Standing>> {
+        let (mut key, window) = (StandingKey::of(definition, program), Window::new(definition));
+        if refinement == Refinement::Discarding {
+            key = key.with_pane(self.panes.fetch_add(1, Ordering::Relaxed));
+        }
         if let Some(present) = self.standings.find(&key) {
             self.reader().join(&mut present.lock(), window);
             self.standings.note_filling(Arc::clone(&present));

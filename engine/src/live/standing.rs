@@ -23,6 +23,7 @@ use weir_query::record::{OrderKey, Rows, Selection};
 use super::backfill::Backfill;
 use super::matching::{Access, Portion};
 use super::metric::Metric;
+use super::pane::Pane;
 use super::progress::{Arrival, Progress};
 use super::ring::{Ring, Total};
 use super::session::{Extents, Session};
@@ -51,6 +52,8 @@ pub(super) struct StandingKey {
     window: Option<(WindowKind, Duration)>,
     /// It is kept between which times the events of each bucket lie.
     extents: bool,
+    /// What came since the last result is kept, for one metric alone: its number.
+    pane: Option<u64>,
 }
 
 impl StandingKey {
@@ -66,7 +69,13 @@ impl StandingKey {
             max_bytes: definition.max_bytes,
             window: program.depends_on_range().then_some((definition.kind, definition.window)),
             extents: window.gap_nanos.is_some(),
+            pane: None,
         }
+    }
+
+    /// The key of a standing that shares with none and keeps what came since the last result.
+    pub(super) fn with_pane(self, number: u64) -> StandingKey {
+        StandingKey { pane: Some(number), ..self }
     }
 
     /// What a program of this key runs in at `now`, over a range of time in nanoseconds.
@@ -119,6 +128,10 @@ pub(super) struct Standing {
     told: i64,
     ring: Ring,
     extents: Option<Extents>,
+    /// What came since the metric took it last, where its results are discarding.
+    pane: Option<Pane>,
+    /// Events that ever came.
+    pub(super) taken: u64,
     /// How far time has come.
     sources: Arc<Mutex<Sources>>,
     /// How many events came for buckets too far ahead to be kept.
@@ -157,6 +170,8 @@ impl Standing {
             told: now_nanos,
             ring: Ring::default(),
             extents: key.extents.then(Extents::default),
+            pane: key.pane.map(|_| Pane::default()),
+            taken: 0,
             sources,
             ahead: BTreeMap::new(),
             progress,
@@ -228,7 +243,9 @@ impl Standing {
 
     /// Bytes its states hold.
     pub(super) fn bytes(&self) -> usize {
-        self.ring.bytes() + self.extents.as_ref().map_or(0, Extents::bytes)
+        self.ring.bytes()
+            + self.extents.as_ref().map_or(0, Extents::bytes)
+            + self.pane.as_ref().map_or(0, Pane::bytes)
     }
 
     /// Another metric, over `window`, shares it from now on. The buckets that lack for that, and nobody else wanted:
@@ -426,7 +443,7 @@ impl Standing {
             self.tally.future += events;
         }
         let kept = self.window.kept(now_nanos);
-        if bucket >= kept.end {
+        if bucket >= kept.end || self.ahead.contains_key(&bucket) {
             self.put_ahead(bucket, events);
             return false;
         }
@@ -442,24 +459,24 @@ impl Standing {
             machine.absorb(frame, within, state)?;
             Ok(events)
         });
-        match (&changed, &mut self.extents) {
-            (Err(fault), _) => {
-                self.fault(fault.to_string(), now_nanos);
-                self.drop_in(bucket, events, now_nanos);
-            }
-            (Ok(()), Some(extents)) => {
-                let times = within.iter().filter_map(|row| Some(frame.order().get(row)?.nanos));
-                times.for_each(|nanos| extents.add(bucket, nanos, nanos));
-            }
-            (Ok(()), None) => {}
+        if let Err(fault) = &changed {
+            self.fault(fault.to_string(), now_nanos);
+            self.drop_in(bucket, events, now_nanos);
+            return false;
         }
-        changed.is_ok()
+        self.taken += events;
+        if let Some(extents) = &mut self.extents {
+            let times = within.iter().filter_map(|row| Some(frame.order().get(row)?.nanos));
+            times.for_each(|nanos| extents.add(bucket, nanos, nanos));
+        }
+        self.put_into_pane(bucket, events, now_nanos, |machine, state| machine.absorb(frame, within, state));
+        true
     }
 
     /// Merges what a backfill learnt of `bucket`.
     pub(super) fn put_sum(&mut self, bucket: i64, sum: &sink::Sum, now_nanos: i64) {
         let kept = self.window.kept(now_nanos);
-        if bucket >= kept.end {
+        if bucket >= kept.end || self.ahead.contains_key(&bucket) {
             return self.put_ahead(bucket, sum.rows);
         }
         if bucket < kept.start {
@@ -473,13 +490,26 @@ impl Standing {
             state.merge(&sum.state)?;
             Ok(sum.rows)
         });
-        match (changed, &mut self.extents) {
-            (Err(fault), _) => {
-                self.fault(fault.to_string(), now_nanos);
-                self.drop_in(bucket, sum.rows, now_nanos);
-            }
-            (Ok(()), Some(extents)) => extents.add(bucket, sum.first_nanos, sum.last_nanos),
-            (Ok(()), None) => {}
+        if let Err(fault) = changed {
+            self.fault(fault.to_string(), now_nanos);
+            return self.drop_in(bucket, sum.rows, now_nanos);
+        }
+        if let Some(extents) = &mut self.extents {
+            extents.add(bucket, sum.first_nanos, sum.last_nanos);
+        }
+        self.put_into_pane(bucket, sum.rows, now_nanos, |_, state| state.merge(&sum.state));
+    }
+
+    fn put_into_pane(
+        &mut self,
+        bucket: i64,
+        events: u64,
+        now_nanos: i64,
+        change: impl FnOnce(&mut Machine, &mut State) -> Result<(), StepError>,
+    ) {
+        let Some(pane) = &mut self.pane else { return };
+        if let Err(fault) = pane.change(bucket, events, &mut self.machine, change) {
+            self.fault(fault.to_string(), now_nanos);
         }
     }
 
@@ -522,11 +552,11 @@ impl Standing {
     }
 
     fn make_room(&mut self) -> bool {
-        if self.ring.bytes() <= self.key.max_bytes {
+        if self.bytes() <= self.key.max_bytes {
             return true;
         }
         self.ring.forget_chunks();
-        self.ring.bytes() <= self.key.max_bytes
+        self.bytes() <= self.key.max_bytes
     }
 
     fn drop_in(&mut self, bucket: i64, events: u64, now_nanos: i64) {
@@ -563,6 +593,19 @@ impl Standing {
         self.ring.forget_before(bucket);
         if let Some(extents) = &mut self.extents {
             extents.forget_before(bucket);
+        }
+    }
+
+    /// Everything in `buckets` that came since it was taken last, merged into `empty`, and from how many events; nothing
+    /// where that is not kept.
+    pub(super) fn take_pane(
+        &mut self,
+        buckets: &Range<i64>,
+        empty: State,
+    ) -> Result<(State, u64), StepError> {
+        match &mut self.pane {
+            Some(pane) => pane.take(buckets, empty),
+            None => Ok((empty, 0)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Results pushed to a reader, the latest one only: a slow reader skips revisions and is told how many. The last
-//! result of a window that has ended is not skipped for those of the next, but for so many of its kind.
+//! result of a window that has ended is not skipped for those of the next, nor is one that the next builds on: so many
+//! of them wait, and then the oldest are skipped.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::LiveResult;
+use super::{LiveResult, Refinement};
 
-/// The most last results of windows that wait for a reader.
-pub const MAX_WAITING_CLOSED: usize = 64;
+/// The most results that wait for a reader, where the next does not stand for the one before.
+pub const MAX_WAITING_RESULTS: usize = 64;
 
 /// What a subscription has for its reader.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ type Waker = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
 struct Slot {
-    /// The last results of windows that have ended, then the latest.
+    /// Those that none stands for, then the latest.
     waiting: VecDeque<Arc<LiveResult>>,
     /// The revision handed over last, or that the reader said to have: it does not come again.
     known: Option<u64>,
@@ -113,8 +114,8 @@ impl Drop for Subscription {
 }
 
 impl Publisher {
-    /// Hands `result` over, in place of one of the same window that was not fetched, unless it is the one the reader knows. False: the
-    /// reader is gone.
+    /// Hands `result` over, in place of one that it stands for and that was not fetched, unless it is the one the
+    /// reader knows. False: the reader is gone.
     pub(super) fn publish(&self, result: &Arc<LiveResult>) -> bool {
         let (slot, changed) = &*self.shared;
         let mut slot = slot.lock();
@@ -124,12 +125,14 @@ impl Publisher {
         if slot.known.replace(result.revision) == Some(result.revision) {
             return true;
         }
-        if slot.waiting.back().is_some_and(|last| !last.closed) {
+        let is_replaced =
+            |last: &Arc<LiveResult>| !last.closed && last.refinement == Refinement::Accumulating;
+        if slot.waiting.back().is_some_and(is_replaced) {
             slot.waiting.pop_back();
             slot.skipped += 1;
         }
         slot.waiting.push_back(Arc::clone(result));
-        if slot.waiting.len() > MAX_WAITING_CLOSED {
+        if slot.waiting.len() > MAX_WAITING_RESULTS {
             slot.waiting.pop_front();
             slot.skipped += 1;
         }

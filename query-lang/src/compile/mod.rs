@@ -25,6 +25,8 @@ pub struct Options {
     pub saved: BTreeMap<String, String>,
     /// What a query without an aggregate ends in.
     pub ending: Ending,
+    /// It is to be kept standing: it may end in `emit(...)`, and no other may.
+    pub is_standing: bool,
 }
 
 /// What a query without an aggregate ends in.

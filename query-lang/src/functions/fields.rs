@@ -91,6 +91,16 @@ pub const SIGNATURES: &[Signature] = &[
         doc: "Sets the queried time range from inside the query.",
     },
     Signature {
+        name: "emit",
+        aliases: &[],
+        parameters: &[
+            Parameter::optional("trigger", Kind::Text),
+            Parameter::optional("refinement", Kind::Text),
+        ],
+        build: Build::Plan,
+        doc: "Says when a standing query gives a result out, and how that relates to the one before it.",
+    },
+    Signature {
         name: "createEvents",
         aliases: &[],
         parameters: &[Parameter::required("rawstring", Kind::Texts)],

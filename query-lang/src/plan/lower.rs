@@ -8,7 +8,7 @@ use crate::compile::Options;
 use crate::error::{Diagnostic, Diagnostics};
 use crate::functions::{Argument, Build};
 use crate::plan::parameters::Scope;
-use crate::plan::{Call, Expression, Filter, Interval, Plan, Step, Test, TextTest};
+use crate::plan::{Call, Emission, Expression, Filter, Interval, Place, Plan, Step, Test, TextTest};
 use crate::span::Span;
 
 /// The most steps a plan may have, saved queries and clauses included.
@@ -27,7 +27,7 @@ pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics>
         let known = defaults.len();
         let mut lowering = Lowering::new(options, std::mem::take(&mut defaults));
         let steps = lowering.pipeline(&query.pipeline);
-        let plan = Plan { interval: lowering.interval.take(), steps };
+        let plan = Plan { interval: lowering.interval.take(), emission: lowering.emission.take(), steps };
         if lowering.faults.is_empty() {
             return Ok(super::simplify::simplify(plan));
         }
@@ -54,6 +54,7 @@ pub(super) struct Lowering<'o> {
     /// The saved queries being inlined, outermost first.
     calls: Vec<String>,
     interval: Option<Interval>,
+    emission: Option<Emission>,
     steps: usize,
 }
 
@@ -66,6 +67,7 @@ impl<'o> Lowering<'o> {
             defaults,
             calls: Vec::new(),
             interval: None,
+            emission: None,
             steps: 0,
         }
     }
@@ -83,6 +85,10 @@ impl<'o> Lowering<'o> {
                     let message = format!("the query has more than {MAX_PLAN_STEPS} steps");
                     self.fault("limit", message, step.span);
                 }
+                return out;
+            }
+            if self.emission.is_some() {
+                self.fault("position", "nothing may follow `emit`", step.span);
                 return out;
             }
             self.step(step, &mut out);
@@ -120,6 +126,9 @@ impl<'o> Lowering<'o> {
         let start = guard.len();
         let body_steps = self.pipeline(body);
         guard.extend(body_steps);
+        if let Some(emission) = self.emission.take() {
+            self.fault("position", "`emit` cannot stand inside `case` or `match`", emission.place.0);
+        }
         for step in guard.get(start..).unwrap_or_default() {
             if let Some(name) = aggregate_name(step) {
                 let message = format!("the aggregate `{name}` cannot stand inside `case` or `match`");
@@ -203,6 +212,16 @@ impl<'o> Lowering<'o> {
                 if self.interval.replace(interval).is_some() {
                     self.fault("position", "`setTimeInterval` may stand only once", call.span);
                 }
+            }
+            (Build::Plan, "emit") if !self.options.is_standing => {
+                let message =
+                    "`emit` says when a standing query gives its results out; this query is not one";
+                self.fault("position", message, call.span);
+            }
+            (Build::Plan, "emit") => {
+                let text = |name: &str| arguments.text(name).map(|text| text.to_string());
+                let (trigger, refinement) = (text("trigger"), text("refinement"));
+                self.emission = Some(Emission { trigger, refinement, place: Place(call.span) });
             }
             (Build::Plan, "createEvents") => {
                 // What precedes it is discarded.

@@ -25,6 +25,8 @@ use crate::value::compare::{Arithmetic, Relation};
 pub struct Plan {
     /// `setTimeInterval(start, end)`, as written.
     pub interval: Option<Interval>,
+    /// `emit(trigger, refinement)`, as written.
+    pub emission: Option<Emission>,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -38,6 +40,18 @@ pub struct Interval {
     pub end: Option<String>,
     /// The zone of calendar anchors.
     pub timezone: Option<String>,
+}
+
+/// When a standing query gives a result out, and how that relates to the one before it. The language only carries it:
+/// what it means is up to whoever keeps the query standing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emission {
+    /// When.
+    pub trigger: Option<String>,
+    /// How.
+    pub refinement: Option<String>,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// One step.

@@ -5,7 +5,7 @@ use crate::plan::{Filter, Plan, Step, Test, TextTest};
 /// The plan, simplified.
 #[must_use]
 pub fn simplify(plan: Plan) -> Plan {
-    Plan { interval: plan.interval, steps: steps(plan.steps) }
+    Plan { steps: steps(plan.steps), ..plan }
 }
 
 /// The steps, simplified.

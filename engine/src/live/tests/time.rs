@@ -71,7 +71,8 @@ fn what_comes_before_its_time_is_read_when_it_has_come() {
     store.append(&[event(-500_000, 5)]);
     let _starts = count_of(&live, "m");
     let result = count_of(&live, "m");
-    assert_eq!((result.events, result.repaired, result.backfilling), (0, 2, false));
+    assert_eq!((result.events, result.backfilling), (0, false));
+    assert!((2..=3).contains(&result.repaired), "the last one came before they were read, or after");
     store.now.fetch_add(40 * SECOND, Ordering::Relaxed);
     store.append(&[event(-500_000, 6)]);
     let result = count_of(&live, "m");
