@@ -1,6 +1,7 @@
-//! A standing metric's answer: `{"rows": […], "revision", "status", "watermark", …}`.
+//! A standing metric's answer: `{"rows": […], "revision", "status", "watermark", …}`, with the rows that are
+//! `retracted` where the metric retracts.
 
-use weir_engine::live::LiveResult;
+use weir_engine::live::{LiveResult, Refinement};
 
 use crate::wire::MetricState;
 
@@ -10,6 +11,10 @@ pub fn encode_metric(result: &LiveResult) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(b"{\"rows\":");
     super::write_events(&result.table, 0..result.table.rows, &mut out);
+    if result.refinement == Refinement::Retracting {
+        out.extend_from_slice(b",\"retracted\":");
+        super::write_events(&result.retracted, 0..result.retracted.rows, &mut out);
+    }
     out.push(b',');
     out.extend_from_slice(&encode_metric_state(result));
     out.push(b'}');

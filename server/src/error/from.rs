@@ -124,6 +124,10 @@ impl From<LiveError> for ApiError {
             LiveError::Duration { .. } | LiveError::TooManyBuckets { .. } => {
                 ApiError::new(StatusCode::BAD_REQUEST, "out-of-bounds", message)
             }
+            LiveError::Window(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-window", message),
+            LiveError::Trigger(_) | LiveError::Condition { .. } | LiveError::Refinement { .. } => {
+                ApiError::new(StatusCode::BAD_REQUEST, "invalid-trigger", message)
+            }
             LiveError::TooMany { .. } => ApiError::busy(message, FULL_RETRY_MILLIS),
             LiveError::Unknown(_) => ApiError::new(StatusCode::NOT_FOUND, "no-such-metric", message),
             LiveError::Stopped(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use weir_engine::live::{LiveResult, MetricDefinition, MetricInfo, TimeBasis};
+use weir_engine::live::{
+    CalendarUnit, LiveResult, MetricDefinition, MetricInfo, Refinement, TimeBasis, WindowKind,
+};
 
 use super::query::Argument;
 use crate::search::is_zone;
@@ -19,6 +21,13 @@ pub struct MetricRequest {
     /// CQL.
     #[serde(alias = "queryString")]
     pub query: String,
+    /// `sliding` (default), `tumbling`, `calendar`, `global` or `session`.
+    #[serde(alias = "windowKind")]
+    pub kind: Option<KindWord>,
+    /// `hour`, `day`, `week` or `month` of a calendar window.
+    pub unit: Option<UnitWord>,
+    /// The longest silence within a session.
+    pub gap: Option<DurationText>,
     /// How far back it reaches: `5m`, or milliseconds.
     pub window: Option<DurationText>,
     /// The step in which it slides.
@@ -27,10 +36,60 @@ pub struct MetricRequest {
     pub time: Option<TimeWord>,
     /// How long after its bucket closed an event may come.
     pub lateness: Option<DurationText>,
+    /// How long a source may be silent, beyond the lateness, before it is no longer waited for.
+    #[serde(rename = "idleTimeout", alias = "idle_timeout")]
+    pub idle_timeout: Option<DurationText>,
+    /// When results are pushed, such as `any(count(100), every(10s))`; by default whenever they change.
+    pub trigger: Option<String>,
+    /// `accumulating` (default), `discarding` or `retracting`.
+    pub refinement: Option<RefinementWord>,
     /// Values of `?param`.
     pub arguments: Option<BTreeMap<String, Argument>>,
-    /// The zone for time functions.
+    /// The zone for time functions and the calendar.
+    #[serde(alias = "zone")]
     pub timezone: Option<String>,
+}
+
+/// Which events a metric is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KindWord {
+    /// Those of the last `window`.
+    Sliding,
+    /// Those of the present one of equal spans.
+    Tumbling,
+    /// Those of the present `unit`.
+    Calendar,
+    /// All.
+    Global,
+    /// Each session of the last `window` for itself.
+    Session,
+}
+
+/// A span of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitWord {
+    /// From the full hour.
+    Hour,
+    /// From midnight.
+    Day,
+    /// From Monday.
+    Week,
+    /// From the first.
+    Month,
+}
+
+/// How a pushed result relates to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefinementWord {
+    /// It takes its place.
+    Accumulating,
+    /// It is of what came since.
+    Discarding,
+    /// It takes its place, and the rows that are no longer so come along.
+    Retracting,
 }
 
 /// A duration: milliseconds or text such as `90s`, `5m`, `1 hour`.
@@ -69,8 +128,9 @@ impl MetricRequest {
         if let Some(zone) = self.timezone.as_deref().filter(|zone| !zone.is_empty() && !is_zone(zone)) {
             return Err(format!("timezone: {zone:?} is neither a zone nor an offset"));
         }
-        let window = read("window", &self.window)?.unwrap_or(DEFAULT_WINDOW);
-        let mut definition = MetricDefinition::new(&self.query, window);
+        let window = read("window", &self.window)?;
+        let kind = self.window_kind(read("gap", &self.gap)?)?;
+        let mut definition = MetricDefinition::new(&self.query, window.unwrap_or(DEFAULT_WINDOW)).over(kind);
         if let Some(granule) = read("granule", &self.granule)? {
             definition.granule = granule;
             definition.lateness = granule;
@@ -78,6 +138,15 @@ impl MetricRequest {
         if let Some(lateness) = read("lateness", &self.lateness)? {
             definition.lateness = lateness;
         }
+        if let Some(idle_timeout) = read("idleTimeout", &self.idle_timeout)? {
+            definition.idle_timeout = idle_timeout;
+        }
+        definition.trigger = self.trigger.clone().unwrap_or_default();
+        definition.refinement = match self.refinement {
+            None | Some(RefinementWord::Accumulating) => Refinement::Accumulating,
+            Some(RefinementWord::Discarding) => Refinement::Discarding,
+            Some(RefinementWord::Retracting) => Refinement::Retracting,
+        };
         if self.time == Some(TimeWord::Ingest) {
             definition.time = TimeBasis::Ingest;
         }
@@ -85,6 +154,75 @@ impl MetricRequest {
         definition.arguments = arguments.map(|(name, value)| (name.clone(), value.texts())).collect();
         definition.timezone = self.timezone.clone().unwrap_or_default();
         Ok(definition)
+    }
+
+    /// The kind of window; what does not belong to it must not be given.
+    fn window_kind(&self, gap: Option<Duration>) -> Result<WindowKind, String> {
+        let kind = self.kind.unwrap_or(KindWord::Sliding);
+        let only = |what: &str, given: bool, of: bool| match given && !of {
+            true => Err(format!("{what}: a {kind:?} window has none").to_ascii_lowercase()),
+            false => Ok(()),
+        };
+        let has_length = !matches!(kind, KindWord::Calendar | KindWord::Global);
+        only("window", self.window.is_some(), has_length)?;
+        only("granule", self.granule.is_some(), kind != KindWord::Global)?;
+        only("unit", self.unit.is_some(), kind == KindWord::Calendar)?;
+        only("gap", self.gap.is_some(), kind == KindWord::Session)?;
+        match kind {
+            KindWord::Sliding => Ok(WindowKind::Sliding),
+            KindWord::Tumbling => Ok(WindowKind::Tumbling),
+            KindWord::Global => Ok(WindowKind::Global),
+            KindWord::Calendar => {
+                let unit = self.unit.ok_or("unit: a calendar window needs one: hour, day, week or month")?;
+                Ok(WindowKind::Calendar(unit.unit()))
+            }
+            KindWord::Session => {
+                let gap = gap.ok_or("gap: a session window needs one, such as `30s`")?;
+                Ok(WindowKind::Session { gap })
+            }
+        }
+    }
+}
+
+impl UnitWord {
+    fn unit(self) -> CalendarUnit {
+        match self {
+            UnitWord::Hour => CalendarUnit::Hour,
+            UnitWord::Day => CalendarUnit::Day,
+            UnitWord::Week => CalendarUnit::Week,
+            UnitWord::Month => CalendarUnit::Month,
+        }
+    }
+
+    fn of(unit: CalendarUnit) -> UnitWord {
+        match unit {
+            CalendarUnit::Hour => UnitWord::Hour,
+            CalendarUnit::Day => UnitWord::Day,
+            CalendarUnit::Week => UnitWord::Week,
+            CalendarUnit::Month => UnitWord::Month,
+        }
+    }
+}
+
+impl KindWord {
+    fn of(kind: WindowKind) -> KindWord {
+        match kind {
+            WindowKind::Sliding => KindWord::Sliding,
+            WindowKind::Tumbling => KindWord::Tumbling,
+            WindowKind::Calendar(_) => KindWord::Calendar,
+            WindowKind::Global => KindWord::Global,
+            WindowKind::Session { .. } => KindWord::Session,
+        }
+    }
+}
+
+impl RefinementWord {
+    fn of(refinement: Refinement) -> RefinementWord {
+        match refinement {
+            Refinement::Accumulating => RefinementWord::Accumulating,
+            Refinement::Discarding => RefinementWord::Discarding,
+            Refinement::Retracting => RefinementWord::Retracting,
+        }
     }
 }
 
@@ -112,12 +250,28 @@ pub struct MetricFacts {
     pub name: String,
     /// CQL.
     pub query: String,
+    /// Which events it is over.
+    pub kind: KindWord,
+    /// The span of a calendar window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitWord>,
+    /// The longest silence within a session, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_millis: Option<u64>,
+    /// The zone of the calendar and of time functions; empty is UTC.
+    pub timezone: String,
     /// How far back it reaches, ms.
     pub window_millis: u64,
     /// The step in which it slides, ms.
     pub granule_millis: u64,
     /// How long after its bucket closed an event may come, ms.
     pub lateness_millis: u64,
+    /// How long a source may be silent, beyond the lateness, before it is no longer waited for, ms.
+    pub idle_timeout_millis: u64,
+    /// When results are pushed; empty: whenever they change.
+    pub trigger: String,
+    /// How a pushed result relates to the one before.
+    pub refinement: RefinementWord,
     /// Which clock counts.
     pub time: TimeWord,
     /// Of the latest result.
@@ -137,9 +291,22 @@ impl From<MetricInfo> for MetricFacts {
         MetricFacts {
             name: info.name,
             query: definition.query,
+            kind: KindWord::of(definition.kind),
+            unit: match definition.kind {
+                WindowKind::Calendar(unit) => Some(UnitWord::of(unit)),
+                _ => None,
+            },
+            gap_millis: match definition.kind {
+                WindowKind::Session { gap } => Some(millis(gap)),
+                _ => None,
+            },
+            timezone: definition.timezone,
             window_millis: millis(definition.window),
             granule_millis: millis(definition.granule),
             lateness_millis: millis(definition.lateness),
+            idle_timeout_millis: millis(definition.idle_timeout),
+            trigger: definition.trigger,
+            refinement: RefinementWord::of(definition.refinement),
             time: match definition.time {
                 TimeBasis::Event => TimeWord::Event,
                 TimeBasis::Ingest => TimeWord::Ingest,
@@ -159,6 +326,8 @@ pub struct MetricState {
     pub revision: u64,
     /// `partial`, `final` or `revised`.
     pub status: &'static str,
+    /// The window has ended: the next result is of the window after it.
+    pub closed: bool,
     /// No event before this time is expected any more, ms; null: no event yet.
     pub watermark: Option<i64>,
     /// Start of the window, ms.
@@ -173,6 +342,8 @@ pub struct MetricState {
     pub dropped: u64,
     /// Events from the future.
     pub future: u64,
+    /// Events that were too far in the future, and were read from the store when their time came.
+    pub repaired: u64,
     /// History is still being read.
     pub backfilling: bool,
     /// From arrival to here, ms.
@@ -191,6 +362,7 @@ impl MetricState {
         MetricState {
             revision: result.revision,
             status: result.status.as_str(),
+            closed: result.closed,
             watermark: result.watermark_nanos.map(millis),
             start: millis(result.start_nanos),
             end: millis(result.end_nanos),
@@ -198,6 +370,7 @@ impl MetricState {
             late: result.late,
             dropped: result.dropped,
             future: result.future,
+            repaired: result.repaired,
             backfilling: result.backfilling,
             lag_millis: millis(result.lag_nanos),
             field_order: result.table.columns.iter().map(|(name, _)| name.to_string()).collect(),

@@ -14,7 +14,9 @@ pub use explain::Explained;
 pub use field::FieldFacts;
 pub use ingest::{IngestAnswer, IngestParameters, RejectedEvent};
 pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};
-pub use metric::{DurationText, MetricFacts, MetricRequest, MetricState, TimeWord};
+pub use metric::{
+    DurationText, KindWord, MetricFacts, MetricRequest, MetricState, RefinementWord, TimeWord, UnitWord,
+};
 pub use operation::{HealthItem, HealthReport, Status};
 pub use pushed::{PushRequest, Pushed, Row};
 pub use query::{Argument, Around, QueryRequest, TimeText};

@@ -61,12 +61,63 @@ async fn wrong_definitions_say_what_is_wrong() {
         ("m", r#"{"query":"count()","granule":"1us"}"#, 400, "bad-request"),
         ("m", r#"{"query":"count()","window":"1s","granule":"1h"}"#, 400, "out-of-bounds"),
         ("m", r#"{"query":"count()","unknown":1}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"daily"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"calendar"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"calendar","unit":"year"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"calendar","unit":"day","window":"1d"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"calendar","unit":"day","granule":"7m"}"#, 400, "invalid-window"),
+        ("m", r#"{"query":"count()","kind":"calendar","unit":"day","zone":"Mars"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","unit":"day"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"session"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"session","gap":"2h"}"#, 400, "invalid-window"),
+        ("m", r#"{"query":"count()","kind":"tumbling","gap":"1m"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","kind":"tumbling","window":"1m","granule":"7s"}"#, 400, "invalid-window"),
+        ("m", r#"{"query":"count()","kind":"global","granule":"7s"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","trigger":"count(x)"}"#, 400, "invalid-trigger"),
+        ("m", r#"{"query":"count()","trigger":"when(count())"}"#, 400, "invalid-trigger"),
+        ("m", r#"{"query":"count()","refinement":"forgetful"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","idleTimeout":"soon"}"#, 400, "bad-request"),
         ("a%2Fb", r#"{"query":"count()"}"#, 400, "invalid-name"),
         ("job-1", r#"{"query":"count()"}"#, 400, "bad-request"),
     ] {
         let answer = world.put(&format!("{METRICS}/{name}"), body).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
         assert_eq!(answer.json()["error"]["code"], code, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn definitions_are_shown_as_they_were_given() {
+    let world = World::new();
+    for (body, shown) in [
+        (r#"{"query":"count()"}"#, json!({"kind": "sliding", "trigger": "", "refinement": "accumulating"})),
+        (
+            r#"{"query":"count()","windowKind":"tumbling","window":"1m"}"#,
+            json!({"kind": "tumbling", "granule_millis": 1_000}),
+        ),
+        (
+            r#"{"query":"count()","kind":"calendar","unit":"day","zone":"Europe/Berlin"}"#,
+            json!({"kind": "calendar", "unit": "day", "timezone": "Europe/Berlin", "granule_millis": 900_000}),
+        ),
+        (r#"{"query":"count()","kind":"global"}"#, json!({"kind": "global"})),
+        (
+            r#"{"query":"count()","kind":"session","gap":"5s"}"#,
+            json!({"kind": "session", "gap_millis": 5_000}),
+        ),
+        (
+            r#"{"query":"count()","trigger":"every(5s)","refinement":"retracting","idleTimeout":"3s"}"#,
+            json!({"trigger": "every(5s)", "refinement": "retracting", "idle_timeout_millis": 3_000}),
+        ),
+    ] {
+        let made = world.put(&format!("{METRICS}/m"), body).await;
+        assert!(made.status.is_success(), "{body}: {}", made.text());
+        let facts = made.json();
+        for (key, value) in shown.as_object().unwrap() {
+            assert_eq!(facts[key], *value, "{body}: {facts}");
+        }
+        let answer = world.get(&format!("{METRICS}/m")).await;
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text());
+        assert_eq!(answer.json()["closed"], false);
     }
 }
 
