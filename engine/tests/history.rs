@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_engine::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
-use weir_engine::live::{Live, LiveOptions, MetricDefinition};
+use weir_engine::live::{HistoryRange, Live, LiveOptions, MAX_HISTORY_STEPS, MetricDefinition};
 use weir_engine::scan::{NextRows, Scan, ScanEnd, ScanHandle, ScanOptions, Source};
 use weir_engine::{AppendOptions, Engine, EngineConfig, Repository};
 use weir_query::compile::{Ending, Options};
@@ -288,4 +288,65 @@ fn the_newest_and_the_oldest_need_few_blocks() {
     assert_eq!(needle.table.text(0, "_count").as_deref(), Some("11"), "{:?}", needle.stats);
     assert!(needle.stats.granules_pruned_by_index > 0, "{:?}", needle.stats);
     assert!(needle.stats.events_scanned < 8_000, "{:?}", needle.stats);
+}
+
+/// Each point of a metric's past is what a scan of its window gives, whatever steps, windows and granules are.
+#[test]
+fn points_of_the_past_are_what_scans_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_engine, repository) = open(folder.path());
+    let mut random = Random(11);
+    (0..4).for_each(|_| append(&repository, batch(&mut random, 300)));
+    let live = live_of(&repository, folder.path());
+    let shapes = [(60, 5, 10), (10, 5, 7), (5, 1, 30), (30, 7, 1), (20, 20, 20)];
+    for ((name, query, kind), (window, granule, step)) in laws().into_iter().zip(shapes.into_iter().cycle()) {
+        let mut definition = MetricDefinition::new(query, Duration::from_secs(window));
+        definition.granule = Duration::from_secs(granule);
+        live.define(&name, definition).unwrap();
+        let range = HistoryRange {
+            start_nanos: NOW - 80 * SECOND,
+            end_nanos: NOW + 5 * SECOND,
+            step_nanos: step * SECOND,
+        };
+        let points = live.history(&name, range, PATIENCE).unwrap();
+        assert_eq!(points.len() as i64, 85 / step + 1);
+        for point in points.iter().step_by(3) {
+            let (buckets, granule) = (window.div_ceil(granule) as i64, granule as i64 * SECOND);
+            let end_nanos = (point.nanos.div_euclid(granule) + 1) * granule;
+            let start_nanos = end_nanos - buckets * granule;
+            let found = start(&repository, query, options(start_nanos, end_nanos)).wait().unwrap();
+            assert_eq!(
+                rows_of(&point.table, kind),
+                rows_of(&found.table, kind),
+                "{query} at {}",
+                point.nanos - NOW
+            );
+        }
+    }
+}
+
+#[test]
+fn too_much_of_the_past_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_engine, repository) = open(folder.path());
+    let live = live_of(&repository, folder.path());
+    let mut definition = MetricDefinition::new("count()", Duration::from_secs(1));
+    definition.granule = Duration::from_secs(1);
+    live.define("m", definition).unwrap();
+    let steps = MAX_HISTORY_STEPS as i64;
+    for (span, step, refused) in [
+        (steps - 1, 1, None),
+        (steps, 1, Some("11001 steps")),
+        (499_999, 100, None),
+        (500_000, 100, Some("500001 granules")),
+        (-1, 1, None),
+    ] {
+        let range = HistoryRange { start_nanos: 0, end_nanos: span * SECOND, step_nanos: step * SECOND };
+        let answer = live.history("m", range, PATIENCE).map(|points| points.len());
+        match (answer, refused) {
+            (Ok(points), None) => assert_eq!(points as i64, (span / step + 1).max(0)),
+            (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (answer, refused) => panic!("{span}: {answer:?}, not {refused:?}"),
+        }
+    }
 }

@@ -91,6 +91,19 @@ pub enum LiveError {
     /// The definitions on disk could not be read.
     #[error("the metric definitions could not be read: {0}")]
     Read(String),
+    /// More of the past is asked for than is computed at once.
+    #[error("the range is {asked} {what} long, the most is {limit}: take a shorter range or a longer step")]
+    TooMuchHistory {
+        /// `steps`, `granules`.
+        what: &'static str,
+        /// How many there would be.
+        asked: u64,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// Events of the past could not be read, or not all of them.
+    #[error("history could not be read: {0}")]
+    History(String),
     /// The live thread could not be started, or the engine is shutting down.
     #[error("the live path is not running: {0}")]
     Stopped(String),

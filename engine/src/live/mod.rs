@@ -20,6 +20,7 @@ mod due;
 mod emission;
 mod error;
 mod follow;
+mod history;
 mod keep;
 mod matching;
 mod metric;
@@ -51,6 +52,7 @@ pub use definition::{
 };
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTES};
+pub use history::{HistoryPoint, HistoryRange, MAX_HISTORY_BUCKETS, MAX_HISTORY_STEPS};
 pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
 pub use refinement::Refinement;
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};

@@ -128,6 +128,12 @@ impl From<LiveError> for ApiError {
             LiveError::Trigger(_) | LiveError::Condition { .. } | LiveError::Refinement { .. } => {
                 ApiError::new(StatusCode::BAD_REQUEST, "invalid-trigger", message)
             }
+            LiveError::TooMuchHistory { .. } => {
+                ApiError::new(StatusCode::BAD_REQUEST, "out-of-bounds", message)
+            }
+            LiveError::History(_) => {
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "history-unread", message)
+            }
             LiveError::TooMany { .. } => ApiError::busy(message, FULL_RETRY_MILLIS),
             LiveError::Unknown(_) => ApiError::new(StatusCode::NOT_FOUND, "no-such-metric", message),
             LiveError::Stopped(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)

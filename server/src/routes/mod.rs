@@ -17,6 +17,7 @@ mod ingest;
 mod lull;
 mod metrics;
 mod operation;
+mod prometheus;
 mod query;
 mod query_jobs;
 mod query_live;
@@ -72,8 +73,21 @@ fn reading_routes() -> Router<App> {
     let router = both(router, "/{repo}/explain", post(explain::explain));
     let router = both(router, "/{repo}/metrics", get(metrics::list));
     let router = both(router, "/{repo}/metrics/events", get(metrics::push_many));
+    let router = both(router, "/{repo}/metrics/prometheus", get(prometheus::scrape));
     let router = both(router, "/{repo}/metrics/{name}/events", get(metrics::push));
-    router.merge(query_routes().layer(from_fn(plain_errors)))
+    router.merge(query_routes().layer(from_fn(plain_errors))).merge(prometheus_routes())
+}
+
+/// What Prometheus has, with errors as it has them.
+fn prometheus_routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/query", get(prometheus::query).post(prometheus::query))
+        .route("/api/v1/query_range", get(prometheus::query_range).post(prometheus::query_range))
+        .route("/api/v1/series", get(prometheus::series).post(prometheus::series))
+        .route("/api/v1/labels", get(prometheus::labels).post(prometheus::labels))
+        .route("/api/v1/label/{name}/values", get(prometheus::label_values))
+        .route("/api/v1/metadata", get(prometheus::metadata))
+        .route("/api/v1/status/buildinfo", get(prometheus::build_info))
 }
 
 /// What Humio has, with errors as Humio has them.

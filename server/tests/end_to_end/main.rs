@@ -3,5 +3,6 @@
 
 mod faults;
 mod kill;
+mod prometheus;
 mod samples;
 mod support;

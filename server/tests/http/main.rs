@@ -12,6 +12,7 @@ mod ingest;
 mod jobs;
 mod metrics;
 mod operation;
+mod prometheus;
 mod pushed;
 mod query;
 mod real;
