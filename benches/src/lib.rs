@@ -16,4 +16,5 @@ pub mod requests;
 pub mod sending;
 pub mod server;
 pub mod standing;
+pub mod subscribers;
 pub mod tags;

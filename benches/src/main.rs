@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use weir_bench::compare::Comparison;
 use weir_bench::corpus::{Corpus, Size};
-use weir_bench::{dashboard, history, latency, queries, requests, standing, tags};
+use weir_bench::{dashboard, history, latency, queries, requests, standing, subscribers, tags};
 use weir_server::generate::Dataset;
 
 /// Generates corpora, ingests them into a real server, and compares it with `rg` and `zstd` in one run.
@@ -15,7 +15,7 @@ use weir_server::generate::Dataset;
 struct Args {
     /// What to measure, in this order
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [
-        Part::Latency, Part::Requests, Part::Application, Part::Dashboard, Part::Access, Part::Syslog,
+        Part::Latency, Part::Subscribers, Part::Requests, Part::Application, Part::Dashboard, Part::Access, Part::Syslog,
         Part::Kubernetes, Part::Windows, Part::Devices, Part::Tags,
     ])]
     parts: Vec<Part>,
@@ -49,6 +49,12 @@ struct Args {
     /// Single events to send for the latency table
     #[arg(long, default_value_t = 300)]
     latency_rounds: u32,
+    /// Readers of pushed results
+    #[arg(long, default_value_t = 2_000)]
+    subscribers: usize,
+    /// Of those, readers that never read
+    #[arg(long, default_value_t = 100)]
+    stalled: usize,
     /// Events to send one a request
     #[arg(long, default_value_t = 20_000)]
     requests: u32,
@@ -59,6 +65,8 @@ struct Args {
 enum Part {
     /// From sent to acknowledged, found and pushed.
     Latency,
+    /// Many readers of pushed results, some of whom never read.
+    Subscribers,
     /// One event a request.
     Requests,
     /// JSON application events.
@@ -107,6 +115,9 @@ fn run(part: Part, args: &Args, comparison: &Comparison) -> anyhow::Result<Strin
     let events = Size::Events(args.events);
     let (dataset, size) = match part {
         Part::Latency => return latency::run(&args.weir, scratch.path(), args.latency_rounds),
+        Part::Subscribers => {
+            return subscribers::run(&args.weir, scratch.path(), args.subscribers, args.stalled);
+        }
         Part::Requests => return requests::run(&args.weir, scratch.path(), args.requests),
         Part::Live => return standing::run(args.events),
         Part::Tags => return tags::run(&args.weir, scratch.path(), args.events, args.runs),
