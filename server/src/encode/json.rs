@@ -141,7 +141,7 @@ impl<'a> Values<'a> {
                 Values::Plain { arena: text.arena.as_bytes(), spans: &text.spans }
             }
             Column::Text(text) => Values::Texts { arena: &text.arena, spans: &text.spans },
-            Column::Dictionary { codes, dictionary } if prepare && dictionary.len() <= codes.len() => {
+            Column::Dictionary { codes, dictionary } if prepare && is_short(dictionary, codes.len()) => {
                 let mut ends = Vec::with_capacity(dictionary.len());
                 let texts = Stamp::of(|pen| {
                     for code in 0..dictionary.len() as u32 {
@@ -208,6 +208,11 @@ impl<'a> Values<'a> {
         }
         true
     }
+}
+
+/// It has no more values than there are rows, and all of them are texts: to write them ahead pays.
+fn is_short(dictionary: &Dictionary, rows: usize) -> bool {
+    dictionary.len() <= rows && (0..dictionary.len() as u32).all(|code| dictionary.text(code).is_some())
 }
 
 impl<'a> JsonColumn<'a> {

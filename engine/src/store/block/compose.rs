@@ -92,7 +92,8 @@ impl<'a> Picked<'a> {
         match node.pick_values(block.body(), places, times)? {
             Values::Coded { codes, texts } => {
                 let few = texts.len() <= rows.saturating_mul(VALUES_A_ROW);
-                let dictionary = if few { block.verbatim(node, escaped)? } else { None };
+                let as_it_is = few && !self.is_bytes(number);
+                let dictionary = if as_it_is { block.verbatim(node, escaped)? } else { None };
                 let Some(dictionary) = dictionary else {
                     let mut each = Texts::default();
                     codes.iter().for_each(|code| each.push(texts.get(*code as usize).unwrap_or_default()));
@@ -138,8 +139,8 @@ impl<'a> Picked<'a> {
 
     /// The values are whole texts that may be anything: what is not UTF-8 is replaced.
     fn is_bytes(&self, number: u32) -> bool {
-        let owner = self.used.iter().find(|code| self.has(**code, number));
-        owner.is_some_and(|code| self.part.kinds.get(*code as usize) == Some(&TextKind::Bytes))
+        let is_bytes = |code: &u32| self.part.kinds.get(*code as usize) == Some(&TextKind::Bytes);
+        self.used.iter().any(|code| is_bytes(code) && self.has(*code, number))
     }
 
     fn is_escaped(&self, number: u32) -> bool {
