@@ -69,7 +69,7 @@ pub(super) fn mixed(count: usize) -> Vec<String> {
     let mut overall = OVERALL.iter().map(|query| (*query).to_owned()).take(count / 20);
     let mut services = boards(SERVICES.iter().map(|service| format!("service={service}"))).take(count / 5);
     let hosts = (0..SERVICES.len() * HOSTS_OF_A_SERVICE).map(|at| {
-        let (service, number) = (SERVICES[at % SERVICES.len()], at / SERVICES.len());
+        let (service, number) = (service(at), at / SERVICES.len());
         format!("host={service}-{number:02}")
     });
     let mut hosts = boards(hosts).take(count * 3 / 10);
@@ -85,12 +85,16 @@ pub(super) fn mixed(count: usize) -> Vec<String> {
     queries
 }
 
+fn service(at: usize) -> &'static str {
+    SERVICES.iter().cycle().nth(at % SERVICES.len()).copied().unwrap_or_default()
+}
+
 fn boards(entities: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
     entities.flat_map(|entity| BOARD.map(|rest| format!("{entity} | {rest}")))
 }
 
 fn alert(at: usize) -> String {
-    let service = SERVICES[at % SERVICES.len()];
+    let service = service(at);
     match at % 8 {
         0 => format!("service={service} duration_ms > {} | count()", 500 + at),
         1 => format!("/order {}\\d+ accepted/ | count()", at + 10),

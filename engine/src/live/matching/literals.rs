@@ -13,19 +13,22 @@ use crate::event::EventBatch;
 /// Up to so many bytes of literals the automaton has a table of all its moves; beyond that, a more compact form.
 const TABLE_BYTES: usize = 32 << 10;
 
+/// A term that asks for a pattern, with its bytes where case counts.
+type Asker = (TermId, Option<Box<[u8]>>);
+
 /// Literals by the terms they are.
 #[derive(Debug)]
 pub(super) struct Literals {
     automaton: AhoCorasick,
-    /// By pattern: the terms that ask for it, with its bytes where case counts.
-    terms: Vec<Vec<(TermId, Option<Box<[u8]>>)>>,
+    /// By pattern: the terms that ask for it.
+    terms: Vec<Vec<Asker>>,
 }
 
 impl Literals {
     /// An automaton for `literals`: bytes, whether case counts not, and the term. `None`: there are none, or too many.
     pub(super) fn new(literals: impl IntoIterator<Item = (Box<[u8]>, bool, TermId)>) -> Option<Literals> {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
-        let mut terms: Vec<Vec<(TermId, Option<Box<[u8]>>)>> = Vec::new();
+        let mut terms: Vec<Vec<Asker>> = Vec::new();
         let mut known: HashMap<Vec<u8>, usize, foldhash::fast::FixedState> = HashMap::default();
         for (literal, ignore_case, term) in literals {
             let pattern = literal.to_ascii_lowercase();
