@@ -33,6 +33,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 struct Seen {
     counts: Vec<(u64, Instant)>,
     skipped: u64,
+    bytes: u64,
 }
 
 /// What one run came to.
@@ -161,7 +162,7 @@ async fn connect(address: &str, buffer_bytes: Option<u32>) -> anyhow::Result<Tcp
 
 /// Reads until told to stop. Only what is measured is looked for in what comes.
 async fn read(mut stream: TcpStream, mut stopped: watch::Receiver<bool>) -> anyhow::Result<Seen> {
-    let mut seen = Seen { counts: Vec::new(), skipped: 0 };
+    let mut seen = Seen { counts: Vec::new(), skipped: 0, bytes: 0 };
     let (mut buffer, mut piece) = (Vec::new(), vec![0; 16 << 10]);
     loop {
         let count = tokio::select! {
@@ -172,6 +173,10 @@ async fn read(mut stream: TcpStream, mut stopped: watch::Receiver<bool>) -> anyh
             bail!("the stream ended");
         }
         let came = Instant::now();
+        if seen.bytes == 0 && !piece.starts_with(b"HTTP/1.1 200") {
+            bail!("refused: {}", String::from_utf8_lossy(piece.get(..count).unwrap_or_default()));
+        }
+        seen.bytes += count as u64;
         buffer.extend_from_slice(piece.get(..count).unwrap_or_default());
         while let Some(end) = buffer.windows(2).position(|two| two == b"\n\n") {
             let rest = buffer.split_off(end + 2);

@@ -148,7 +148,8 @@ async fn watch(
         let repository = shared.repository(&repository)?;
         Ok(shared.channels().watch(&live, repository.name(), &names)?)
     };
-    let watch = app.answering().run(work).await??;
+    // Streams are limited already, and after a restart all readers come back at once.
+    let watch = app.answering().run_in_line(work).await??;
     let seen = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     Ok(event_response(Reader::new(app, watch, form, seen, place)))
 }
