@@ -12,7 +12,10 @@ use std::sync::Arc;
 use super::History;
 use super::standing::Standing;
 use super::window::Window;
-use crate::scan::{Scan, ScanError, ScanHandle, ScanOptions, ScanPool};
+use crate::scan::{Scan, ScanEnd, ScanError, ScanHandle, ScanOptions, ScanPool};
+
+/// Scans of one standing that run at a time: each may hold as much as its ring.
+const MAX_RUNNING: usize = 2;
 
 /// A scan for a standing: of the events from `first_sequence` to `last_sequence` that belong into `buckets`.
 pub(super) struct Backfill {
@@ -20,7 +23,7 @@ pub(super) struct Backfill {
     last_sequence: u64,
     /// What it may fill. Those that another backfill reads are taken away from it.
     pub(super) buckets: Range<i64>,
-    /// `None`: the pool had no room; it is tried again.
+    /// `None`: there was no room; it is tried again.
     scan: Option<ScanHandle>,
 }
 
@@ -65,6 +68,9 @@ impl Reader<'_> {
 
     fn start(&self, standing: &mut Standing, mut backfill: Backfill) {
         let Some((layout, range)) = standing.layout(&backfill.buckets, self.now_nanos) else { return };
+        if standing.backfills.iter().filter(|backfill| backfill.scan.is_some()).count() >= MAX_RUNNING {
+            return standing.backfills.push(backfill);
+        }
         let options = ScanOptions {
             time_range: Some(range),
             first_sequence: backfill.first_sequence,
@@ -84,24 +90,31 @@ impl Reader<'_> {
         standing.backfills.push(backfill);
     }
 
-    /// Merges the backfills that are done, and starts to read what is due.
+    /// Merges the backfills that are done, starts to read what is due, and reads back what is wanted.
     pub(super) fn collect(&self, standing: &mut Standing) {
-        for backfill in std::mem::take(&mut standing.backfills) {
+        let (waiting, running): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut standing.backfills).into_iter().partition(|backfill| backfill.scan.is_none());
+        for backfill in running {
             match &backfill.scan {
-                None => self.start(standing, backfill),
-                Some(scan) if !scan.progress().done => standing.backfills.push(backfill),
-                Some(scan) => self.merge(standing, scan, &backfill.buckets),
+                Some(scan) if scan.progress().done => self.merge(standing, scan, &backfill),
+                _ => standing.backfills.push(backfill),
             }
         }
+        waiting.into_iter().for_each(|backfill| self.start(standing, backfill));
         if let Some((buckets, cut)) = standing.take_repair(self.now_nanos) {
             self.read(standing, 0, cut, buckets);
         }
+        self.refill(standing);
     }
 
-    fn merge(&self, standing: &mut Standing, scan: &ScanHandle, buckets: &Range<i64>) {
+    fn merge(&self, standing: &mut Standing, scan: &ScanHandle, backfill: &Backfill) {
+        let is_too_much = scan.wait().is_ok_and(|result| result.end == ScanEnd::MemoryBudget);
+        if is_too_much && self.halve(standing, backfill) {
+            return;
+        }
         match scan.buckets() {
             Ok(sums) => {
-                for (bucket, sum) in sums.iter().filter(|(bucket, _)| buckets.contains(bucket)) {
+                for (bucket, sum) in sums.iter().filter(|(bucket, _)| backfill.buckets.contains(bucket)) {
                     standing.put_sum(*bucket, sum, self.now_nanos);
                 }
             }
@@ -117,5 +130,16 @@ impl Reader<'_> {
             Ok(_) => standing.touch(),
             Err(fault) => standing.fault(format!("history could not be read: {fault}"), self.now_nanos),
         }
+    }
+
+    /// Reads in two halves what was too much to be read at once. False: it is a single bucket.
+    fn halve(&self, standing: &mut Standing, backfill: &Backfill) -> bool {
+        let Some(middle) = standing.middle_of(&backfill.buckets, self.now_nanos) else { return false };
+        let Range { start, end } = backfill.buckets;
+        for buckets in [start..middle, middle..end] {
+            let (first_sequence, last_sequence) = (backfill.first_sequence, backfill.last_sequence);
+            standing.backfills.push(Backfill { first_sequence, last_sequence, buckets, scan: None });
+        }
+        true
     }
 }

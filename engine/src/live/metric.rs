@@ -196,7 +196,8 @@ impl Metric {
         let mut context = standing.key().context(self.window.nanos_of(buckets), now_nanos);
         context.max_state_bytes = self.definition.max_bytes.max(standing.bytes()).saturating_mul(2);
         let mut machine = Machine::new(Arc::clone(&self.program), context);
-        let mut total = standing.total(buckets, machine.new_state(), now_nanos)?;
+        let slider = self.window.slides().then_some(&self.window);
+        let mut total = standing.total(slider, buckets, machine.new_state(), now_nanos)?;
         if of_pane {
             (total.state, total.events) = standing.take_pane(buckets, machine.new_state())?;
         }
@@ -207,8 +208,11 @@ impl Metric {
         self.problem = self.problem.take().filter(|problem| problem.until_bucket > buckets.start);
         let problem = self.problem.as_ref().or(standing.problem_from(buckets.start));
         table.warnings.extend(problem.map(|problem| problem.what.clone()));
+        if total.is_coarse {
+            table.warnings.push(too_coarse(buckets.start - total.start));
+        }
         let backfilling = !standing.backfills.is_empty();
-        let whole = !backfilling && total.dropped == 0 && problem.is_none();
+        let whole = !backfilling && total.dropped == 0 && !total.is_coarse && problem.is_none();
         let status = self.status(standing, buckets, (whole, closed), now_nanos);
         if !of_pane {
             self.seen = (standing.version, standing.revisions);
@@ -352,4 +356,10 @@ impl Metric {
             problem: problem.map(|problem| problem.what.clone()).unwrap_or_default(),
         }
     }
+}
+
+fn too_coarse(granules: i64) -> String {
+    format!(
+        "the window is {granules} granules too long: finer states were given up to keep the metric's bound"
+    )
 }

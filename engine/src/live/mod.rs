@@ -27,6 +27,7 @@ mod metric;
 mod options;
 mod pane;
 mod progress;
+mod refill;
 mod refinement;
 mod registry;
 mod result;

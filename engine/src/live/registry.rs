@@ -176,12 +176,10 @@ impl Live {
         if standing.version != before {
             self.shared.stirred.lock().extend(standing.watchers());
         }
-        let is_filling = !standing.backfills.is_empty();
         drop(standing);
-        if is_filling {
-            self.shared.standings.note_filling(Arc::clone(&metric.standing));
-        }
-        Ok(metric.result(self.shared.now(), self.shared.options.tick)?)
+        let result = metric.result(self.shared.now(), self.shared.options.tick);
+        self.shared.note_reading(&metric.standing);
+        Ok(result?)
     }
 
     /// Every result of metric `name` that is given out from now on. Where results stand for themselves the present one
@@ -263,7 +261,7 @@ impl Live {
         let settled = |standing: &Arc<Mutex<Standing>>| {
             let standing = standing.lock();
             let idle = shared.idle_rounds.load(Ordering::Acquire) >= enough;
-            standing.backfills.is_empty() && (idle || standing.next_sequence() > cut)
+            !standing.is_reading() && (idle || standing.next_sequence() > cut)
         };
         while !shared.standings.all().iter().all(settled) {
             if Instant::now() > until {

@@ -86,7 +86,7 @@ pub(super) fn answer(
     let left_out = sessions.len().saturating_sub(MAX_SESSIONS);
     let mut tables = Vec::with_capacity(sessions.len() - left_out);
     for session in sessions.get(left_out..).unwrap_or_default() {
-        let total = standing.total(&session.buckets, machine.new_state(), now_nanos)?;
+        let total = standing.total(None, &session.buckets, machine.new_state(), now_nanos)?;
         let mut table = machine.finish(&total.state)?;
         for (name, nanos) in [(SESSION_END, session.last_nanos), (SESSION_START, session.first_nanos)] {
             table.columns.retain(|(have, _)| **have != *name);

@@ -83,6 +83,13 @@ impl Shared {
         Reader { history: &self.options.history, pool: &self.options.pool, now_nanos: self.now() }
     }
 
+    /// Tells the live thread when something has to be read for `standing`.
+    pub(super) fn note_reading(&self, standing: &Arc<Mutex<Standing>>) {
+        if standing.lock().note_reading() {
+            self.standings.note_filling(Arc::clone(standing));
+        }
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<Arc<Mutex<Metric>>> {
         self.metrics.lock().get(name).map(Arc::clone)
     }

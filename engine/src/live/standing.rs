@@ -25,7 +25,8 @@ use super::matching::{Access, Portion};
 use super::metric::Metric;
 use super::pane::Pane;
 use super::progress::{Arrival, Progress};
-use super::ring::{Ring, Total};
+use super::refill::Refill;
+use super::ring::{Ring, Total, Want};
 use super::session::{Extents, Session};
 use super::sources::Sources;
 use super::window::{Window, Windows, nanos};
@@ -76,6 +77,11 @@ impl StandingKey {
     /// The key of a standing that shares with none and keeps what came since the last result.
     pub(super) fn with_pane(self, number: u64) -> StandingKey {
         StandingKey { pane: Some(number), ..self }
+    }
+
+    /// Whether buckets are of any use but for totals of a window, and can be read from history again.
+    fn may_fold(&self) -> bool {
+        self.time == TimeBasis::Event && !self.extents && self.pane.is_none()
     }
 
     /// What a program of this key runs in at `now`, over a range of time in nanoseconds.
@@ -142,10 +148,13 @@ pub(super) struct Standing {
     /// been stepped over since.
     next_sequence: u64,
     pub(super) backfills: Vec<Backfill>,
+    pub(super) refills: Vec<Refill>,
+    /// The live thread knows that something is being read for it.
+    pub(super) is_noted: bool,
     reserved: Vec<Reserved>,
     pub(super) tally: Tally,
-    /// Buckets before this one have been forgotten.
-    forgotten: i64,
+    /// The bucket of now when what had left the window was forgotten.
+    come: i64,
     /// Grows with whatever a result may show.
     pub(super) version: u64,
     /// Grows when events come into buckets that were complete.
@@ -165,10 +174,13 @@ impl Standing {
         now_nanos: i64,
     ) -> Standing {
         let context = key.context(window.nanos_of(&window.at(now_nanos)), now_nanos);
+        let mut ring = Ring::new(window.len(), key.max_bytes);
+        ring.close_before(window.bucket(now_nanos));
+        ring.set_folding(key.may_fold() && window.slides());
         Standing {
             machine: Machine::new(Arc::clone(&program), context),
             told: now_nanos,
-            ring: Ring::default(),
+            ring,
             extents: key.extents.then(Extents::default),
             pane: key.pane.map(|_| Pane::default()),
             taken: 0,
@@ -177,9 +189,11 @@ impl Standing {
             progress,
             next_sequence: 0,
             backfills: Vec::new(),
+            refills: Vec::new(),
+            is_noted: false,
             reserved: Vec::new(),
             tally: Tally::default(),
-            forgotten: i64::MIN,
+            come: i64::MIN,
             version: 0,
             revisions: 0,
             problem: None,
@@ -251,13 +265,23 @@ impl Standing {
     /// Another metric, over `window`, shares it from now on. The buckets that lack for that, and nobody else wanted:
     /// those before the present ones have to be read up to `cut`, the last sequence of history.
     pub(super) fn join(&mut self, window: Window, cut: u64, now_nanos: i64) -> Option<Range<i64>> {
-        let before = self.window.kept(now_nanos).start;
+        let mut before = self.window.kept(now_nanos).start;
         self.window.add(window);
         let start = self.window.kept(now_nanos).start;
+        self.ring.set_folding(self.may_fold());
+        if !self.may_fold() {
+            // What was given up for the windows so far is read anew for the one that cannot do without.
+            before = before.max(self.ring.whole_from());
+        }
         if start >= before {
             return None;
         }
-        self.forget_before(before);
+        let before = self.ring.cut_before(before);
+        if let Some(extents) = &mut self.extents {
+            extents.forget_before(before);
+        }
+        self.ring.reach(self.window.len());
+        self.refills.retain(|refill| !refill.is_of(&(i64::MIN..before)));
         for backfill in &mut self.backfills {
             backfill.buckets.start = backfill.buckets.start.max(before);
         }
@@ -267,7 +291,15 @@ impl Standing {
 
     /// A metric over `window` no longer shares it. False: none does.
     pub(super) fn leave(&mut self, window: &Window) -> bool {
-        self.window.remove(window)
+        let is_shared = self.window.remove(window);
+        self.ring.keep_windows(|other| self.window.has(other));
+        self.ring.set_folding(self.may_fold());
+        is_shared
+    }
+
+    /// Whether what results can do without may be given up: it can be read back in time where windows slide.
+    fn may_fold(&self) -> bool {
+        self.key.may_fold() && self.window.slide()
     }
 
     /// Somebody subscribed to `metric`, which is over this.
@@ -309,6 +341,13 @@ impl Standing {
                 (Layout::ByIngestTime { granule_nanos, first_bucket, last_bucket }, i64::MIN..i64::MAX)
             }
         })
+    }
+
+    /// The bucket that halves those of `buckets` that can be full by `now`; `None`: there is but one.
+    pub(super) fn middle_of(&mut self, buckets: &Range<i64>, now_nanos: i64) -> Option<i64> {
+        let kept = self.window.kept(now_nanos);
+        let (start, end) = (buckets.start.max(kept.start), buckets.end.min(kept.end));
+        (end.saturating_sub(start) > 1).then(|| start + (end - start) / 2)
     }
 
     /// From `sequence` on up to the sequence returned, events of buckets before the one returned are being read.
@@ -370,10 +409,10 @@ impl Standing {
             self.told = now_nanos;
             self.machine = Machine::new(Arc::clone(&self.program), self.context(now_nanos));
         }
-        let first = self.window.kept(now_nanos).start;
-        if first > self.forgotten {
-            self.forgotten = first;
-            self.forget_before(first);
+        let now = self.window.bucket(now_nanos);
+        if now != self.come {
+            self.come = now;
+            self.come_to(now_nanos);
         }
     }
 
@@ -455,10 +494,9 @@ impl Standing {
             self.drop_in(bucket, events, now_nanos);
             return false;
         }
-        let changed = self.ring.change(bucket, &mut self.machine, |machine, state| {
-            machine.absorb(frame, within, state)?;
-            Ok(events)
-        });
+        let changed = self
+            .ring
+            .absorb(bucket, events, &mut self.machine, |machine, state| machine.absorb(frame, within, state));
         if let Err(fault) = &changed {
             self.fault(fault.to_string(), now_nanos);
             self.drop_in(bucket, events, now_nanos);
@@ -486,14 +524,7 @@ impl Standing {
         if !self.make_room() {
             return self.drop_in(bucket, sum.rows, now_nanos);
         }
-        let changed = self.ring.change(bucket, &mut self.machine, |_, state| {
-            state.merge(&sum.state)?;
-            Ok(sum.rows)
-        });
-        if let Err(fault) = changed {
-            self.fault(fault.to_string(), now_nanos);
-            return self.drop_in(bucket, sum.rows, now_nanos);
-        }
+        self.ring.merge(bucket, &sum.state, sum.rows);
         if let Some(extents) = &mut self.extents {
             extents.add(bucket, sum.first_nanos, sum.last_nanos);
         }
@@ -537,32 +568,72 @@ impl Standing {
         let kept = self.window.kept(now_nanos);
         let start = self.ahead.first_key_value().map(|(bucket, _)| *bucket)?;
         let mut end = start;
-        while end < kept.end
-            && let Some(events) = self.ahead.remove(&end)
-        {
-            self.tally.repaired += events;
+        while end < kept.end && self.ahead.contains_key(&end) {
             end += 1;
         }
-        self.ring.forget(&(start..end));
+        let buckets = self.ring.clear(start..end);
+        let repaired = self.ahead.extract_if(buckets.clone(), |_, _| true);
+        self.tally.repaired += repaired.map(|(_, events)| events).sum::<u64>();
+        // What is being read back of them is of no use any more.
+        self.refills.retain(|refill| !refill.is_of(&buckets));
         if let Some(extents) = &mut self.extents {
-            extents.forget(&(start..end));
+            extents.forget(&buckets);
         }
         self.touch();
-        Some((start..end, self.next_sequence().saturating_sub(1)))
+        Some((buckets, self.next_sequence().saturating_sub(1)))
     }
 
-    fn make_room(&mut self) -> bool {
-        if self.bytes() <= self.key.max_bytes {
-            return true;
+    /// Something is being read for it, or has to be.
+    pub(super) fn is_reading(&self) -> bool {
+        !self.backfills.is_empty() || !self.refills.is_empty() || self.wants()
+    }
+
+    /// Something has to be read for it, and the live thread has to be told.
+    pub(super) fn note_reading(&mut self) -> bool {
+        let is_new = self.is_reading() && !self.is_noted;
+        self.is_noted |= is_new;
+        is_new
+    }
+
+    /// By time of arrival nothing is read back.
+    fn wants(&self) -> bool {
+        self.key.time == TimeBasis::Event && self.ring.wants()
+    }
+
+    /// Buckets to be read back, and how; of the events before [`Standing::next_sequence`]. None while a backfill goes on:
+    /// its events are among those and not yet in the ring.
+    pub(super) fn wanted(&mut self) -> Option<(Want, Layout, Range<i64>)> {
+        if !self.backfills.is_empty() || !self.wants() {
+            return None;
         }
-        self.ring.forget_chunks();
-        self.bytes() <= self.key.max_bytes
+        let want = self.ring.wanted()?;
+        let granule_nanos = self.window.granule_nanos.saturating_mul(want.span);
+        let range = self.window.nanos_of(&want.buckets);
+        Some((want, Layout::ByEventTime { granule_nanos }, range))
+    }
+
+    /// Takes what was read back; `None`: it could not be.
+    pub(super) fn refill(&mut self, want: &Want, read: Option<&BTreeMap<i64, sink::Sum>>) {
+        match read {
+            Some(sums) => {
+                self.ring.refill(want, sums.iter().map(|(number, sum)| (*number, &sum.state, sum.rows)));
+            }
+            None => self.ring.lose(want),
+        }
+        self.touch();
+    }
+
+    /// Sees to it that the bound is kept. False: there is not enough that results can do without.
+    fn make_room(&mut self) -> bool {
+        let beside = self.bytes() - self.ring.bytes();
+        self.ring.bound(self.key.max_bytes.saturating_sub(beside));
+        self.ring.make_room()
     }
 
     fn drop_in(&mut self, bucket: i64, events: u64, now_nanos: i64) {
         self.tally.dropped += events;
         self.ring.count_dropped(bucket, events);
-        let (bytes, limit) = (self.ring.bytes(), self.key.max_bytes);
+        let (bytes, limit) = (self.bytes(), self.key.max_bytes);
         self.fault(format!("the metric's states of {bytes} bytes are over its bound of {limit}"), now_nanos);
     }
 
@@ -572,28 +643,31 @@ impl Standing {
         kept.start <= buckets.start && buckets.end <= kept.end
     }
 
-    /// Everything in `buckets`, merged into `empty`.
+    /// Everything in `buckets`, merged into `empty`. `slider`: the window that is there at `now` and slides on.
     pub(super) fn total(
         &mut self,
+        slider: Option<&Window>,
         buckets: &Range<i64>,
         empty: State,
         now_nanos: i64,
     ) -> Result<Total, StepError> {
-        let kept = self.window.kept(now_nanos);
-        self.forget_before(kept.start);
-        self.ring.total(buckets.clone(), buckets.end - 1, empty)
+        self.come_to(now_nanos);
+        self.ring.total(slider, buckets.clone(), empty)
+    }
+
+    fn come_to(&mut self, now_nanos: i64) {
+        let first = self.window.kept(now_nanos).start;
+        // What is forgotten has to be in the roll-ups that go on.
+        self.ring.close_before(self.window.bucket(now_nanos));
+        self.ring.forget_before(first);
+        if let Some(extents) = &mut self.extents {
+            extents.forget_before(first);
+        }
     }
 
     /// The sessions of `buckets`, oldest first, where sessions are asked for.
     pub(super) fn sessions(&self, buckets: &Range<i64>, gap_nanos: i64) -> Vec<Session> {
         self.extents.as_ref().map_or(Vec::new(), |extents| extents.sessions(buckets, gap_nanos))
-    }
-
-    fn forget_before(&mut self, bucket: i64) {
-        self.ring.forget_before(bucket);
-        if let Some(extents) = &mut self.extents {
-            extents.forget_before(bucket);
-        }
     }
 
     /// Everything in `buckets` that came since it was taken last, merged into `empty`, and from how many events; nothing

@@ -134,7 +134,11 @@ impl Rounds {
         let stirred = &mut self.stepping.stirred;
         for standing in shared.standings.take_filling() {
             guarded(&standing, shared.now(), stirred, |standing| shared.reader().collect(standing));
-            if !standing.lock().backfills.is_empty() {
+            let mut own = standing.lock();
+            own.is_noted = own.is_reading();
+            let is_noted = own.is_noted;
+            drop(own);
+            if is_noted {
                 shared.standings.note_filling(standing);
                 wait = wait.min(BACKFILL_WAIT);
             }
@@ -156,6 +160,7 @@ impl Rounds {
 fn publish(shared: &Shared, metric: &Watched, due: &mut DueQueue) {
     let mut own = metric.lock();
     let pushed = catch_unwind(AssertUnwindSafe(|| own.publish(shared.now(), shared.options.tick)));
+    shared.note_reading(&own.standing);
     match pushed {
         Ok(Some(wait)) => due.set(metric, Instant::now() + wait.max(LEAST_WAIT)),
         Ok(None) => {

@@ -24,6 +24,7 @@ use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 use crate::feed::{Feed, FeedSender, feed};
 use crate::scan::{Scan, ScanOptions, ScanPool, Source};
 
+mod bounded;
 mod emission;
 #[allow(unreachable_pub, reason = "integration tests use the file too")]
 #[path = "../../tests/laws/queries.rs"]

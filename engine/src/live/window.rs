@@ -75,6 +75,16 @@ impl Window {
         }
     }
 
+    /// How many buckets it is long at most.
+    pub(super) fn len(&self) -> i64 {
+        self.buckets
+    }
+
+    /// Whether it is the last buckets of every time, and its results are of all of them at once.
+    pub(super) fn slides(&self) -> bool {
+        self.reach == Reach::Sliding && self.gap_nanos.is_none()
+    }
+
     /// The bucket that holds `nanos`.
     pub(super) fn bucket(&self, nanos: i64) -> i64 {
         nanos.div_euclid(self.granule_nanos)
@@ -176,6 +186,21 @@ impl Windows {
             self.windows.retain(|(_, metrics)| *metrics > 0);
         }
         self.metrics() > 0
+    }
+
+    /// Some metric is over `window`.
+    pub(super) fn has(&self, window: &Window) -> bool {
+        self.windows.iter().any(|(other, metrics)| other == window && *metrics > 0)
+    }
+
+    /// How many buckets the longest is long.
+    pub(super) fn len(&self) -> i64 {
+        self.windows.iter().map(|(window, _)| window.len()).max().unwrap_or(0)
+    }
+
+    /// Whether all of them slide.
+    pub(super) fn slide(&self) -> bool {
+        self.windows.iter().all(|(window, _)| window.slides())
     }
 
     /// The bucket that holds `nanos`.

@@ -1,0 +1,86 @@
+//! What was learnt from the events of a span of time.
+
+use weir_query::machine::{Machine, State, StepError};
+
+/// What one span of time comes to: a bucket, a roll-up, or a total of some of them. Parts merge in any order.
+#[derive(Debug, Default)]
+pub(in crate::live) struct Part {
+    /// What was learnt; `None` when nothing was.
+    state: Option<State>,
+    /// From so many events.
+    events: u64,
+    /// Events that belong here and had no room.
+    dropped: u64,
+    /// What `state` held when it was last weighed, and the part itself.
+    bytes: usize,
+}
+
+impl Part {
+    /// Of `events` events, from which `state` was learnt.
+    pub(super) fn of(state: State, events: u64) -> Part {
+        Part { state: Some(state), events, ..Part::default() }
+    }
+
+    /// Of events that were dropped.
+    pub(super) fn of_dropped(dropped: u64) -> Part {
+        Part { dropped, ..Part::default() }
+    }
+
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn state(&self) -> Option<&State> {
+        self.state.as_ref()
+    }
+
+    /// Adds what `other` is of; `held`, the bytes of all parts, follows.
+    pub(super) fn merge(&mut self, other: &Part, held: &mut usize) {
+        self.events += other.events;
+        self.dropped += other.dropped;
+        if let Some(state) = &other.state {
+            // One that outgrows the limit of a state has taken everything all the same: the ring keeps its bound
+            // over all of them itself.
+            drop(self.state.get_or_insert_default().merge(state));
+        }
+        self.weigh(held);
+    }
+
+    /// Lets `absorb` put `events` events into the state, one of `machine`.
+    pub(super) fn absorb(
+        &mut self,
+        events: u64,
+        machine: &mut Machine,
+        absorb: impl FnOnce(&mut Machine, &mut State) -> Result<(), StepError>,
+        held: &mut usize,
+    ) -> Result<(), StepError> {
+        let state = self.state.get_or_insert_with(|| machine.new_state());
+        let absorbed = match absorb(machine, state) {
+            // As above: everything is in it.
+            Ok(()) | Err(StepError::StateTooLarge { .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        self.events += if absorbed.is_ok() { events } else { 0 };
+        self.weigh(held);
+        absorbed
+    }
+
+    /// The part goes; `held` follows.
+    pub(super) fn release(self, held: &mut usize) {
+        *held = held.saturating_sub(self.bytes);
+    }
+
+    fn weigh(&mut self, held: &mut usize) {
+        let bytes = size_of::<Part>() + self.state.as_ref().map_or(0, State::bytes);
+        *held = held.saturating_sub(self.bytes).saturating_add(bytes);
+        self.bytes = bytes;
+    }
+}
