@@ -32,6 +32,18 @@ fn events(subscription: &Subscription) -> Vec<u64> {
     pushed(subscription).iter().map(|result| result.events).collect()
 }
 
+/// How many events the results that are pushed have together, once they are `expected`, or there have been no more
+/// for long.
+fn events_up_to(expected: u64, subscription: &Subscription) -> u64 {
+    let mut sum = 0;
+    while sum < expected
+        && let Received::Result { result, .. } = subscription.receive(PATIENCE)
+    {
+        sum += result.events;
+    }
+    sum
+}
+
 fn some(count: u64) -> Vec<Event> {
     (0..count).map(|seed| event(0, seed)).collect()
 }
@@ -106,15 +118,16 @@ fn discarding_results_add_up() {
         store.append(&some(append));
         sum += events(&subscription).iter().sum::<u64>();
     }
+    sum += events_up_to(18 - sum.min(18), &subscription);
     assert_eq!((sum, count_of(&live, "m").events), (18, 18), "history is in the first");
     // A second one on the same state begins with what is there.
     live.define("n", discarding("")).unwrap();
     let second = live.subscribe("n", None).unwrap();
     store.append(&some(1));
-    assert_eq!(events(&second).iter().sum::<u64>(), 19);
+    assert_eq!(events_up_to(19, &second), 19);
     assert!(live.drop_metric("n").unwrap());
     store.append(&some(2));
-    assert_eq!(events(&subscription), [3]);
+    assert_eq!(events_up_to(3, &subscription), 3);
 }
 
 #[test]
@@ -127,7 +140,7 @@ fn discarding_results_are_not_left_out_for_a_slow_reader() {
         store.append(&some(2));
         assert!(live.settle(PATIENCE));
     }
-    assert_eq!(events(&subscription).iter().sum::<u64>(), 20);
+    assert_eq!(events_up_to(20, &subscription), 20);
 }
 
 #[test]
