@@ -103,7 +103,7 @@ fn alert(at: usize) -> String {
             "service={service} message=/retry \\d of 5 failed/ host={service}-{:02} | count()",
             at % 24
         ),
-        4 => format!("path=/api/orders/{at} | groupBy(status)"),
+        4 => format!("path=\"/api/orders/{at}\" | groupBy(status)"),
         5 => format!("bytes > {} | groupBy(service)", 100_000 + at),
         6 => format!("\"session:{at:x}\" | groupBy(host)"),
         _ => format!("level=ERROR message=/calling {service}$/ user=user{} | groupBy(host)", at * 3),
