@@ -60,7 +60,7 @@ impl Running {
         self.ended.store(true, Ordering::Release);
         let mut output = self.output.lock();
         match how {
-            ScanEnd::Cancelled => output.clear(),
+            ScanEnd::Cancelled => output.close(),
             _ => output.release(None),
         }
         drop(output);

@@ -22,6 +22,7 @@ pub(super) struct Output {
     max_held_bytes: usize,
     max_ready_rows: usize,
     unordered: u64,
+    closed: bool,
 }
 
 /// A table of which rows are still to be handed out: `rows[at..]`, newest first.
@@ -53,12 +54,13 @@ impl Output {
             max_held_bytes,
             max_ready_rows: max_ready_rows.max(1),
             unordered: 0,
+            closed: false,
         }
     }
 
     /// Takes matches, in any order.
     pub(super) fn hold(&mut self, table: ResultTable) {
-        if table.rows == 0 {
+        if table.rows == 0 || self.closed {
             return;
         }
         let bytes = table.bytes();
@@ -149,8 +151,10 @@ impl Output {
         self.unordered
     }
 
-    /// Forgets what is held and what waits.
-    pub(super) fn clear(&mut self) {
+    /// Forgets what is held and what waits, and takes no more: a thread that is at a group of granules when its scan is
+    /// cancelled brings matches later.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
         self.held.clear();
         self.ready.clear();
         self.held_bytes = 0;
@@ -202,6 +206,17 @@ mod tests {
             }
             prop_assert_eq!(came, seen.into_iter().rev().collect::<Vec<_>>());
             prop_assert_eq!((output.held_bytes, output.ready_rows, output.ready_bytes, output.unordered()), (0, 0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn what_comes_after_a_cancellation_is_not_taken() {
+        let mut output = Output::new(usize::MAX / 4, 1_000);
+        for nanos in [1, 2] {
+            output.hold(table(&[nanos]));
+            output.release(None);
+            output.close();
+            assert!(output.next().is_none(), "{nanos}");
         }
     }
 
