@@ -122,6 +122,7 @@ fn discarding_results_add_up() {
     assert_eq!((sum, count_of(&live, "m").events), (18, 18), "history is in the first");
     // A second one on the same state begins with what is there.
     live.define("n", discarding("")).unwrap();
+    assert!(live.settle(PATIENCE), "what is read of history later is given out with the next event");
     let second = live.subscribe("n", None).unwrap();
     store.append(&some(1));
     assert_eq!(events_up_to(19, &second), 19);
