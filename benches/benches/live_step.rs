@@ -15,7 +15,7 @@ use weir_query::compile::Options;
 use weir_query::machine::{Context, Machine, State};
 use weir_query::program::Program;
 use weir_query::record::Selection;
-use weir_server::generate::Dataset;
+use weir_server::generate::{Dataset, SERVICES};
 
 /// Raw bytes of a batch: about 3,700 events.
 const STEP_BYTES: usize = 1 << 20;
@@ -51,18 +51,6 @@ fn main() {
 
 /// A hundred queries of the kinds a board has, no two the same.
 fn hundred() -> Vec<String> {
-    const SERVICES: [&str; 10] = [
-        "frontend",
-        "cart",
-        "catalog",
-        "checkout",
-        "payments",
-        "search",
-        "shipping",
-        "auth",
-        "inventory",
-        "email",
-    ];
     let board = |service: &&str| {
         [
             "count()",
@@ -78,7 +66,7 @@ fn hundred() -> Vec<String> {
         ]
         .map(|rest| format!("service={service} | {rest}"))
     };
-    SERVICES.iter().flat_map(board).collect()
+    SERVICES.iter().take(10).flat_map(board).collect()
 }
 
 fn standing(query: &str) -> (Machine, State) {

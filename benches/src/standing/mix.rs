@@ -1,5 +1,7 @@
 //! Standing queries as there may be in one repository: boards of services, hosts and users, and alerts.
 
+use weir_server::generate::SERVICES;
+
 /// Single queries of the usual kinds.
 pub(super) const ONE: &[&str] = &[
     "level=ERROR | count()",
@@ -32,20 +34,6 @@ const OVERALL: &[&str] = &[
     "count()",
 ];
 
-const SERVICES: [&str; 12] = [
-    "frontend",
-    "cart",
-    "catalog",
-    "checkout",
-    "payments",
-    "search",
-    "shipping",
-    "auth",
-    "inventory",
-    "email",
-    "recommendation",
-    "currency",
-];
 const HOSTS_OF_A_SERVICE: usize = 24;
 const USERS: usize = 50_000;
 
@@ -86,7 +74,7 @@ pub(super) fn mixed(count: usize) -> Vec<String> {
 }
 
 fn service(at: usize) -> &'static str {
-    SERVICES.iter().cycle().nth(at % SERVICES.len()).copied().unwrap_or_default()
+    SERVICES.get(at % SERVICES.len()).copied().unwrap_or_default()
 }
 
 fn boards(entities: impl Iterator<Item = String>) -> impl Iterator<Item = String> {

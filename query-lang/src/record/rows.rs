@@ -69,8 +69,8 @@ pub trait Rows {
     fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError>;
 
     /// The fields `names` of the rows `rows`, in this order, a slot a row; fields that none of them has are left out.
-    /// Nothing of the holder is kept alive by what is handed out. What it costs should hang on how many rows are
-    /// asked for, not on how many there are.
+    /// Of the holder at most the distinct values of small dictionaries are kept alive by what is handed out. What it costs
+    /// should hang on how many rows are asked for, not on how many there are.
     ///
     /// # Errors
     /// When the bytes behind the rows are damaged or unreadable.

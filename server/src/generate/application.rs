@@ -2,7 +2,8 @@
 
 use super::draw::{Draw, rfc3339};
 
-const SERVICES: [&str; 12] = [
+/// The services that application events are of (`service`).
+pub const SERVICES: [&str; 12] = [
     "frontend",
     "cart",
     "catalog",

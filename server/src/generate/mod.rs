@@ -10,6 +10,8 @@ mod kubernetes;
 mod syslog;
 mod windows;
 
+pub use application::SERVICES;
+
 use draw::Draw;
 
 /// A kind of data set.

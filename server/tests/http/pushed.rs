@@ -110,14 +110,19 @@ async fn send(world: &World, services: &[&str]) {
     world.ingest(&lines).await;
 }
 
+/// A client of the metrics `all` and `by`, over an event of each of forty services.
+async fn of_forty_services(world: &World) -> Client {
+    let names: Vec<String> = (0..40).map(|number| format!("service-{number:02}-of-many")).collect();
+    send(world, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    define(world, "by", "groupBy(service)").await;
+    define(world, "all", "count()").await;
+    Client::open(world, "all,by", None).await
+}
+
 #[tokio::test]
 async fn states_come_first_and_then_what_changes() {
     let world = World::new();
-    let names: Vec<String> = (0..40).map(|number| format!("service-{number:02}-of-many")).collect();
-    send(&world, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    define(&world, "by", "groupBy(service)").await;
-    define(&world, "all", "count()").await;
-    let mut client = Client::open(&world, "all,by", None).await;
+    let mut client = of_forty_services(&world).await;
     client.until("by", &[("service", "service-07-of-many"), ("_count", "1")]).await;
     client.until("all", &[("_count", "40")]).await;
     assert_eq!(client.held["by"].keys.as_deref(), Some(["service".to_owned()].as_slice()));
@@ -136,11 +141,7 @@ async fn states_come_first_and_then_what_changes() {
 #[tokio::test]
 async fn a_reader_that_comes_back_gets_what_changed_since() {
     let world = World::new();
-    let names: Vec<String> = (0..40).map(|number| format!("service-{number:02}-of-many")).collect();
-    send(&world, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    define(&world, "by", "groupBy(service)").await;
-    define(&world, "all", "count()").await;
-    let mut client = Client::open(&world, "all,by", None).await;
+    let mut client = of_forty_services(&world).await;
     client.until("by", &[("service", "service-07-of-many")]).await;
     client.until("all", &[("_count", "40")]).await;
     let Client { last_id, held, .. } = client;
