@@ -10,7 +10,7 @@ use weir_query::record::Selection;
 
 use super::batch::EventBatch;
 use super::columns::META_FIELDS;
-use crate::index::gram::{GramMap, windows, windows_any_case};
+use crate::index::gram::{GramMap, VALUES_MAX, windows, windows_any_case};
 
 /// Rows a granule: the unit of the index and of partial reading, in batches and in blocks.
 pub const GRANULE_ROWS: usize = 1_024;
@@ -18,8 +18,6 @@ pub const GRANULE_ROWS: usize = 1_024;
 const TEXT_LEAST_BYTES: usize = 256 << 10;
 /// Granules with less text, on average, take more memory for their grams than is worth it.
 const GRANULE_LEAST_BYTES: usize = 64 << 10;
-/// Most values of a set that are looked for one by one.
-const VALUES_MAX: usize = 256;
 
 /// The grams of a batch, a map a granule.
 #[derive(Clone, Debug)]

@@ -8,6 +8,8 @@
 pub(crate) const WINDOW_BYTES: usize = 5;
 /// Hashes there are.
 pub const GRAMS: usize = 1 << 16;
+/// Most values of a set that are looked for one by one.
+pub(crate) const VALUES_MAX: usize = 256;
 const WORDS: usize = GRAMS / 64;
 const FOLD: u32 = 0x2020_2020;
 const FOLD_ALL: u64 = 0x2020_2020_2020_2020;

@@ -10,12 +10,10 @@ use super::Segment;
 use super::candidates::{Candidates, PruneCounters};
 use super::facts::SegmentFacts;
 use crate::event::META_FIELDS;
+use crate::index::gram::VALUES_MAX;
 use crate::index::table::GramTable;
 use crate::store::block::tags::index_key;
 use crate::store::block::{BlockFacts, FieldFacts, GRANULE_ROWS};
-
-/// Most values of a set that are looked for one by one.
-const VALUES_MAX: usize = 256;
 
 /// The granules that may hold an event that meets `required` in `from..=to`.
 pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) -> Candidates {
