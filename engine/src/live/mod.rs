@@ -36,6 +36,7 @@ mod session;
 mod shared;
 mod sources;
 mod standing;
+mod standing_key;
 mod standings;
 mod stepper;
 mod stepping;

@@ -11,7 +11,8 @@ use weir_query::program::{OutputKind, Program};
 use super::keep;
 use super::matching::Access;
 use super::shared::Shared;
-use super::standing::{Standing, StandingKey};
+use super::standing::Standing;
+use super::standing_key::StandingKey;
 use super::stepper::TailEntry;
 use super::{
     DEFAULT_FOLLOW_ROWS, Follow, LiveError, LiveOptions, LiveResult, LiveStats, MetricDefinition, MetricInfo,

@@ -13,13 +13,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use weir_query::machine::{Context, Frame, Machine, State, StepError};
 use weir_query::program::Program;
 use weir_query::record::{OrderKey, Rows, Selection};
 
+use super::TimeBasis;
 use super::backfill::Backfill;
 use super::matching::{Access, Portion};
 use super::metric::Metric;
@@ -29,72 +29,14 @@ use super::refill::Refill;
 use super::ring::{Ring, Total, Want};
 use super::session::{Extents, Session};
 use super::sources::Sources;
+use super::standing_key::StandingKey;
 use super::window::{Window, Windows, nanos};
-use super::{MetricDefinition, TimeBasis, WindowKind};
 use crate::scan::sink::{self, Layout};
 
 /// The most buckets too far ahead to be kept of which it is known that they have events. Those of more are dropped.
 pub const MAX_FUTURE_BUCKETS: usize = 1_024;
 /// How old the time may be that the first stage is told, nanoseconds, where granules are longer.
 const MAX_TOLD_NANOS: i64 = 60_000_000_000;
-
-/// What standings differ in: metrics with equal keys share one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct StandingKey {
-    /// Of the program's first stage, arguments included.
-    fingerprint: u64,
-    granule_nanos: i64,
-    lateness: Duration,
-    idle_timeout: Duration,
-    pub(super) time: TimeBasis,
-    timezone: String,
-    max_bytes: usize,
-    /// Where the first stage looks at the clock or at the queried range.
-    window: Option<(WindowKind, Duration)>,
-    /// It is kept between which times the events of each bucket lie.
-    extents: bool,
-    /// What came since the last result is kept, for one metric alone: its number.
-    pane: Option<u64>,
-}
-
-impl StandingKey {
-    pub(super) fn of(definition: &MetricDefinition, program: &Program) -> StandingKey {
-        let window = Window::new(definition);
-        StandingKey {
-            fingerprint: program.first_fingerprint(),
-            granule_nanos: window.granule_nanos,
-            lateness: definition.lateness,
-            idle_timeout: definition.idle_timeout,
-            time: definition.time,
-            timezone: definition.timezone.clone(),
-            max_bytes: definition.max_bytes,
-            window: program.depends_on_range().then_some((definition.kind, definition.window)),
-            extents: window.gap_nanos.is_some(),
-            pane: None,
-        }
-    }
-
-    /// The key of a standing that shares with none and keeps what came since the last result.
-    pub(super) fn with_pane(self, number: u64) -> StandingKey {
-        StandingKey { pane: Some(number), ..self }
-    }
-
-    /// Whether buckets are of any use but for totals of a window, and can be read from history again.
-    fn may_fold(&self) -> bool {
-        self.time == TimeBasis::Event && !self.extents && self.pane.is_none()
-    }
-
-    /// What a program of this key runs in at `now`, over a range of time in nanoseconds.
-    pub(super) fn context(&self, range: Range<i64>, now_nanos: i64) -> Context {
-        Context {
-            now_millis: now_nanos.div_euclid(1_000_000),
-            start_nanos: range.start,
-            end_nanos: range.end,
-            timezone: self.timezone.clone(),
-            max_state_bytes: self.max_bytes,
-        }
-    }
-}
 
 /// What is wrong, for as long as what it befell is in the window.
 #[derive(Clone, Debug)]

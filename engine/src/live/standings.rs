@@ -8,7 +8,8 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
 use super::matching::QueryIndex;
-use super::standing::{Standing, StandingKey};
+use super::standing::Standing;
+use super::standing_key::StandingKey;
 
 /// A standing, as whoever steps it holds it.
 pub(super) type Shared = Arc<Mutex<Standing>>;
