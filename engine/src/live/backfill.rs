@@ -112,13 +112,9 @@ impl Reader<'_> {
         if is_too_much && self.halve(standing, backfill) {
             return;
         }
-        match scan.buckets() {
-            Ok(sums) => {
-                for (bucket, sum) in sums.iter().filter(|(bucket, _)| backfill.buckets.contains(bucket)) {
-                    standing.put_sum(*bucket, sum, self.now_nanos);
-                }
-            }
-            Err(fault) => standing.fault(format!("history could not be read: {fault}"), self.now_nanos),
+        let sums = scan.take_buckets();
+        for (bucket, sum) in sums.iter().filter(|(bucket, _)| backfill.buckets.contains(bucket)) {
+            standing.put_sum(*bucket, sum, self.now_nanos);
         }
         match scan.wait() {
             Ok(result) if result.partial => {

@@ -119,7 +119,7 @@ impl Live {
         if result.partial {
             return Err(unread(result.table.warnings.join("; ")));
         }
-        scan.buckets().map_err(|fault| unread(fault.to_string()))
+        Ok(scan.take_buckets())
     }
 }
 

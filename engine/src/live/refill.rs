@@ -39,9 +39,9 @@ impl Reader<'_> {
                 None => self.start_refill(standing, refill),
                 Some(scan) if !scan.progress().done => standing.refills.push(refill),
                 Some(scan) => {
-                    let read = scan.buckets();
                     let is_whole = scan.wait().is_ok_and(|result| !result.partial);
-                    standing.refill(&refill.want, read.as_ref().ok().filter(|_| is_whole));
+                    let read = scan.take_buckets();
+                    standing.refill(&refill.want, Some(&read).filter(|_| is_whole));
                 }
             }
         }

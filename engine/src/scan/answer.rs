@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use weir_query::machine::{Machine, StepError};
+use weir_query::machine::Machine;
 use weir_query::result::ResultTable;
 
 use super::running::Running;
@@ -118,6 +118,10 @@ impl Running {
         }
     }
 
+    fn machine(&self) -> Machine {
+        Machine::new(Arc::clone(&self.program), self.context.clone())
+    }
+
     /// A machine that may hold what all threads hold together, and as much again for the later steps: a scan that
     /// went over its budget, by a group of granules at most, still has an answer.
     fn finisher(&self) -> Machine {
@@ -127,27 +131,19 @@ impl Running {
         Machine::new(Arc::clone(&self.program), context)
     }
 
-    /// The states of all threads, merged.
-    pub(super) fn merged(&self) -> Result<Sums, StepError> {
-        let machine = self.finisher();
-        let mut total = self.layout.empty(&machine);
-        for slot in &self.slots {
-            // A thread that is at a group of granules is waited for: what it learns counts.
-            let (sums, apart) = (slot.sums.lock(), slot.apart.lock());
-            total.merge(&sums)?;
-            if let Some(apart) = &*apart {
-                total.merge(apart)?;
-            }
-        }
-        Ok(total)
+    /// The states of all threads, merged; they are not held any more.
+    pub(super) fn take_sums(&self) -> Option<Sums> {
+        self.gathered.gather(&self.slots, self.layout, &self.machine()).into_sums()
     }
 
     fn finish(&self) -> Result<ResultTable, ScanError> {
+        let gathering = self.gathered.gather(&self.slots, self.layout, &self.machine());
         let mut machine = self.finisher();
-        let mut table = match self.merged()? {
-            Sums::One(state) => machine.finish(&state)?,
-            Sums::Buckets(_) => ResultTable::default(),
-        };
+        let mut table = gathering.with(|sums| match sums {
+            Some(Sums::One(state)) => machine.finish(state),
+            _ => Ok(ResultTable::default()),
+        })?;
+        drop(gathering);
         let warnings = self.warnings.lock();
         table.warnings.extend(warnings.0.iter().cloned());
         if warnings.1 > 0 {
@@ -199,8 +195,7 @@ impl Running {
             ScanResult { table, stats: progress.stats, end, partial, elapsed: progress.elapsed }
         });
         if self.layout == Layout::One {
-            let machine = Machine::new(Arc::clone(&self.program), self.context.clone());
-            self.slots.iter().for_each(|slot| *slot.sums.lock() = self.layout.empty(&machine));
+            self.gathered.clear();
         }
         *self.partial.lock() = None;
         *cached = Some(result.clone());

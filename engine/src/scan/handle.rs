@@ -181,11 +181,11 @@ impl ScanHandle {
         self.running.set_waker(Arc::new(waker));
     }
 
-    /// The states by bucket, of a scan that was laid out so. Only to be asked for after the end.
-    pub(crate) fn buckets(&self) -> Result<BTreeMap<i64, Sum>, ScanError> {
-        match self.running.merged()? {
-            Sums::Buckets(buckets) => Ok(buckets),
-            Sums::One(_) => Ok(BTreeMap::new()),
+    /// Takes the states by bucket, of a scan that was laid out so. Only to be asked for after the end.
+    pub(crate) fn take_buckets(&self) -> BTreeMap<i64, Sum> {
+        match self.running.take_sums() {
+            Some(Sums::Buckets(buckets)) => buckets,
+            Some(Sums::One(_)) | None => BTreeMap::new(),
         }
     }
 }

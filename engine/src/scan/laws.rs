@@ -11,6 +11,8 @@ use weir_query::compile::Options;
 use weir_query::machine::Context;
 use weir_query::program::{Program, ScanOrder};
 
+use super::running::Running;
+use super::sink::Layout;
 use super::{STATE_CACHE_BYTES, Scan, ScanOptions, ScanPool, ScanResult, Source, StateCache};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 use crate::store::block::encode_blocks;
@@ -227,6 +229,42 @@ proptest! {
             }
         }
     }
+}
+
+/// Two threads take turns here, and somebody looks at what they have learnt after each turn.
+#[test]
+fn who_looks_at_a_scan_changes_nothing() {
+    let events: Vec<Event> = (0..24_000_u32).map(|at| (0, (at * 7) as u8, 0, (at % 3) as u8, 4)).collect();
+    let batches = batches(&events, &[(8_000, 1, 1, 3), (9_000, 1, 1, 3), (7_000, 1, 1, 3)]);
+    let sealed = Snapshot { segments: segments(&batches), up_to_sequence: 99_999, ..Snapshot::default() };
+    let (pool, mut looks) = (ScanPool::new(2), 0);
+    for (aggregate, states_bytes) in AGGREGATES.iter().zip([0, STATE_CACHE_BYTES].into_iter().cycle()) {
+        let query = format!("status>200 | {aggregate}");
+        let program = Program::compile(&query, &Options::default()).unwrap();
+        let mut options = options(None, &pool);
+        let plain = ask(Arc::new(sealed.clone()), &program, &options);
+        let states = StateCache::new(states_bytes);
+        options.states = Some(Arc::clone(&states));
+        let running = Running::new(&sealed, Arc::clone(&program), &options, Layout::One, 2);
+        for turn in 0..100_000 {
+            if running.is_ended() {
+                break;
+            }
+            running.take(turn % 2);
+            running.work_guarded(turn % 2, Duration::from_micros(20));
+            running.partial().unwrap();
+            *running.partial.lock() = None;
+            looks += 1;
+        }
+        let found = running.result().unwrap();
+        assert_eq!(told(&found), told(&plain), "{query}");
+        if program.scan_order() == ScanOrder::Any {
+            assert_eq!(found.stats.events_matched, plain.stats.events_matched, "{query}");
+        }
+        let again = ask(Arc::new(sealed.clone()), &program, &options);
+        assert_eq!(told(&again), told(&plain), "of what was kept: {query}");
+    }
+    assert!(looks > 5 * AGGREGATES.len(), "{looks}");
 }
 
 #[test]

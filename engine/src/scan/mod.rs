@@ -11,6 +11,7 @@ mod answer;
 mod error;
 mod explain;
 mod fold;
+mod gathered;
 mod handle;
 #[cfg(test)]
 mod laws;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use weir_query::machine::{Context, Machine, StepError};
 use weir_query::program::{Program, ScanOrder};
 use weir_query::record::{OrderKey, Selection};
 
 use super::answer::{End, Partial};
+use super::gathered::Gathered;
 use super::plan::{Bounds, Plan, Unit, Verdict};
 use super::sink::{Layout, Sums};
 use super::states::{Learnt, StateCache, StateKey};
@@ -39,6 +40,7 @@ pub(super) struct Running {
     pub(super) started: Instant,
     pub(super) missing: bool,
     pub(super) slots: Vec<Slot>,
+    pub(super) gathered: Gathered,
     pub(super) cursor: Mutex<Cursor>,
     pub(super) output: Mutex<Output>,
     horizon: Mutex<Option<OrderKey>>,
@@ -63,9 +65,29 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Bytes of memory that its sums hold.
-    pub(super) fn held(&self) -> usize {
-        self.sums.lock().bytes() + self.apart.lock().as_ref().map_or(0, Sums::bytes)
+    /// Notes how many bytes of memory its sums hold.
+    fn note_bytes(&self) {
+        let sums = self.sums.lock();
+        let apart = self.apart.lock().as_ref().map_or(0, Sums::bytes);
+        // Under the lock of the sums: they may be taken meanwhile.
+        self.bytes.store(sums.bytes() + apart, Ordering::Relaxed);
+    }
+
+    /// Takes what it has learnt, of which `taken` is told the bytes while nobody can learn more; with a copy of what it
+    /// learns of the open block, which it needs as it is.
+    pub(super) fn take_sums(
+        &self,
+        layout: Layout,
+        machine: &Machine,
+        taken: impl FnOnce(usize),
+    ) -> (Sums, Option<Sums>) {
+        let mut sums = self.sums.lock();
+        let apart = self.apart.lock().clone();
+        let own = std::mem::replace(&mut *sums, layout.empty(machine));
+        self.bytes.store(apart.as_ref().map_or(0, Sums::bytes), Ordering::Relaxed);
+        taken(own.bytes());
+        MutexGuard::unlock_fair(sums);
+        (own, apart)
     }
 
     /// Puts what was learnt apart into the sums, and hands it out.
@@ -131,6 +153,7 @@ impl Running {
             states,
             states_too_large: AtomicBool::new(false),
             slots: slots.collect(),
+            gathered: Gathered::default(),
             cursor: Mutex::new(Cursor { next: 0, left: plan.units().len(), open: vec![None; threads] }),
             output: Mutex::new(Output::new(options.max_held_bytes, options.max_output_rows)),
             missing: !missing.is_empty(),
@@ -373,7 +396,7 @@ impl Running {
     /// Books what a group of granules, or the facts of a block, brought.
     fn take_in(&self, slot: usize, own: &Slot, work: &mut Work, stepped: Stepped) {
         self.stats.lock().add(&stepped.stats);
-        own.bytes.store(stepped.bytes, Ordering::Relaxed);
+        own.note_bytes();
         if let Some(fault) = stepped.too_large {
             self.warn(format!("{fault}; the answer is over what was read until then"));
             return self.stop_at(ScanEnd::MemoryBudget, own, work);
@@ -404,9 +427,11 @@ impl Running {
         }
     }
 
-    /// Bytes of memory that all threads' states hold, as of their last group of granules.
+    /// Bytes of memory that all threads' states hold, as of their last group of granules, and what was taken of them.
     pub(super) fn bytes(&self) -> usize {
-        self.slots.iter().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum()
+        // In this order nothing that is taken meanwhile is counted twice.
+        let gathered = self.gathered.bytes();
+        gathered + self.slots.iter().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum::<usize>()
     }
 
     fn finish_unit(&self, slot: usize, outcome: Outcome) {

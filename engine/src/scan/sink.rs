@@ -135,7 +135,25 @@ impl Sums {
         }
     }
 
+    /// Adds what `other` learnt, the smaller of the two to the larger; and be it over the limit of a state: what is held
+    /// in all is watched by the scan.
+    pub(super) fn take_in(&mut self, mut other: Sums) {
+        if other.bytes() > self.bytes() {
+            std::mem::swap(self, &mut other);
+        }
+        self.add(&other);
+    }
+
+    /// Adds what `other` learnt, and be it over the limit.
+    pub(super) fn add(&mut self, other: &Sums) {
+        // The sum then holds what both learnt all the same.
+        let _over = self.merge(other);
+    }
+
     /// Adds what `other` learnt.
+    ///
+    /// # Errors
+    /// When the sum outgrows its limit; it then holds what both learnt all the same.
     pub(super) fn merge(&mut self, other: &Sums) -> Result<(), StepError> {
         match (self, other) {
             (Sums::One(state), Sums::One(other)) => state.merge(other),

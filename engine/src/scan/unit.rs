@@ -79,7 +79,6 @@ pub(super) struct Stepped {
     pub(super) outcome: Option<Outcome>,
     pub(super) too_large: Option<StepError>,
     pub(super) horizon: Option<OrderKey>,
-    pub(super) bytes: usize,
     pub(super) tables: Vec<ResultTable>,
     /// No row of the block that is still to do is newer; `None` when there is none.
     pub(super) newest_left: Option<OrderKey>,
@@ -127,7 +126,6 @@ impl Work {
         stepped.stats.granules_answered_by_states = granules as u64;
         stepped.stats.events_answered_by_states = unit.facts.rows as u64;
         stepped.stats.events_matched = learnt.matched;
-        stepped.bytes = sums.bytes();
         stepped
     }
 
@@ -149,7 +147,6 @@ impl Work {
         stepped.stats.granules_answered_by_facts = unit.granules() as u64;
         stepped.stats.events_answered_by_facts = unit.facts.rows as u64;
         stepped.stats.events_matched = machine.passed() - passed;
-        stepped.bytes = sums.bytes();
         stepped
     }
 
@@ -261,8 +258,6 @@ impl Work {
         if stepped.outcome.is_some() {
             self.finish(scan, own, &mut stepped);
         }
-        // Over a budget, too: what merges it may have to hold as much.
-        stepped.bytes = own.held();
         stepped
     }
 
