@@ -100,6 +100,14 @@ impl Slot {
             None => Ok(None),
         }
     }
+
+    /// Puts what was learnt apart, which is much, into the sums: without a look at it where that is all there is.
+    pub(super) fn give_up_apart(&self) {
+        let mut sums = self.sums.lock();
+        if let Some(learnt) = self.apart.lock().take() {
+            sums.take_in(learnt);
+        }
+    }
 }
 
 /// Which units are taken, and how new a row may still come out of each that is.

@@ -20,8 +20,10 @@ use super::states::{Learnt, StateKey};
 /// Granules stepped at once, at most: a whole block.
 const MAX_GROUP: usize = 64;
 /// A group that takes longer is followed by one half as large: cancellation and partial results wait for a group. One
-/// that takes less than half of that is followed by one twice as large.
+/// that takes less than half of that is followed by a larger one.
 const LONG_GROUP: Duration = Duration::from_millis(10);
+/// So many times as large at most: the first group of a block is slow for what is read but once.
+const GROWTH: u32 = 16;
 /// While a scan is young, whoever watches it waits for its first partial result: then a group is long when it takes more
 /// than one in so many of the time the scan has run, or than the shortest that counts as long.
 const YOUNG_SHARE: u32 = 4;
@@ -97,8 +99,7 @@ impl Work {
 
     /// Lets everything go; what was learnt stays in the sums of `own`.
     pub(super) fn close(&mut self, own: &Slot) {
-        // Over its limit, the sum holds all that was learnt nevertheless.
-        let _ = own.join_apart();
+        own.give_up_apart();
         self.apart = None;
         self.open = None;
         self.machine = None;
@@ -228,12 +229,7 @@ impl Work {
             }
             Err(fault) => Err(StepError::Rows(fault)),
         };
-        let (took, long) = (begun.elapsed(), long_group(scan));
-        if took < long / 2 {
-            self.group = (self.group * 2).min(MAX_GROUP);
-        } else if took > long {
-            self.group = (self.group / 2).max(1);
-        }
+        self.group = next_group(self.group, begun.elapsed(), long_group(scan));
         stepped.outcome = match result {
             Ok(()) => open.granules.is_empty().then_some(Outcome::Scanned),
             Err(StepError::Rows(fault)) => {
@@ -252,7 +248,7 @@ impl Work {
             if own.apart.lock().as_ref().is_some_and(|sums| scan.is_too_large_to_keep(sums)) {
                 // It will not be kept.
                 self.apart = None;
-                self.join(own, &mut stepped);
+                own.give_up_apart();
             }
         }
         if stepped.outcome.is_some() {
@@ -284,6 +280,19 @@ impl Work {
             }
         }
     }
+}
+
+/// How many granules the next group has, after one of `group` that took so long: as many as will take not quite as long as
+/// they may. Whatever a group costs besides its rows is then paid seldom.
+fn next_group(group: usize, took: Duration, long: Duration) -> usize {
+    if took > long {
+        return (group / 2).max(1);
+    }
+    if took >= long / 2 {
+        return group;
+    }
+    let times = (long * 3 / 4).as_nanos() / took.as_nanos().max(1);
+    (group * times.clamp(2, GROWTH.into()) as usize).min(MAX_GROUP)
 }
 
 /// How long a group of granules may take.
@@ -401,5 +410,31 @@ impl Open {
             }
             false => Some(self.unit.newest()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_grow_towards_what_they_may_take() {
+        let check = |group, took, expected| {
+            let long = Duration::from_micros(1_000);
+            assert_eq!(
+                next_group(group, Duration::from_micros(took), long),
+                expected,
+                "{group} in {took} us"
+            );
+        };
+        check(4, 0, 64);
+        check(1, 40, 16);
+        check(4, 100, 28);
+        check(4, 400, 8);
+        check(4, 500, 4);
+        check(4, 1_000, 4);
+        check(4, 1_001, 2);
+        check(1, 5_000, 1);
+        check(64, 10, 64);
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::hex::Pattern;
+use super::moment::LastSecond;
 use super::node::{Chunk, Kind, Node, Ranks, Skeleton, Skeletons, Texts, load_bytes};
 use super::number::Form;
 use super::section::Source;
@@ -30,6 +31,8 @@ pub(crate) enum Cursor<'a> {
         values: std::vec::IntoIter<i64>,
         /// Their form.
         form: &'a Form,
+        /// The second that was written last.
+        last: LastSecond,
     },
     /// Digits in a pattern.
     Hex {
@@ -85,7 +88,8 @@ impl<'a> Cursor<'a> {
                 texts: node.dictionary(body)?,
             },
             Kind::Number { form, .. } => {
-                Cursor::Number { values: node.numbers(body, range, times)?.into_iter(), form }
+                let values = node.numbers(body, range, times)?.into_iter();
+                Cursor::Number { values, form, last: LastSecond::default() }
             }
             Kind::Hex { pattern, digits, bytes } => {
                 Cursor::Hex { pattern, digits: load_bytes(bytes, digits, body)?, at: range.start }
@@ -123,7 +127,7 @@ impl<'a> Cursor<'a> {
                 let code = codes.next().ok_or(END)?;
                 out.extend_from_slice(texts.get(code as usize).ok_or(Corrupt("unknown code"))?);
             }
-            Cursor::Number { values, form } => form.append(values.next().ok_or(END)?, out),
+            Cursor::Number { values, form, last } => form.append_next(values.next().ok_or(END)?, last, out),
             Cursor::Hex { pattern, digits, at } => {
                 let width = pattern.width();
                 let value = digits.get(*at * width..(*at + 1) * width).ok_or(END)?;

@@ -23,6 +23,8 @@ use super::wire::{Corrupt, Reader, put_signed, put_varint};
 /// Values a frame.
 pub(crate) const FRAME: usize = 256;
 const DELTA: u8 = 0x80;
+/// A patch has its slot and a byte of high bits at least.
+const LEAST_PATCH_BITS: usize = 16;
 /// From so many values of a frame on it is unpacked whole.
 const SINGLES_MAX: usize = 48;
 
@@ -135,15 +137,27 @@ impl Frames {
 
 /// The width that takes the fewest bits, patches counted, and those bits.
 fn best_width(values: &[u64]) -> (u32, usize) {
-    let mut having = [0usize; 65];
-    for value in values {
-        having[bits::width_of(*value) as usize] += 1;
-    }
-    let widest = having.iter().rposition(|count| *count > 0).unwrap_or(0);
+    let widest = bits::width_of(values.iter().fold(0, |all, value| all | value)) as usize;
     let mut best = (widest as u32, values.len() * widest);
+    if widest == 0 {
+        return best;
+    }
+    // Two tables in turn: neighbours are often as wide, and a count that was just written takes long to be read.
+    let (mut having, mut other) = ([0u32; 65], [0u32; 65]);
+    for pair in values.chunks(2) {
+        if let [one, two] = pair {
+            having[bits::width_of(*one) as usize] += 1;
+            other[bits::width_of(*two) as usize] += 1;
+        } else if let [one] = pair {
+            having[bits::width_of(*one) as usize] += 1;
+        }
+    }
     let mut over = 0;
     for width in (0..widest).rev() {
-        over += having[width + 1];
+        over += (having[width + 1] + other[width + 1]) as usize;
+        if over * LEAST_PATCH_BITS >= best.1 {
+            break;
+        }
         let cost = values.len() * width + over * (8 + (widest - width).div_ceil(7) * 8);
         if cost < best.1 {
             best = (width as u32, cost);

@@ -24,6 +24,16 @@ pub(crate) enum Date {
     Clf,
 }
 
+/// The second of the moment that was written last, and its text.
+#[derive(Debug, Default)]
+pub(crate) struct LastSecond {
+    /// Where it begins.
+    start: i64,
+    /// How long it is; 0 while there is none.
+    units: i64,
+    text: Vec<u8>,
+}
+
 /// One layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -257,14 +267,31 @@ impl Layout {
         self.append_rest(fraction, out);
     }
 
+    /// The same; moments of rows next to each other mostly differ in fractions of a second alone.
+    #[inline]
+    pub(crate) fn append_next(&self, value: i64, last: &mut LastSecond, out: &mut Vec<u8>) {
+        let known = value.checked_sub(last.start).filter(|fraction| (0..last.units).contains(fraction));
+        let fraction = known.unwrap_or_else(|| {
+            let (second, fraction) = self.split(value);
+            last.text.clear();
+            self.append_second(second, &mut last.text);
+            // The first second there is has no beginning.
+            let start = value.checked_sub(fraction);
+            (last.start, last.units) = start.map_or((0, 0), |start| (start, self.units()));
+            fraction
+        });
+        out.extend_from_slice(&last.text);
+        self.append_rest(fraction, out);
+    }
+
     /// The second of `value`, and how much of the next one.
-    pub(super) fn split(&self, value: i64) -> (i64, i64) {
+    fn split(&self, value: i64) -> (i64, i64) {
         let units = self.units();
         (value.div_euclid(units), value.rem_euclid(units))
     }
 
     /// Appends what stands before the fraction.
-    pub(super) fn append_second(&self, seconds: i64, out: &mut Vec<u8>) {
+    fn append_second(&self, seconds: i64, out: &mut Vec<u8>) {
         let (days, clock) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
         let (year, month, day) = date_of(days);
         // No writer gives more than four digits: a damaged value keeps the shape that searches rely on.
@@ -298,7 +325,7 @@ impl Layout {
     }
 
     /// Appends the fraction and what stands behind it.
-    pub(super) fn append_rest(&self, fraction: i64, out: &mut Vec<u8>) {
+    fn append_rest(&self, fraction: i64, out: &mut Vec<u8>) {
         append_fraction(fraction, self.point, self.scale, self.least, out);
         out.extend_from_slice(&self.suffix);
     }

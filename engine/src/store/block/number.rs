@@ -1,7 +1,7 @@
 //! Texts that are numbers in one form, kept as integers.
 
 use super::digits;
-use super::moment::{self, LastDay, Layout};
+use super::moment::{self, LastDay, LastSecond, Layout};
 use super::wire::{Corrupt, Reader};
 
 /// How every number of a column is written.
@@ -128,25 +128,19 @@ impl Form {
 
     /// Appends the texts of `values`, and where each ends.
     pub(crate) fn append_all(&self, values: &[i64], out: &mut Vec<u8>, ends: &mut Vec<u32>) {
-        let Form::Moment(layout) = self else {
-            for value in values {
-                self.append(*value, out);
-                ends.push(out.len() as u32);
-            }
-            return;
-        };
-        // Moments of rows next to each other mostly differ in fractions of a second alone.
-        let mut last = (None, 0..0);
+        let mut last = LastSecond::default();
         for value in values {
-            let (second, fraction) = layout.split(*value);
-            let start = out.len();
-            match &last {
-                (Some(known), text) if *known == second => out.extend_from_within(text.clone()),
-                _ => layout.append_second(second, out),
-            }
-            last = (Some(second), start..out.len());
-            layout.append_rest(fraction, out);
+            self.append_next(*value, &mut last, out);
             ends.push(out.len() as u32);
+        }
+    }
+
+    /// Appends the text of `value`; `last` is what is known of the moment written before.
+    #[inline]
+    pub(crate) fn append_next(&self, value: i64, last: &mut LastSecond, out: &mut Vec<u8>) {
+        match self {
+            Form::Moment(layout) => layout.append_next(value, last, out),
+            _ => self.append(value, out),
         }
     }
 

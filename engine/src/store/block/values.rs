@@ -3,6 +3,9 @@
 //! A column is gone over several times before it is written. Where its values stand in the texts of events each look
 //! at one costs a line of the cache; copied once, while the text is at hand, they are read as they come.
 
+/// How many times as much as there is room is made for at once.
+const GROWTH: usize = 3;
+
 /// Values in order.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
@@ -14,6 +17,10 @@ pub(crate) struct Values {
 impl Values {
     #[inline]
     pub(crate) fn push(&mut self, value: &[u8]) {
+        if self.bytes.capacity() - self.bytes.len() < value.len() {
+            // To grow is to copy: a column of ten megabytes does that seldom.
+            self.bytes.reserve(value.len() + GROWTH * self.bytes.len());
+        }
         self.bytes.extend_from_slice(value);
         self.ends.push(self.bytes.len());
     }
