@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use weir_query::machine::{Machine, StepError};
 
-use super::running::Slot;
 use super::sink::{Layout, Sums};
+use super::slot::Slot;
 
 /// The sum of what was taken.
 #[derive(Default)]

@@ -20,6 +20,7 @@ mod plan;
 mod pool;
 mod running;
 pub(crate) mod sink;
+mod slot;
 mod snapshot;
 mod source;
 mod states;

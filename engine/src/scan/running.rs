@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use weir_query::machine::{Context, Machine, StepError};
+use parking_lot::{Condvar, Mutex};
+use weir_query::machine::{Context, Machine};
 use weir_query::program::{Program, ScanOrder};
 use weir_query::record::{OrderKey, Selection};
 
@@ -14,6 +14,7 @@ use super::answer::{End, Partial};
 use super::gathered::Gathered;
 use super::plan::{Bounds, Plan, Unit, Verdict};
 use super::sink::{Layout, Sums};
+use super::slot::Slot;
 use super::states::{Learnt, StateCache, StateKey};
 use super::stream::Output;
 use super::unit::{Outcome, Stepped, Work};
@@ -53,63 +54,6 @@ pub(super) struct Running {
     pub(super) result: Mutex<Option<Result<ScanResult, ScanError>>>,
 }
 
-/// What one thread has of the scan.
-pub(super) struct Slot {
-    pub(super) work: Mutex<Work>,
-    pub(super) sums: Mutex<Sums>,
-    /// What is learnt of the open block, where that is to be kept; locked after the sums by whoever locks both.
-    pub(super) apart: Mutex<Option<Sums>>,
-    bytes: AtomicUsize,
-    /// A block is open here, or the thread is at it.
-    busy: AtomicBool,
-}
-
-impl Slot {
-    /// Notes how many bytes of memory its sums hold.
-    fn note_bytes(&self) {
-        let sums = self.sums.lock();
-        let apart = self.apart.lock().as_ref().map_or(0, Sums::bytes);
-        // Under the lock of the sums: they may be taken meanwhile.
-        self.bytes.store(sums.bytes() + apart, Ordering::Relaxed);
-    }
-
-    /// Takes what it has learnt, of which `taken` is told the bytes while nobody can learn more; with a copy of what it
-    /// learns of the open block, which it needs as it is.
-    pub(super) fn take_sums(
-        &self,
-        layout: Layout,
-        machine: &Machine,
-        taken: impl FnOnce(usize),
-    ) -> (Sums, Option<Sums>) {
-        let mut sums = self.sums.lock();
-        let apart = self.apart.lock().clone();
-        let own = std::mem::replace(&mut *sums, layout.empty(machine));
-        self.bytes.store(apart.as_ref().map_or(0, Sums::bytes), Ordering::Relaxed);
-        taken(own.bytes());
-        MutexGuard::unlock_fair(sums);
-        (own, apart)
-    }
-
-    /// Puts what was learnt apart into the sums, and hands it out.
-    pub(super) fn join_apart(&self) -> Result<Option<Sums>, StepError> {
-        let mut sums = self.sums.lock();
-        let apart = self.apart.lock().take();
-        match &apart {
-            // Over its limit, the sum holds all that was learnt nevertheless.
-            Some(learnt) => sums.merge(learnt).map(|()| apart),
-            None => Ok(None),
-        }
-    }
-
-    /// Puts what was learnt apart, which is much, into the sums: without a look at it where that is all there is.
-    pub(super) fn give_up_apart(&self) {
-        let mut sums = self.sums.lock();
-        if let Some(learnt) = self.apart.lock().take() {
-            sums.take_in(learnt);
-        }
-    }
-}
-
 /// Which units are taken, and how new a row may still come out of each that is.
 pub(super) struct Cursor {
     next: usize,
@@ -146,13 +90,7 @@ impl Running {
         let missing = source.missing(nanos);
         let mut machine = Machine::new(Arc::clone(&program), context.clone());
         let plan = if program.creates_events() { Plan::empty() } else { plan };
-        let slots = (0..threads).map(|_| Slot {
-            work: Mutex::new(Work::new(order)),
-            sums: Mutex::new(layout.empty(&machine)),
-            apart: Mutex::new(None),
-            bytes: AtomicUsize::new(0),
-            busy: AtomicBool::new(false),
-        });
+        let slots = (0..threads).map(|_| Slot::new(order, layout.empty(&machine)));
         // Streams too: what has a key is learnt by an aggregate, and hands out no rows on its way.
         let keeps = layout == Layout::One;
         let states = options.states.clone().filter(|states| keeps && !states.is_off());
@@ -267,6 +205,7 @@ impl Running {
             if work.is_open() {
                 let stepped = work.step(self, own);
                 self.take_in(slot, own, &mut work, stepped);
+                own.give_way();
             }
         }
         if self.is_ended() {
@@ -439,7 +378,7 @@ impl Running {
     pub(super) fn bytes(&self) -> usize {
         // In this order nothing that is taken meanwhile is counted twice.
         let gathered = self.gathered.bytes();
-        gathered + self.slots.iter().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum::<usize>()
+        gathered + self.slots.iter().map(|slot| slot.bytes()).sum::<usize>()
     }
 
     fn finish_unit(&self, slot: usize, outcome: Outcome) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use weir_query::machine::{Machine, StepError};
 use weir_query::program::ScanOrder;
 use weir_query::record::{OrderKey, Rows, RowsError, Selection};
@@ -12,8 +12,9 @@ use weir_query::result::ResultTable;
 
 use super::ScanStats;
 use super::plan::Unit;
-use super::running::{Running, Slot};
+use super::running::Running;
 use super::sink::Sums;
+use super::slot::Slot;
 use super::source::GRANULE_ROWS;
 use super::states::{Learnt, StateKey};
 
@@ -207,22 +208,11 @@ impl Work {
                 let passed = machine.passed();
                 // Only one of the two is locked here: whoever locks both begins with the sums.
                 let done = match self.apart {
-                    Some(_) => {
-                        let mut apart = own.apart.lock();
-                        let done = match &mut *apart {
-                            Some(apart) => step_rows(scan, machine, open, within, apart, &mut stepped),
-                            None => Ok(()),
-                        };
-                        MutexGuard::unlock_fair(apart);
-                        done
-                    }
-                    None => {
-                        let mut sums = own.sums.lock();
-                        let done = step_rows(scan, machine, open, within, &mut sums, &mut stepped);
-                        // Who waits for a partial result gets it before the next group.
-                        MutexGuard::unlock_fair(sums);
-                        done
-                    }
+                    Some(_) => match &mut *own.apart.lock() {
+                        Some(apart) => step_rows(scan, machine, open, within, apart, &mut stepped),
+                        None => Ok(()),
+                    },
+                    None => step_rows(scan, machine, open, within, &mut own.sums.lock(), &mut stepped),
                 };
                 stepped.stats.events_matched = machine.passed() - passed;
                 done

@@ -11,7 +11,6 @@ use weir_query::record::{
 use weir_query::value::Value;
 
 use super::field::{FieldReader, FieldSource, Piece};
-use super::ints::FRAME;
 use super::node::{Kind, Node, Texts};
 use super::number::{Doubles, Form};
 use super::part::TextKind;
@@ -198,10 +197,6 @@ impl Block {
     fn int_column(&self, piece: &Piece<'_>, within: &Selection) -> Result<Column, Corrupt> {
         let Kind::Number { values, .. } = &piece.node.kind else { return Err(Corrupt("no numbers")) };
         let times = if piece.node.is_relative() { Some(self.times()?) } else { None };
-        if times.is_none() && piece.is_everywhere() {
-            let values = self.framed(0i64, within, |range, out| values.decode(self.body(), range, out))?;
-            return Ok(Column::Ints { values, present: None });
-        }
         let numbers = filled(0i64, self.rows(), |numbers| {
             for run in self.runs(within) {
                 let own = times.as_ref().map(|times| piece.times(&run, times));
@@ -217,31 +212,6 @@ impl Block {
             Ok(())
         })?;
         Ok(Column::Ints { values: numbers, present: piece.present(self.rows()).map(Arc::new) })
-    }
-
-    /// A list of a value a row, which `decode` tells of the rows of a range; `missing` where no row of `within` is near.
-    /// It is written once: all of it first and then what is decoded would be to go through memory twice.
-    fn framed<T: Copy>(
-        &self,
-        missing: T,
-        within: &Selection,
-        mut decode: impl FnMut(Range<usize>, &mut [T]) -> Result<(), Corrupt>,
-    ) -> Result<Arc<[T]>, Corrupt> {
-        let rows = self.rows();
-        let (mut buffer, mut outcome) = ([missing; FRAME], Ok(()));
-        let mut next = |row: usize| {
-            if row.is_multiple_of(FRAME) && outcome.is_ok() {
-                let end = rows.min(row + FRAME);
-                let words = within.words().get(row / 64..end.div_ceil(64)).unwrap_or_default();
-                outcome = match buffer.get_mut(..end - row) {
-                    Some(out) if words.iter().any(|word| *word != 0) => decode(row..end, out),
-                    _ => Ok(()),
-                };
-            }
-            buffer.get(row % FRAME).copied().unwrap_or(missing)
-        };
-        let list = (0..rows).map(&mut next).collect();
-        outcome.map(|()| list)
     }
 
     /// Decimals as doubles; `None` where a text is not what its double is written as: then it must be read as text.
@@ -287,16 +257,6 @@ impl Block {
                 (Arc::new(merged.dictionary), maps)
             }
         };
-        if let ([piece], [map]) = (pieces, maps.as_slice())
-            && let (Kind::Dictionary { codes, .. }, true) = (&piece.node.kind, piece.is_everywhere())
-        {
-            let codes = self.framed(Dictionary::MISSING, within, |range, out| {
-                codes.decode(self.body(), range, out)?;
-                map.iter().for_each(|map| recode(out, map));
-                Ok(())
-            })?;
-            return Ok(Column::Dictionary { codes, dictionary });
-        }
         let codes = filled(Dictionary::MISSING, self.rows(), |row_codes| {
             for run in self.runs(within) {
                 for (piece, map) in pieces.iter().zip(&maps).rev() {
