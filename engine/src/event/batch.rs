@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use weir_query::record::{OrderKey, TextSpan};
 
+use super::codes::BatchCodes;
 use super::grams::BatchGrams;
 use super::join::Arrival;
 use super::shape::Shape;
@@ -28,6 +29,7 @@ pub struct EventBatch {
     /// From the least timestamp to the greatest, and whether they ascend.
     pub(super) times: OnceLock<(i64, i64, bool)>,
     pub(super) grams: OnceLock<BatchGrams>,
+    pub(super) codes: Arc<BatchCodes>,
 }
 
 /// What clones of a batch share.

@@ -91,7 +91,7 @@ impl Rows for EventBatch {
             "@id" => self.id_column(within),
             "@rawstring" => self.text_column(self.data.rows.iter().map(|row| row.raw).collect()),
             _ if name.starts_with('#') => self.tag_column(name),
-            _ => self.field_column(name, within),
+            _ => self.codes.column(name, within, |within| self.field_column(name, within)),
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod batch;
 mod builder;
+mod codes;
 mod columns;
 mod error;
 mod event_time;
