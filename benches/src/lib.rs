@@ -9,6 +9,7 @@ pub mod compare;
 pub mod corpus;
 pub mod dashboard;
 pub mod history;
+pub mod isolation;
 pub mod latency;
 pub mod queries;
 pub mod report;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use weir_bench::compare::Comparison;
 use weir_bench::corpus::{Corpus, Size};
-use weir_bench::{dashboard, history, latency, queries, requests, standing, subscribers, tags};
+use weir_bench::{dashboard, history, isolation, latency, queries, requests, standing, subscribers, tags};
 use weir_server::generate::Dataset;
 
 /// Generates corpora, ingests them into a real server, and compares it with `rg` and `zstd` in one run.
@@ -15,7 +15,7 @@ use weir_server::generate::Dataset;
 struct Args {
     /// What to measure, in this order
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [
-        Part::Latency, Part::Subscribers, Part::Requests, Part::Application, Part::Dashboard, Part::Access, Part::Syslog,
+        Part::Latency, Part::Subscribers, Part::Isolation, Part::Requests, Part::Application, Part::Dashboard, Part::Access, Part::Syslog,
         Part::Kubernetes, Part::Windows, Part::Devices, Part::Tags,
     ])]
     parts: Vec<Part>,
@@ -67,6 +67,8 @@ enum Part {
     Latency,
     /// Many readers of pushed results, some of whom never read.
     Subscribers,
+    /// Acknowledgements without standing queries, and with a thousand.
+    Isolation,
     /// One event a request.
     Requests,
     /// JSON application events.
@@ -118,6 +120,7 @@ fn run(part: Part, args: &Args, comparison: &Comparison) -> anyhow::Result<Strin
         Part::Subscribers => {
             return subscribers::run(&args.weir, scratch.path(), args.subscribers, args.stalled);
         }
+        Part::Isolation => return isolation::run(&args.weir, scratch.path()),
         Part::Requests => return requests::run(&args.weir, scratch.path(), args.requests),
         Part::Live => return standing::run(args.events),
         Part::Tags => return tags::run(&args.weir, scratch.path(), args.events, args.runs),

@@ -3,7 +3,7 @@
 //! Decoded batches go into a feed, as the pipeline leaves them there, and the live thread steps every query over them;
 //! what counts is the CPU time of that thread alone. Decoding, logging and the reading of results are not in it.
 
-mod mix;
+pub(crate) mod mix;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

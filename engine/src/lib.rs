@@ -13,6 +13,7 @@
 //!
 //! This crate never speaks HTTP, knows no wire format and brings no async runtime.
 
+mod background;
 pub mod config;
 pub mod error;
 pub mod event;

@@ -53,7 +53,7 @@ const BOARD: [&str; 10] = [
 
 /// `count` different queries: in ten of them up to two over all events, one or two of the board of a service, and
 /// then boards of single hosts and users and alerts in equal parts.
-pub(super) fn mixed(count: usize) -> Vec<String> {
+pub(crate) fn mixed(count: usize) -> Vec<String> {
     let mut overall = OVERALL.iter().map(|query| (*query).to_owned()).take(count / 20);
     let mut services = boards(SERVICES.iter().map(|service| format!("service={service}"))).take(count / 5);
     let hosts = (0..SERVICES.len() * HOSTS_OF_A_SERVICE).map(|at| {

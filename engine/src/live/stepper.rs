@@ -15,6 +15,7 @@ use super::progress::Arrival;
 use super::shared::Shared;
 use super::standings;
 use super::stepping::{FAULT, Stepping, guarded};
+use crate::background;
 use crate::event::EventBatch;
 use crate::feed::{Delivery, Feed};
 
@@ -65,6 +66,7 @@ struct Rounds {
 
 /// Runs until the repository closes, or nothing is live any more.
 pub(super) fn run(shared: &Arc<Shared>, mut feed: Feed) {
+    background::step_back();
     let (mut wait, mut rounds) = (Duration::ZERO, Rounds::default());
     while !shared.stopped.load(Ordering::Acquire) {
         match feed.next(wait) {
@@ -209,6 +211,7 @@ fn make_index(shared: &Arc<Shared>) {
     let own = Arc::clone(shared);
     let builder = std::thread::Builder::new().name("live-index".to_owned());
     let make = move || {
+        background::step_back();
         if catch_unwind(AssertUnwindSafe(|| own.standings.make_index())).is_err() {
             tracing::error!("the index over live queries could not be made");
             own.standings.give_turn_back();
