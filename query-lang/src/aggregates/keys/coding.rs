@@ -16,7 +16,7 @@ use crate::aggregates::learn::hash_key;
 use crate::aggregates::slots::NO_SLOT;
 use crate::coding::{DecodeError, Reader, checked_rows, read_text, write_count, write_text, write_varint};
 
-/// A group to be written: the rank of its slot, how its key begins, its number.
+/// A group to be written: the rank of its slot, how its key goes on behind what all have in common, its number.
 type Ranked = (u32, u64, u32);
 
 impl KeyTable {
@@ -51,12 +51,14 @@ impl KeyTable {
             Some((kept, threshold)) => (kept, threshold),
             None => (crate::aggregates::counts::all_slots(self.groups.len()), self.threshold),
         };
+        // Keys often begin alike: what decides between most of them comes behind that.
+        let alike = self.alike(&kept);
         let ranked = |group: u32| {
             let parent = self.groups.get(group as usize)?.parent;
             let rank = ranks.get(parent as usize).copied().filter(|rank| *rank != NO_SLOT)?;
             let mut first = [0; 8];
             let text = self.texts(group as usize).next().unwrap_or_default();
-            first.iter_mut().zip(text.bytes()).for_each(|(into, byte)| *into = byte);
+            first.iter_mut().zip(text.bytes().skip(alike)).for_each(|(into, byte)| *into = byte);
             Some((rank, u64::from_be_bytes(first), group))
         };
         let mut sorted: Vec<Ranked> = kept.into_iter().filter_map(ranked).collect();
@@ -65,6 +67,15 @@ impl KeyTable {
             (a.0, a.1).cmp(&(b.0, b.1)).then_with(by_text)
         });
         (sorted, threshold)
+    }
+
+    /// How many bytes the first texts of these groups have in common at their beginning.
+    fn alike(&self, groups: &[u32]) -> usize {
+        let mut texts = groups.iter().filter_map(|group| self.texts(*group as usize).next());
+        let Some(first) = texts.next() else { return 0 };
+        texts.fold(first.len(), |alike, text| {
+            first.bytes().zip(text.bytes()).take(alike).take_while(|(a, b)| a == b).count()
+        })
     }
 
     /// Reads the groups of `count` slots, numbered in the order they were written in; there are none yet.
