@@ -175,6 +175,9 @@ impl Commit {
                 counters.events_appended.add(events);
                 counters.raw_bytes_appended.add(batch.raw_bytes() as u64);
                 counters.batches_appended.add(1);
+                if pending.append.is_unlogged() {
+                    pending.repository.note_unlogged(base, batch.last_sequence());
+                }
                 *full |= pending.repository.publish(Arc::new(batch));
                 Ok(Receipt {
                     first_sequence: base,

@@ -71,6 +71,13 @@ impl Repository {
         self.stored.follow()
     }
 
+    /// Every event up to this sequence outlives the process. Events of level `memory` do once they are sealed; of several
+    /// that are not, the first counts until the last is.
+    #[must_use]
+    pub fn lasting_sequence(&self) -> u64 {
+        self.stored.lasting_sequence()
+    }
+
     /// Seals what is in the head, and waits for it.
     ///
     /// # Errors

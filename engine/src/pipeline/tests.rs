@@ -73,6 +73,29 @@ fn acknowledged_is_visible_and_survives() {
 }
 
 #[test]
+fn events_in_no_log_last_once_they_are_sealed() {
+    let engine = Engine::open_in(Files::memory(), config()).unwrap();
+    let repository = engine.create_repository("r").unwrap();
+    let append = |level, options: AppendOptions| {
+        repository.append_wait(batch(&lines(0, 3)), AppendOptions { level, ..options }).unwrap().last_sequence
+    };
+    let plain = AppendOptions::default;
+    let last = append(Level::Fsync, plain());
+    assert_eq!(repository.lasting_sequence(), last);
+    let last = append(Level::Os, plain());
+    assert_eq!(repository.lasting_sequence(), last);
+    let last = append(Level::Memory, keyed("one"));
+    assert_eq!(repository.lasting_sequence(), last, "one with a key is logged");
+    append(Level::Memory, plain());
+    append(Level::Fsync, plain());
+    append(Level::Memory, plain());
+    assert_eq!(repository.lasting_sequence(), last, "those behind it may be lost");
+    repository.flush().unwrap();
+    assert_eq!(repository.lasting_sequence(), repository.snapshot().up_to_sequence);
+    assert!(repository.lasting_sequence() > last);
+}
+
+#[test]
 fn brief_batches_are_committed_by_their_sender() {
     const ALWAYS: u64 = u64::MAX;
     const HALF: usize = BRIEF_GROUP_BYTES_MAX / 2;

@@ -54,6 +54,8 @@ struct Inside {
     head: Head,
     up_to_sequence: u64,
     sealed_to: u64,
+    /// The first and the last sequence of events that are in memory alone until they are sealed.
+    unlogged: Option<(u64, u64)>,
     retention: Option<Retention>,
     feeds: Vec<FeedSender>,
     /// Of followers that left.
@@ -145,6 +147,18 @@ impl StoredRepository {
         !inside.frozen.is_empty()
     }
 
+    /// The batch to be published next, with events from `first` to `last`, is in no log.
+    pub(crate) fn note_unlogged(&self, first: u64, last: u64) {
+        let mut inside = self.inside.lock();
+        inside.unlogged = Some((inside.unlogged.map_or(first, |(first, _)| first), last));
+    }
+
+    /// Every event up to this sequence outlives the process.
+    pub(crate) fn lasting_sequence(&self) -> u64 {
+        let inside = self.inside.lock();
+        inside.unlogged.map_or(inside.up_to_sequence, |(first, _)| first.saturating_sub(1))
+    }
+
     /// Freezes the head when it is older than `age`; `true` when there is something to seal.
     pub(crate) fn freeze_older(&self, age: Duration) -> bool {
         let mut inside = self.inside.lock();
@@ -185,6 +199,8 @@ impl StoredRepository {
             inside.frozen.pop_front();
             self.head_bytes.fetch_sub(frozen.memory_bytes, Ordering::Relaxed);
             inside.sealed_to = inside.sealed_to.max(frozen.last_sequence);
+            let sealed_to = inside.sealed_to;
+            inside.unlogged = inside.unlogged.filter(|(_, last)| *last > sealed_to);
             inside.segments.insert(segment.entry.id, segment);
             inside.snapshot = None;
         }

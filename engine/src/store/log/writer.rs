@@ -39,7 +39,7 @@ pub(crate) struct Append {
 
 impl Append {
     /// It goes to memory alone. One with a key is logged: whoever sends it again is told that it is known.
-    fn is_unlogged(&self) -> bool {
+    pub(crate) fn is_unlogged(&self) -> bool {
         self.level == Level::Memory && self.key.is_none()
     }
 
