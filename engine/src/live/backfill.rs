@@ -1,4 +1,4 @@
-//! Fills buckets from history: at definition, after a restart, for a longer window, where batches were missed, and for
+//! Fills buckets from history: at definition, after a restart from where a snapshot was taken, for a longer window, where batches were missed, and for
 //! events that came before their time, when it comes.
 //!
 //! At definition the standing first is where every batch from then on reaches it; then the snapshot is taken, whose
@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::History;
-use super::standing::Standing;
+use super::standing::{Reading, Standing, StandingCut};
 use super::window::Window;
 use crate::scan::{Scan, ScanEnd, ScanError, ScanHandle, ScanOptions, ScanPool};
 
@@ -25,6 +25,19 @@ pub(super) struct Backfill {
     pub(super) buckets: Range<i64>,
     /// `None`: there was no room; it is tried again.
     scan: Option<ScanHandle>,
+}
+
+impl Backfill {
+    /// What it reads.
+    pub(super) fn reading(&self) -> Reading {
+        let (first_sequence, last_sequence) = (self.first_sequence, self.last_sequence);
+        Reading { first_sequence, last_sequence, buckets: self.buckets.clone() }
+    }
+
+    /// It reads what would have come had it not been missed, and not what was there before.
+    fn is_of_missed(&self) -> bool {
+        self.first_sequence > 0
+    }
 }
 
 /// Where backfills read, and on what.
@@ -42,6 +55,23 @@ impl Reader<'_> {
         self.read(standing, 0, cut, i64::MIN..i64::MAX);
     }
 
+    /// Lets `standing`, which is empty, go on from `cut`, and starts to read what came since. `coming`: the windows of all
+    /// metrics that are about to share it.
+    pub(super) fn resume(&self, standing: &mut Standing, mut cut: StandingCut, coming: &[Window]) {
+        let last_sequence = (self.history)().up_to_sequence();
+        let (next_sequence, readings) = (cut.next_sequence, std::mem::take(&mut cut.readings));
+        let lacking = standing.resume(cut, coming, last_sequence, self.now_nanos);
+        standing.skip_to(last_sequence.saturating_add(1));
+        let there = lacking.as_ref().map_or(i64::MIN, |lacking| lacking.end);
+        for Reading { first_sequence, last_sequence, buckets } in readings {
+            self.read(standing, first_sequence, last_sequence, buckets.start.max(there)..buckets.end);
+        }
+        if let Some(buckets) = lacking {
+            self.read(standing, 0, last_sequence, buckets);
+        }
+        self.read_missed(standing, next_sequence.max(1), last_sequence);
+    }
+
     /// Another metric, over `window`, shares `standing`: starts to read what it lacks for that.
     pub(super) fn join(&self, standing: &mut Standing, window: Window) {
         let cut = (self.history)().up_to_sequence();
@@ -52,8 +82,13 @@ impl Reader<'_> {
 
     /// Starts to read what the feed left out: `after < sequence <= up_to`.
     pub(super) fn catch_up(&self, standing: &mut Standing, after: u64, up_to: u64) {
-        let mut first = standing.next_sequence().max(after.saturating_add(1));
+        let first = standing.next_sequence().max(after.saturating_add(1));
         standing.skip_to(up_to.saturating_add(1));
+        self.read_missed(standing, first, up_to);
+    }
+
+    /// Starts to read the events from `first` to `up_to`, but for those that another backfill brings.
+    fn read_missed(&self, standing: &mut Standing, mut first: u64, up_to: u64) {
         while first <= up_to {
             let (last, start) = standing.reserved_at(first).unwrap_or((up_to, i64::MIN));
             let last = last.min(up_to);
@@ -105,6 +140,7 @@ impl Reader<'_> {
             self.read(standing, 0, cut, buckets);
         }
         self.refill(standing);
+        standing.note_read();
     }
 
     fn merge(&self, standing: &mut Standing, scan: &ScanHandle, backfill: &Backfill) {
@@ -114,7 +150,9 @@ impl Reader<'_> {
         }
         let sums = scan.take_buckets();
         for (bucket, sum) in sums.iter().filter(|(bucket, _)| backfill.buckets.contains(bucket)) {
-            standing.put_sum(*bucket, sum, self.now_nanos);
+            if standing.put_sum(*bucket, sum, self.now_nanos) && backfill.is_of_missed() {
+                standing.taken += sum.rows;
+            }
         }
         match scan.wait() {
             Ok(result) if result.partial => {

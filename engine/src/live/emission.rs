@@ -8,7 +8,7 @@ use weir_query::program::{OutputKind, Program};
 use weir_query::record::Selection;
 
 use super::refinement::{Refinement, retracted};
-use super::trigger::{Armed, Happened, Trigger};
+use super::trigger::{Armed, Happened, Trigger, TriggerMemory};
 use super::{LiveError, LiveResult, MetricDefinition, WindowKind, trigger_text};
 
 /// What a definition and its query say about it, checked.
@@ -68,7 +68,30 @@ pub(super) struct Emission {
     before: Option<Arc<LiveResult>>,
 }
 
+/// What is remembered of the results of a metric that were pushed, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EmissionCut {
+    pub(super) trigger: TriggerMemory,
+    /// Events that had come by the last look, of all that ever came.
+    pub(super) counted: u64,
+    /// Up to which bucket nothing more was expected by then.
+    pub(super) ended: Option<i64>,
+}
+
 impl Emission {
+    /// What is remembered where a trigger says when; `None`: nothing is.
+    pub(super) fn cut(&self) -> Option<EmissionCut> {
+        let trigger = self.armed.as_ref()?.memory();
+        Some(EmissionCut { trigger, counted: self.counted, ended: self.ended })
+    }
+
+    /// Goes on from `cut`, which is of the same trigger.
+    pub(super) fn take_up(&mut self, cut: EmissionCut) {
+        if self.armed.as_mut().is_some_and(|armed| armed.recall(&cut.trigger)) {
+            (self.counted, self.ended) = (cut.counted, cut.ended);
+        }
+    }
+
     pub(super) fn new(giving: &Giving, counted: u64) -> Emission {
         Emission {
             armed: giving.trigger.as_ref().map(Armed::new),

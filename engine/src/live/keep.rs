@@ -51,11 +51,7 @@ pub(super) fn load_or_put_aside(path: &Path, problems: &mut Vec<String>) -> Resu
         Ok(_) => std::fs::read(path).map_err(|error| read(error.to_string()))?,
     };
     parse(&bytes).or_else(|reason| {
-        let aside = (0..)
-            .map(|number| path.with_extension(format!("damaged-{number}")))
-            .find(|aside| !aside.exists());
-        let aside = aside.unwrap_or_else(|| path.with_extension("damaged"));
-        std::fs::rename(path, &aside).map_err(|error| read(error.to_string()))?;
+        let aside = put_aside(path).map_err(|error| read(error.to_string()))?;
         let problem = format!("{}: {reason}; it is now {}", path.display(), aside.display());
         tracing::error!("metric definitions are lost: {problem}");
         problems.push(problem);
@@ -66,21 +62,46 @@ pub(super) fn load_or_put_aside(path: &Path, problems: &mut Vec<String>) -> Resu
 /// Replaces the definitions in `path`.
 pub(super) fn save(path: &Path, definitions: &Definitions) -> Result<(), LiveError> {
     let text = print(definitions);
-    replace(path, text.as_bytes()).map_err(|error| LiveError::Write(format!("{}: {error}", path.display())))
+    replace(path, |file| file.write_all(text.as_bytes()))
+        .map_err(|error| LiveError::Write(format!("{}: {error}", path.display())))
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let aside = path.with_extension("new");
+/// Renames `path`, so that it is never written over: what it is now.
+pub(super) fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let aside = (0..).map(|number| beside(path, &format!(".damaged-{number}"))).find(|to| !to.exists());
+    let aside = aside.unwrap_or_else(|| beside(path, ".damaged"));
+    std::fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// A file in the same folder, named as `path` and `more`.
+fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(more);
+    PathBuf::from(name)
+}
+
+/// Replaces `path` as a whole by what `write` writes; when that fails, what was there stays.
+pub(super) fn replace<T>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let aside = beside(path, ".new");
     let mut file = File::create(&aside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let written = write(&mut file).and_then(|written| file.sync_all().map(|()| written));
     drop(file);
+    if written.is_err() {
+        // Its bytes are wanted by others; if it stays after all, it is written over the next time.
+        let _ = std::fs::remove_file(&aside);
+    }
+    let written = written?;
     std::fs::rename(&aside, path)?;
     let folder = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .map_or(PathBuf::from("."), Path::to_owned);
-    File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()?;
+    Ok(written)
 }
 
 fn print(definitions: &Definitions) -> String {
@@ -181,7 +202,7 @@ fn set(definition: &mut MetricDefinition, key: &str, value: &str) -> Result<(), 
     Ok(())
 }
 
-fn print_kind(kind: WindowKind) -> String {
+pub(super) fn print_kind(kind: WindowKind) -> String {
     match kind {
         WindowKind::Sliding => "sliding".to_owned(),
         WindowKind::Tumbling => "tumbling".to_owned(),
@@ -191,7 +212,7 @@ fn print_kind(kind: WindowKind) -> String {
     }
 }
 
-fn parse_kind(text: &str) -> Option<WindowKind> {
+pub(super) fn parse_kind(text: &str) -> Option<WindowKind> {
     Some(match text.split_once(' ') {
         None if text == "sliding" => WindowKind::Sliding,
         None if text == "tumbling" => WindowKind::Tumbling,

@@ -1,5 +1,7 @@
 //! One standing metric: a name's view of the standing it shares, and the result it comes to.
 
+mod cut;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use super::standing::{Problem, Standing};
 use super::subscription::Publisher;
 use super::window::Window;
 use super::{LiveResult, LiveStatus, MetricDefinition, MetricInfo, Refinement, TimeBasis};
+pub(super) use cut::MetricCut;
 
 /// The least time between two results, however cheap.
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
@@ -354,6 +357,8 @@ impl Metric {
             access: standing.access().to_string(),
             subscriptions: self.subscriptions(),
             problem: problem.map(|problem| problem.what.clone()).unwrap_or_default(),
+            is_restored: standing.origin.is_restored,
+            filled_after: standing.origin.took,
         }
     }
 }

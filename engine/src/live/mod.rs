@@ -10,7 +10,7 @@
 //!
 //! Nothing here is on the way of an acknowledgement: the pipeline leaves batches in a [`crate::feed::Feed`] and goes
 //! on. Metrics whose queries are equal up to the first aggregate share one standing. One that missed batches reads
-//! them from history. It never writes events, and never sees the store:
+//! them from history. What standings have learnt is saved now and then, so that a start reads only what came since. It never writes events, and never sees the store:
 //! batches are handed to it, and history is a closure that gives a [`crate::scan::Source`].
 
 mod backfill;
@@ -32,8 +32,10 @@ mod refinement;
 mod registry;
 mod result;
 mod ring;
+mod saving;
 mod session;
 mod shared;
+mod snapshot;
 mod sources;
 mod standing;
 mod standing_key;
@@ -55,11 +57,15 @@ pub use definition::{
 pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTES};
 pub use history::{HistoryPoint, HistoryRange, MAX_HISTORY_BUCKETS, MAX_HISTORY_STEPS};
-pub use options::{Clock, DEFAULT_TICK, Following, History, LiveOptions};
+pub use options::{
+    Clock, DEFAULT_SNAPSHOT_BYTES, DEFAULT_SNAPSHOT_INTERVAL, DEFAULT_TICK, Following, History, Lasting,
+    LiveOptions, SnapshotOptions,
+};
 pub use refinement::Refinement;
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
 pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
 pub use session::{MAX_SESSIONS, SESSION_END, SESSION_START};
+pub use snapshot::read_snapshot;
 pub use sources::MAX_SOURCES;
 pub use standing::MAX_FUTURE_BUCKETS;
 pub use subscription::{MAX_WAITING_RESULTS, Received, Subscription};

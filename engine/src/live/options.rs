@@ -16,6 +16,27 @@ pub type Following = Arc<dyn Fn() -> Feed + Send + Sync>;
 /// Gives the time, nanoseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Gives the sequence up to which every event is found again by the next start, whenever this one ends.
+pub type Lasting = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// How often what metrics have learnt is saved, by default.
+pub const DEFAULT_SNAPSHOT_INTERVAL: Duration = Duration::from_secs(30);
+/// The most bytes of one snapshot, by default.
+pub const DEFAULT_SNAPSHOT_BYTES: u64 = 256 << 20;
+
+/// Where and how often what metrics have learnt is saved.
+#[derive(Clone)]
+pub struct SnapshotOptions {
+    /// The file.
+    pub path: PathBuf,
+    /// From one snapshot to the next, at least.
+    pub interval: Duration,
+    /// The most bytes of the file: what has no room is read from history after a restart.
+    pub max_bytes: u64,
+    /// Which events may be in it.
+    pub lasting: Lasting,
+}
+
 /// The least time between two results of a metric that takes long to compute, by default; others are given sooner.
 pub const DEFAULT_TICK: Duration = Duration::from_millis(50);
 /// What the live queries of a repository are told.
@@ -27,6 +48,8 @@ pub struct LiveOptions {
     pub follow: Following,
     /// The file the definitions are kept in; `None`: they are not kept.
     pub definitions: Option<PathBuf>,
+    /// Where what metrics have learnt is saved; `None`: it is read from history after every restart.
+    pub snapshots: Option<SnapshotOptions>,
     /// The clock; tests bring their own.
     pub clock: Clock,
     /// The least time between two results of a metric that takes long to compute.
@@ -43,6 +66,6 @@ impl LiveOptions {
             let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
         });
-        LiveOptions { history, follow, definitions, clock, tick: DEFAULT_TICK, pool: None }
+        LiveOptions { history, follow, definitions, snapshots: None, clock, tick: DEFAULT_TICK, pool: None }
     }
 }

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use weir_query::machine::{Machine, State, StepError};
+
+use super::ring::Part;
 
 /// What came since it was taken last: a metric whose results are discarding gives out this and not the ring. It is by
 /// bucket, as what came early for the next window is of that one.
 #[derive(Debug, Default)]
 pub(super) struct Pane {
     /// What was learnt, and from how many events.
-    buckets: BTreeMap<i64, (State, u64)>,
+    buckets: BTreeMap<i64, (Arc<State>, u64)>,
     bytes: usize,
 }
 
@@ -23,9 +26,9 @@ impl Pane {
         machine: &mut Machine,
         change: impl FnOnce(&mut Machine, &mut State) -> Result<(), StepError>,
     ) -> Result<(), StepError> {
-        let (state, known) = self.buckets.entry(bucket).or_insert_with(|| (machine.new_state(), 0));
+        let (state, known) = self.buckets.entry(bucket).or_insert_with(|| (Arc::new(machine.new_state()), 0));
         let before = if *known == 0 { 0 } else { state.bytes() };
-        let changed = change(machine, state);
+        let changed = change(machine, Arc::make_mut(state));
         self.bytes = self.bytes.saturating_sub(before) + state.bytes();
         *known += events;
         changed
@@ -44,6 +47,22 @@ impl Pane {
             }
         }
         Ok((into, events))
+    }
+
+    /// What there is of each bucket, in order; states are shared until they change.
+    pub(super) fn cut(&self) -> Vec<(i64, Part)> {
+        let part = |(state, events): &(Arc<State>, u64)| Part::of_all(Some(Arc::clone(state)), *events, 0);
+        self.buckets.iter().map(|(bucket, known)| (*bucket, part(known))).collect()
+    }
+
+    /// Takes up what [`Pane::cut`] gave, in place of all there is.
+    pub(super) fn take_up(&mut self, cut: Vec<(i64, Part)>) {
+        let known = |(bucket, part): (i64, Part)| {
+            let events = part.events();
+            Some((bucket, (part.into_state()?, events)))
+        };
+        self.buckets = cut.into_iter().filter_map(known).collect();
+        self.bytes = self.buckets.values().map(|(state, _)| state.bytes()).sum();
     }
 
     /// Bytes the states hold.

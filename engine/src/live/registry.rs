@@ -10,7 +10,9 @@ use weir_query::program::{OutputKind, Program};
 
 use super::keep;
 use super::matching::Access;
+use super::saving;
 use super::shared::Shared;
+use super::snapshot::Saved;
 use super::standing::Standing;
 use super::standing_key::StandingKey;
 use super::stepper::TailEntry;
@@ -33,10 +35,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// Opens the live queries of a repository: reads its definitions and starts to fill their rings from history.
+    /// Opens the live queries of a repository: reads its definitions, takes up what was saved of their rings, and starts to
+    /// fill them from history.
     ///
-    /// A damaged file of definitions is put aside and a definition that no longer compiles is kept but not run:
-    /// both are in [`Live::problems`], neither keeps the repository from opening.
+    /// A damaged file of definitions is put aside and a definition that no longer compiles is kept but not run; a snapshot
+    /// that cannot be believed is put aside, and its metrics are filled from all of history. They are in
+    /// [`Live::problems`], none keeps the repository from opening.
     ///
     /// # Errors
     /// When the definitions cannot be read for other reasons, or the thread cannot be started.
@@ -46,10 +50,22 @@ impl Live {
             Some(path) => keep::load_or_put_aside(path, &mut problems)?,
             None => keep::Definitions::new(),
         };
+        let saved = options.snapshots.as_ref().and_then(|snapshots| {
+            let last_sequence = (options.history)().up_to_sequence();
+            Saved::open_or_put_aside(&snapshots.path, last_sequence, &mut problems)
+        });
         let shared = Arc::new(Shared::new(options, problems));
+        let compiled: Vec<_> = definitions
+            .into_iter()
+            .map(|(name, definition)| {
+                let program = definition.compile();
+                (name, definition, program)
+            })
+            .collect();
+        shared.expect_saved(saved, &compiled);
         let mut thread = shared.thread.lock();
-        for (name, definition) in definitions {
-            match definition.compile() {
+        for (name, definition, program) in compiled {
+            match program {
                 Ok(program) => shared.insert(&mut thread, &name, definition, program, true)?,
                 Err(fault) => {
                     tracing::error!(metric = name, %fault, "a metric's definition cannot be run");
@@ -58,11 +74,14 @@ impl Live {
                 }
             }
         }
+        shared.expect_no_more();
+        saving::begin(&shared);
         drop(thread);
         Ok(Arc::new(Live { shared }))
     }
 
-    /// Ends the thread, and with it all subscriptions and tails. Metrics stay defined on disk.
+    /// Ends the thread, and with it all subscriptions and tails. Metrics stay defined on disk, and what they have learnt is
+    /// saved.
     pub fn close(&self) {
         self.shared.stopped.store(true, Ordering::Release);
         let thread = self.shared.thread.lock().take();
@@ -73,6 +92,7 @@ impl Live {
             tracing::error!("the live thread panicked");
         }
         self.shared.close_all();
+        saving::save_at_close(&self.shared);
     }
 
     /// Defines or replaces the metric `name`, keeps it on disk, and starts to fill it from history. Subscriptions
@@ -237,8 +257,8 @@ impl Live {
     #[must_use]
     pub fn stats(&self) -> LiveStats {
         let (all, standings) = (self.shared.all(), self.shared.standings.all());
-        let counters = &self.shared.counters;
-        LiveStats {
+        let (counters, saving) = (&self.shared.counters, &self.shared.saving.counters);
+        let mut stats = LiveStats {
             metrics: all.len(),
             standings: standings.len(),
             subscriptions: all.iter().map(|metric| metric.lock().subscriptions()).sum(),
@@ -247,7 +267,24 @@ impl Live {
             batches: counters.batches.load(Ordering::Relaxed),
             events: counters.events.load(Ordering::Relaxed),
             catch_ups: counters.catch_ups.load(Ordering::Relaxed),
+            snapshots: saving.written.load(Ordering::Relaxed),
+            snapshot_failures: saving.failures.load(Ordering::Relaxed),
+            snapshot_nanos: saving.nanos.load(Ordering::Relaxed),
+            snapshot_held_nanos: saving.held_nanos.load(Ordering::Relaxed),
+            snapshot_bytes: saving.bytes.load(Ordering::Relaxed),
+            snapshot_left_out: saving.left_out.load(Ordering::Relaxed),
+            ..LiveStats::default()
+        };
+        for origin in standings.iter().map(|standing| standing.lock().origin) {
+            let (count, nanos) = match origin.is_restored {
+                true => (&mut stats.restored, &mut stats.restore_nanos),
+                false => (&mut stats.rebuilt, &mut stats.rebuild_nanos),
+            };
+            let took = origin.took.map_or(0, |took| u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            *count += 1;
+            *nanos = took.max(*nanos);
         }
+        stats
     }
 
     /// Waits until every batch published so far is applied and every backfill is done, but not longer than

@@ -1,5 +1,7 @@
 //! What a live query answers.
 
+use std::time::Duration;
+
 use weir_query::result::ResultTable;
 
 use super::{MetricDefinition, Refinement};
@@ -96,6 +98,11 @@ pub struct MetricInfo {
     pub subscriptions: usize,
     /// Of the latest result: what is wrong with it, empty when nothing is.
     pub problem: String,
+    /// What it has learnt came out of a snapshot at the start, and only what came since out of history; else all of it
+    /// came out of history.
+    pub is_restored: bool,
+    /// How long that took; `None`: it is still being read.
+    pub filled_after: Option<Duration>,
 }
 
 /// What a query that is not defined yet would have in common with those that are.
@@ -128,4 +135,24 @@ pub struct LiveStats {
     pub events: u64,
     /// How often batches came faster than they could be stepped over, and were read from history instead.
     pub catch_ups: u64,
+    /// States that came out of a snapshot at the start.
+    pub restored: usize,
+    /// Nanoseconds from the start until the last of them had what came since.
+    pub restore_nanos: u64,
+    /// States that have been read from history, or are.
+    pub rebuilt: usize,
+    /// Nanoseconds that the one that took longest was read for.
+    pub rebuild_nanos: u64,
+    /// Snapshots written.
+    pub snapshots: u64,
+    /// Snapshots that could not be written.
+    pub snapshot_failures: u64,
+    /// Nanoseconds that was worked on them.
+    pub snapshot_nanos: u64,
+    /// Nanoseconds that one of them was held for at most: so long a batch may have waited.
+    pub snapshot_held_nanos: u64,
+    /// Bytes of the last one.
+    pub snapshot_bytes: u64,
+    /// States that had no room in the last one.
+    pub snapshot_left_out: u64,
 }

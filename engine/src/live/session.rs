@@ -53,6 +53,11 @@ impl Extents {
         self.by_bucket.retain(|bucket, _| !buckets.contains(bucket));
     }
 
+    /// Each bucket with the first and the last time of its events, in order.
+    pub(super) fn cut(&self) -> Vec<(i64, i64, i64)> {
+        self.by_bucket.iter().map(|(bucket, (first, last))| (*bucket, *first, *last)).collect()
+    }
+
     /// Bytes of memory held.
     pub(super) fn bytes(&self) -> usize {
         self.by_bucket.len() * size_of::<(i64, (i64, i64))>()

@@ -14,6 +14,8 @@ use super::emission::Giving;
 use super::keep;
 use super::metric::Metric;
 use super::progress::Progress;
+use super::saving::Saving;
+use super::snapshot::{Restoring, Saved};
 use super::sources::Sources;
 use super::standing::Standing;
 use super::standing_key::StandingKey;
@@ -41,10 +43,16 @@ pub(super) struct Shared {
     /// How many standings there have been that share with none.
     panes: AtomicU64,
     pub(super) counters: Counters,
+    pub(super) saving: Saving,
+    /// What was saved, while metrics are opened.
+    pub(super) restoring: Mutex<Option<Restoring>>,
     /// Definitions that are kept on disk and cannot be run.
     pub(super) broken: Mutex<keep::Definitions>,
     pub(super) problems: Mutex<Vec<String>>,
 }
+
+/// A metric's name, its definition, and what came of compiling it.
+pub(super) type Compiled = (String, MetricDefinition, Result<Arc<Program>, LiveError>);
 
 /// What the live thread counts.
 #[derive(Default)]
@@ -71,6 +79,8 @@ impl Shared {
             idle_rounds: AtomicU64::new(0),
             panes: AtomicU64::new(0),
             counters: Counters::default(),
+            saving: Saving::default(),
+            restoring: Mutex::new(None),
             broken: Mutex::default(),
             problems: Mutex::new(problems),
         }
@@ -134,11 +144,15 @@ impl Shared {
         }
         let giving = Giving::of(&definition, &program)?;
         // It joins the new one before it leaves the old: they may be the same, and then nothing is read again.
-        let standing = self.join(&definition, &program, giving.refinement);
+        let standing = self.join(name, &definition, &program, giving.refinement);
         let now = self.now();
         let mut metric = Metric::new(name, (definition, &giving), program, kept, (revision, now), standing);
         let is_watched = !publishers.is_empty();
         metric.publishers = publishers;
+        let remembered = self.restoring.lock().as_mut().and_then(|restoring| restoring.take_metric(name));
+        if let Some(remembered) = remembered {
+            metric.take_up(remembered);
+        }
         let metric = Arc::new(Mutex::new(metric));
         if is_watched {
             metric.lock().standing.lock().watch(&metric);
@@ -151,10 +165,33 @@ impl Shared {
         Ok(())
     }
 
-    /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started: in
-    /// this order nothing falls between.
+    /// Metrics of these definitions are about to be opened: what was `saved` of them is taken up then.
+    pub(super) fn expect_saved(&self, saved: Option<Saved>, definitions: &[Compiled]) {
+        let Some(mut saved) = saved else { return };
+        if let Some(sources) = saved.take_sources() {
+            self.sources.lock().take_up(sources, self.now());
+        }
+        let mut restoring = Restoring::new(saved);
+        for (_, definition, program) in definitions {
+            if let Ok(program) = program {
+                restoring.expect(StandingKey::of(definition, program), Window::new(definition));
+            }
+        }
+        *self.restoring.lock() = Some(restoring);
+    }
+
+    /// All metrics that there were have been opened.
+    pub(super) fn expect_no_more(&self) {
+        if self.restoring.lock().take().is_some() {
+            self.standings.all().iter().for_each(|standing| standing.lock().expect_no_more());
+        }
+    }
+
+    /// The standing for a definition. A new one first stands where batches reach it, then its backfill is started, or what
+    /// was saved of it is taken up: in this order nothing falls between.
     fn join(
         &self,
+        name: &str,
         definition: &MetricDefinition,
         program: &Arc<Program>,
         refinement: Refinement,
@@ -170,10 +207,18 @@ impl Shared {
         }
         let progress = (Arc::clone(&self.progress), Arc::clone(&self.sources));
         let standing = Standing::new(key.clone(), Arc::clone(program), window, progress, self.now());
+        let saved = self
+            .restoring
+            .lock()
+            .as_mut()
+            .and_then(|restoring| restoring.take(&standing, name, program, self.now()));
         let standing = Arc::new(Mutex::new(standing));
         let mut filling = standing.lock();
         self.standings.add(key, &standing);
-        self.reader().begin(&mut filling);
+        match saved {
+            Some((cut, coming)) => self.reader().resume(&mut filling, cut, &coming),
+            None => self.reader().begin(&mut filling),
+        }
         drop(filling);
         self.standings.note_filling(Arc::clone(&standing));
         standing

@@ -19,11 +19,21 @@ const MAX_ANSWERS: usize = 16;
 
 /// What is known of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Source {
+pub(super) struct Source {
     /// The newest time in its events, and no later than they came, nanoseconds.
-    newest: i64,
+    pub(super) newest: i64,
     /// When its last events came, nanoseconds.
-    seen: i64,
+    pub(super) seen: i64,
+}
+
+/// The sources as they are at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SourcesCut {
+    /// The moment, nanoseconds.
+    pub(super) at_nanos: i64,
+    pub(super) by_tags: Vec<(Arc<TagSet>, Source)>,
+    pub(super) others: Option<Source>,
+    pub(super) arrival: Option<Source>,
 }
 
 /// How far the sources have come that are not idle. It holds until there are new events, or one more is idle.
@@ -73,6 +83,24 @@ impl Sources {
             begun: now_nanos,
             answers: Mutex::default(),
         }
+    }
+
+    /// What is known of them now.
+    pub(super) fn cut(&self, now_nanos: i64) -> SourcesCut {
+        let by_tags = self.by_tags.iter().map(|(tags, source)| (Arc::clone(tags), *source)).collect();
+        SourcesCut { at_nanos: now_nanos, by_tags, others: self.others, arrival: self.arrival }
+    }
+
+    /// Goes on from `cut`. As nobody could send anything since, it was no silence: a source has been idle for as long as
+    /// it was then.
+    pub(super) fn take_up(&mut self, cut: SourcesCut, now_nanos: i64) {
+        let away = now_nanos.saturating_sub(cut.at_nanos).max(0);
+        let later = |source: Source| Source { seen: source.seen.saturating_add(away), ..source };
+        let by_tags = cut.by_tags.into_iter().take(MAX_SOURCES);
+        self.by_tags = by_tags.map(|(tags, source)| (tags, later(source))).collect();
+        self.others = cut.others.map(later);
+        self.arrival = cut.arrival.map(later);
+        self.answers.lock().clear();
     }
 
     /// A batch is applied at `now`. Times in the future count as now.
@@ -216,6 +244,21 @@ mod tests {
         sources.see(&tags(0), 1_950, now);
         assert_eq!(sources.others, Some(Source { newest: 1_000, seen: 2_002 }));
         assert_eq!(sources.reached(TimeBasis::Event, 2, now), Some(1_500));
+    }
+
+    #[test]
+    fn a_source_is_not_silent_while_nobody_listens() {
+        let mut sources = Sources::new(0);
+        Source::see(&mut sources.arrival, 100, 100);
+        sources.see(&tags(1), 95, 100);
+        sources.see(&tags(2), 50, 93);
+        let mut later = Sources::new(900);
+        later.take_up(sources.cut(100), 1_000);
+        for (now, reached) in [(100, 50), (102, 50), (103, 95), (109, 95), (110, 110)] {
+            assert_eq!(sources.reached(TimeBasis::Event, 10, now), Some(reached));
+            let expected = if reached == now { now + 900 } else { reached };
+            assert_eq!(later.reached(TimeBasis::Event, 10, now + 900), Some(expected));
+        }
     }
 
     #[test]

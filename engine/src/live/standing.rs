@@ -10,9 +10,12 @@
 //! behind it and, but for programs that look at the queried range, not on the window. Each
 //! [`super::metric::Metric`] then finishes the same states its own way.
 
+mod cut;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use weir_query::machine::{Context, Frame, Machine, State, StepError};
@@ -32,6 +35,7 @@ use super::sources::Sources;
 use super::standing_key::StandingKey;
 use super::window::{Window, Windows, nanos};
 use crate::scan::sink::{self, Layout};
+pub(super) use cut::{Reading, StandingCut};
 
 /// The most buckets too far ahead to be kept of which it is known that they have events. Those of more are dropped.
 pub const MAX_FUTURE_BUCKETS: usize = 1_024;
@@ -59,10 +63,20 @@ pub(super) struct Tally {
 }
 
 /// Events up to a sequence, of buckets before one, that a backfill brings: they are not taken twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reserved {
+    pub(super) up_to_sequence: u64,
+    pub(super) below_bucket: i64,
+}
+
+/// Where what a standing has learnt comes from.
 #[derive(Clone, Copy, Debug)]
-struct Reserved {
-    up_to_sequence: u64,
-    below_bucket: i64,
+pub(super) struct Origin {
+    /// Of a snapshot, and what came since of history; else all of history.
+    pub(super) is_restored: bool,
+    begun: Instant,
+    /// How long it took until nothing was left to be read.
+    pub(super) took: Option<Duration>,
 }
 
 /// The first stage of one query, or of many equal ones.
@@ -102,6 +116,7 @@ pub(super) struct Standing {
     /// Grows when events come into buckets that were complete.
     pub(super) revisions: u64,
     problem: Option<Problem>,
+    pub(super) origin: Origin,
     /// The metrics over it that somebody subscribed to.
     watchers: Vec<Weak<Mutex<Metric>>>,
 }
@@ -139,6 +154,7 @@ impl Standing {
             version: 0,
             revisions: 0,
             problem: None,
+            origin: Origin { is_restored: false, begun: Instant::now(), took: None },
             watchers: Vec::new(),
             window: Windows::new(window),
             key,
@@ -207,8 +223,14 @@ impl Standing {
     /// Another metric, over `window`, shares it from now on. The buckets that lack for that, and nobody else wanted:
     /// those before the present ones have to be read up to `cut`, the last sequence of history.
     pub(super) fn join(&mut self, window: Window, cut: u64, now_nanos: i64) -> Option<Range<i64>> {
-        let mut before = self.window.kept(now_nanos).start;
+        let before = self.window.kept(now_nanos).start;
         self.window.add(window);
+        self.lack(before, cut, now_nanos)
+    }
+
+    /// What lacks of the buckets that its windows keep, where those before `before` are not there: they have to be read up
+    /// to `cut`, the last sequence of history.
+    fn lack(&mut self, mut before: i64, cut: u64, now_nanos: i64) -> Option<Range<i64>> {
         let start = self.window.kept(now_nanos).start;
         self.ring.set_folding(self.may_fold());
         if !self.may_fold() {
@@ -453,24 +475,27 @@ impl Standing {
         true
     }
 
-    /// Merges what a backfill learnt of `bucket`.
-    pub(super) fn put_sum(&mut self, bucket: i64, sum: &sink::Sum, now_nanos: i64) {
+    /// Merges what a backfill learnt of `bucket`. False: it has no place there.
+    pub(super) fn put_sum(&mut self, bucket: i64, sum: &sink::Sum, now_nanos: i64) -> bool {
         let kept = self.window.kept(now_nanos);
         if bucket >= kept.end || self.ahead.contains_key(&bucket) {
-            return self.put_ahead(bucket, sum.rows);
+            self.put_ahead(bucket, sum.rows);
+            return false;
         }
         if bucket < kept.start {
-            return;
+            return false;
         }
         self.touch();
         if !self.make_room() {
-            return self.drop_in(bucket, sum.rows, now_nanos);
+            self.drop_in(bucket, sum.rows, now_nanos);
+            return false;
         }
         self.ring.merge(bucket, &sum.state, sum.rows);
         if let Some(extents) = &mut self.extents {
             extents.add(bucket, sum.first_nanos, sum.last_nanos);
         }
         self.put_into_pane(bucket, sum.rows, now_nanos, |_, state| state.merge(&sum.state));
+        true
     }
 
     fn put_into_pane(
@@ -528,6 +553,13 @@ impl Standing {
     /// Something is being read for it, or has to be.
     pub(super) fn is_reading(&self) -> bool {
         !self.backfills.is_empty() || !self.refills.is_empty() || self.wants()
+    }
+
+    /// What was to be read for it has been looked at.
+    pub(super) fn note_read(&mut self) {
+        if self.backfills.is_empty() {
+            self.origin.took.get_or_insert_with(|| self.origin.begun.elapsed());
+        }
     }
 
     /// Something has to be read for it, and the live thread has to be told.

@@ -13,15 +13,15 @@ use super::{MetricDefinition, TimeBasis, WindowKind};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct StandingKey {
     /// Of the program's first stage, arguments included.
-    fingerprint: u64,
-    granule_nanos: i64,
+    pub(super) fingerprint: u64,
+    pub(super) granule_nanos: i64,
     pub(super) lateness: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) time: TimeBasis,
     pub(super) timezone: String,
     pub(super) max_bytes: usize,
     /// Where the first stage looks at the clock or at the queried range.
-    window: Option<(WindowKind, Duration)>,
+    pub(super) window: Option<(WindowKind, Duration)>,
     /// It is kept between which times the events of each bucket lie.
     pub(super) extents: bool,
     /// What came since the last result is kept, for one metric alone: its number.

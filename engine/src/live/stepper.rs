@@ -12,6 +12,7 @@ use weir_query::record::Selection;
 use super::due::{DueQueue, Watched};
 use super::follow::Tail;
 use super::progress::Arrival;
+use super::saving::save_when_due;
 use super::shared::Shared;
 use super::standings;
 use super::stepping::{FAULT, Stepping, guarded};
@@ -77,6 +78,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut feed: Feed) {
         }
         wait = rounds.look_around(shared);
         make_index(shared);
+        save_when_due(shared);
         if is_over(shared) {
             return;
         }

@@ -29,6 +29,7 @@ mod emission;
 #[allow(unreachable_pub, reason = "integration tests use the file too")]
 #[path = "../../tests/laws/queries.rs"]
 mod queries;
+mod restarts;
 mod sharing;
 mod time;
 mod windows;
@@ -87,6 +88,10 @@ impl Store {
     }
 
     fn live(self: &Arc<Store>, definitions: Option<PathBuf>) -> Arc<Live> {
+        Live::open(self.options(definitions)).unwrap()
+    }
+
+    fn options(self: &Arc<Store>, definitions: Option<PathBuf>) -> LiveOptions {
         let (history, followed, now) = (Arc::clone(self), Arc::clone(self), Arc::clone(&self.now));
         let mut options = LiveOptions::new(
             Arc::new(move || history.snapshot() as Arc<dyn Source>),
@@ -96,7 +101,7 @@ impl Store {
         options.clock = Arc::new(move || now.load(Ordering::Relaxed));
         options.tick = Duration::ZERO;
         options.pool = Some(pool());
-        Live::open(options).unwrap()
+        options
     }
 }
 

@@ -16,6 +16,8 @@
 //!
 //! The terms are those of Akidau et al., "The Dataflow Model", VLDB 2015, section 2.3.
 
+mod memory;
+
 use std::time::Duration;
 
 use super::window::nanos;
@@ -40,6 +42,8 @@ pub(super) enum Trigger {
     /// Again and again.
     Repeat(Box<Trigger>),
 }
+
+pub(super) use memory::TriggerMemory;
 
 /// What has happened since the last time.
 #[derive(Clone, Copy, Debug, Default)]

@@ -176,6 +176,22 @@ impl Windows {
         }
     }
 
+    /// A metric over `window` is about to come: what it needs is kept from now on.
+    pub(super) fn expect(&mut self, window: &Window) {
+        self.kept = None;
+        if !self.windows.iter().any(|(other, _)| other == window) {
+            self.windows.push((window.clone(), 0));
+        }
+    }
+
+    /// Those that were expected have come or never will.
+    pub(super) fn expect_no_more(&mut self) {
+        if self.metrics() > 0 {
+            self.kept = None;
+            self.windows.retain(|(_, metrics)| *metrics > 0);
+        }
+    }
+
     /// A metric over `window` is gone. False: it was the last one.
     pub(super) fn remove(&mut self, window: &Window) -> bool {
         self.kept = None;

@@ -140,7 +140,8 @@ impl StateCache {
     }
 
     /// Forgets all states. To be called when the meaning of stored events or of programs changes without either
-    /// being a new one: events were redacted, a lookup file was replaced.
+    /// being a new one: events were redacted, a lookup file was replaced. What live metrics have learnt of them, and their
+    /// snapshots, have to go then too.
     pub fn clear(&self) {
         let mut kept = self.kept.lock();
         kept.entries.clear();

@@ -9,6 +9,7 @@ use std::ops::Range;
 use weir_query::machine::State;
 
 use super::Ring;
+use super::cut::FoldCut;
 use super::levels::Levels;
 use super::part::Part;
 
@@ -109,6 +110,25 @@ impl Folds {
         for (_, fold) in self.0.extract_if(.., |place, _| is_before(place)) {
             fold.release(held);
         }
+    }
+
+    /// All of them, as [`Folds::take_up`] takes them.
+    pub(super) fn given_up(&self) -> Vec<FoldCut> {
+        let cut = |(place, fold): (&(usize, i64), &Fold)| FoldCut {
+            level: place.0,
+            number: place.1,
+            is_lost: matches!(fold, Fold::Lost),
+        };
+        self.0.iter().map(cut).collect()
+    }
+
+    /// Takes up what [`Folds::given_up`] gave, in place of all there are.
+    pub(super) fn take_up(&mut self, folds: Vec<FoldCut>) {
+        let fold = |fold: FoldCut| {
+            let FoldCut { level, number, is_lost } = fold;
+            ((level, number), if is_lost { Fold::Lost } else { Fold::Away })
+        };
+        self.0 = folds.into_iter().map(fold).collect();
     }
 
     fn set(&mut self, place: (usize, i64), fold: Fold, held: &mut usize) {

@@ -11,7 +11,7 @@ use weir_query::program::Program;
 use weir_query::record::Selection;
 use weir_query::result::ResultTable;
 
-use super::{Ring, Want};
+use super::{Ring, RingCut, Want};
 use crate::event::{EventBatchBuilder, EventLimits, TagSet};
 use crate::live::MetricDefinition;
 use crate::live::window::Window;
@@ -72,6 +72,9 @@ struct World {
     floor: i64,
     /// What was kept when some was filled again: of what is before it, roll-ups may lack some.
     cleared: i64,
+    /// What was so at a moment, of the ring and of its twin.
+    saved: Option<(RingCut, BTreeMap<i64, Known>)>,
+    fan: i64,
 }
 
 fn window(random: &mut Random) -> Window {
@@ -91,10 +94,23 @@ impl World {
         let windows: Vec<Window> = (0..=random.below(3)).map(|_| window(&mut random)).collect();
         let longest = windows.iter().map(Window::len).max().unwrap();
         let now = 1_000 + random.number(100);
-        let mut ring = Ring::with_fan(2 + random.number(3), longest, usize::MAX);
+        let fan = 2 + random.number(3);
+        let mut ring = Ring::with_fan(fan, longest, usize::MAX);
         ring.close_before(now);
-        let (twin, reading) = (BTreeMap::new(), Vec::new());
-        World { random, machine, ring, windows, twin, reading, now, sequence: 1, floor: 0, cleared: 0 }
+        World {
+            random,
+            machine,
+            ring,
+            windows,
+            twin: BTreeMap::new(),
+            reading: Vec::new(),
+            now,
+            sequence: 1,
+            floor: 0,
+            cleared: 0,
+            saved: None,
+            fan,
+        }
     }
 
     fn longest(&self) -> Window {
@@ -247,8 +263,23 @@ impl World {
         }
     }
 
+    /// Another ring goes on from what was saved a while ago; what came since is lost. Or it is saved now.
+    fn restart(&mut self) {
+        let Some((cut, twin)) = self.saved.take() else {
+            self.saved = Some((self.ring.cut(), self.twin.clone()));
+            return;
+        };
+        let longest = self.longest().len();
+        self.ring = Ring::with_fan(self.fan, longest, usize::MAX);
+        self.ring.take_up(cut, longest);
+        self.twin = twin;
+        self.come_to(self.now);
+        assert_eq!(self.ring.weighed(), self.ring.bytes());
+    }
+
     /// Another window joins, or one leaves.
     fn join(&mut self) {
+        self.saved = None;
         if self.windows.len() > 1 && self.random.below(2) == 0 {
             self.windows.pop();
             let windows = &self.windows;
@@ -297,6 +328,7 @@ fn a_total_is_that_of_its_buckets() {
                 16 => world.press(),
                 17 => world.ask(),
                 18 => world.answer(),
+                _ if world.random.below(3) == 0 => world.restart(),
                 _ if world.random.below(3) == 0 => world.clear(),
                 _ if world.random.below(5) == 0 => world.join(),
                 _ => {}

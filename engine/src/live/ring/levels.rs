@@ -7,7 +7,7 @@ use super::folding::Folds;
 use super::part::Part;
 
 /// Levels of roll-ups at most: 32,768 buckets in the last.
-const MAX_ROLLUPS: usize = 3;
+pub(in crate::live) const MAX_ROLLUPS: usize = 3;
 
 /// Before every bucket there is.
 const NEVER: i64 = i64::MIN / 4;
@@ -31,6 +31,22 @@ impl Levels {
 
     pub(super) fn closed(&self) -> i64 {
         self.closed
+    }
+
+    /// The first bucket that is not closed, and the parts of each level.
+    pub(super) fn cut(&self) -> (i64, Vec<Vec<(i64, Part)>>) {
+        let parts = |parts: &Parts| parts.iter().map(|(number, part)| (*number, part.share())).collect();
+        (self.closed, self.levels.iter().map(parts).collect())
+    }
+
+    /// Takes up what [`Levels::cut`] gave, in place of all there is.
+    pub(super) fn take_up(&mut self, closed: i64, levels: Vec<Vec<(i64, Part)>>, held: &mut usize) {
+        self.closed = closed;
+        self.levels = levels.into_iter().map(Parts::from_iter).collect();
+        if self.levels.is_empty() {
+            self.levels.push(Parts::new());
+        }
+        self.levels.iter_mut().flat_map(Parts::values_mut).for_each(|part| part.weigh(held));
     }
 
     /// How many levels there are, that of the buckets included.

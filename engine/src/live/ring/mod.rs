@@ -28,6 +28,7 @@
 //! the window begins where the roll-up does, and its total says so. A ring whose buckets are needed for other ranges,
 //! or cannot be read again, gives none of them up.
 
+mod cut;
 mod folding;
 #[cfg(test)]
 mod laws;
@@ -42,14 +43,16 @@ use std::ops::Range;
 use weir_query::machine::{Machine, State, StepError};
 
 use super::window::Window;
+pub(super) use cut::{FoldCut, RingCut};
 use folding::Folds;
 pub(super) use folding::Want;
 use levels::Levels;
-use part::Part;
+pub(super) use levels::MAX_ROLLUPS;
+pub(super) use part::Part;
 use slider::Slider;
 
 /// Parts merged into one roll-up.
-const FAN: i64 = 32;
+pub(super) const FAN: i64 = 32;
 
 /// The buckets of a standing, and all that is kept of them.
 #[derive(Debug)]

@@ -1,12 +1,14 @@
 //! What was learnt from the events of a span of time.
 
+use std::sync::Arc;
+
 use weir_query::machine::{Machine, State, StepError};
 
 /// What one span of time comes to: a bucket, a roll-up, or a total of some of them. Parts merge in any order.
 #[derive(Debug, Default)]
 pub(in crate::live) struct Part {
     /// What was learnt; `None` when nothing was.
-    state: Option<State>,
+    state: Option<Arc<State>>,
     /// From so many events.
     events: u64,
     /// Events that belong here and had no room.
@@ -18,7 +20,17 @@ pub(in crate::live) struct Part {
 impl Part {
     /// Of `events` events, from which `state` was learnt.
     pub(super) fn of(state: State, events: u64) -> Part {
-        Part { state: Some(state), events, ..Part::default() }
+        Part { state: Some(Arc::new(state)), events, ..Part::default() }
+    }
+
+    /// Of `events` events, from which `state` was learnt, and of `dropped` others; not weighed yet.
+    pub(in crate::live) fn of_all(state: Option<Arc<State>>, events: u64, dropped: u64) -> Part {
+        Part { state, events, dropped, bytes: 0 }
+    }
+
+    /// A copy, not weighed yet, that shares the state until one of both changes.
+    pub(super) fn share(&self) -> Part {
+        Part::of_all(self.state.clone(), self.events, self.dropped)
     }
 
     /// Of events that were dropped.
@@ -26,11 +38,11 @@ impl Part {
         Part { dropped, ..Part::default() }
     }
 
-    pub(super) fn events(&self) -> u64 {
+    pub(in crate::live) fn events(&self) -> u64 {
         self.events
     }
 
-    pub(super) fn dropped(&self) -> u64 {
+    pub(in crate::live) fn dropped(&self) -> u64 {
         self.dropped
     }
 
@@ -38,8 +50,12 @@ impl Part {
         self.bytes
     }
 
-    pub(super) fn state(&self) -> Option<&State> {
-        self.state.as_ref()
+    pub(in crate::live) fn state(&self) -> Option<&State> {
+        self.state.as_deref()
+    }
+
+    pub(in crate::live) fn into_state(self) -> Option<Arc<State>> {
+        self.state
     }
 
     /// Adds what `other` is of; `held`, the bytes of all parts, follows.
@@ -49,7 +65,7 @@ impl Part {
         if let Some(state) = &other.state {
             // One that outgrows the limit of a state has taken everything all the same: the ring keeps its bound
             // over all of them itself.
-            drop(self.state.get_or_insert_default().merge(state));
+            drop(Arc::make_mut(self.state.get_or_insert_default()).merge(state));
         }
         self.weigh(held);
     }
@@ -62,7 +78,7 @@ impl Part {
         absorb: impl FnOnce(&mut Machine, &mut State) -> Result<(), StepError>,
         held: &mut usize,
     ) -> Result<(), StepError> {
-        let state = self.state.get_or_insert_with(|| machine.new_state());
+        let state = Arc::make_mut(self.state.get_or_insert_with(|| Arc::new(machine.new_state())));
         let absorbed = match absorb(machine, state) {
             // As above: everything is in it.
             Ok(()) | Err(StepError::StateTooLarge { .. }) => Ok(()),
@@ -78,8 +94,9 @@ impl Part {
         *held = held.saturating_sub(self.bytes);
     }
 
-    fn weigh(&mut self, held: &mut usize) {
-        let bytes = size_of::<Part>() + self.state.as_ref().map_or(0, State::bytes);
+    /// What it holds counts from now on; `held` follows.
+    pub(super) fn weigh(&mut self, held: &mut usize) {
+        let bytes = size_of::<Part>() + self.state.as_ref().map_or(0, |state| state.bytes());
         *held = held.saturating_sub(self.bytes).saturating_add(bytes);
         self.bytes = bytes;
     }

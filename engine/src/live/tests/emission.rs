@@ -5,7 +5,7 @@ use crate::live::{Refinement, Subscription, WindowKind};
 
 const NONE: [u64; 0] = [];
 
-fn triggered(query: &str, trigger: &str) -> MetricDefinition {
+pub(super) fn triggered(query: &str, trigger: &str) -> MetricDefinition {
     MetricDefinition { trigger: trigger.to_owned(), ..definition(query) }
 }
 
@@ -20,7 +20,7 @@ fn subscribed(store: &Arc<Store>, definition: MetricDefinition) -> (Arc<Live>, S
 }
 
 /// Everything that is pushed within a while.
-fn pushed(subscription: &Subscription) -> Vec<Arc<LiveResult>> {
+pub(super) fn pushed(subscription: &Subscription) -> Vec<Arc<LiveResult>> {
     let mut all = Vec::new();
     while let Received::Result { result, .. } = subscription.receive(Duration::from_millis(150)) {
         all.push(result);
@@ -44,7 +44,7 @@ fn events_up_to(expected: u64, subscription: &Subscription) -> u64 {
     sum
 }
 
-fn some(count: u64) -> Vec<Event> {
+pub(super) fn some(count: u64) -> Vec<Event> {
     (0..count).map(|seed| event(0, seed)).collect()
 }
 

@@ -4,14 +4,14 @@ use super::*;
 use crate::live::{CalendarUnit, SESSION_END, SESSION_START, WindowKind};
 
 /// What passes, and what is asked of it.
-const QUERIES: &[(&str, &str)] = &[
+pub(super) const QUERIES: &[(&str, &str)] = &[
     ("*", "count()"),
     ("level=error", "groupBy(service, function=[count(), avg(latency), max(bytes)])"),
     ("service=api or service=db", "groupBy(level, function=percentile(latency)) | sort(level)"),
     ("level!=info", "top(user)"),
 ];
 
-fn kinds() -> Vec<MetricDefinition> {
+pub(super) fn kinds() -> Vec<MetricDefinition> {
     let gap = |seconds| WindowKind::Session { gap: Duration::from_secs(seconds) };
     let over = |kind, seconds, zone: &str| MetricDefinition {
         timezone: zone.to_owned(),
@@ -32,12 +32,12 @@ fn kinds() -> Vec<MetricDefinition> {
     ]
 }
 
-fn event_at(nanos: i64, seed: u64) -> Event {
+pub(super) fn event_at(nanos: i64, seed: u64) -> Event {
     Event { nanos, ..event(0, seed) }
 }
 
 /// Rows as text, cells by name: whose columns come first depends on the session that first has a value in them.
-fn texts(table: &ResultTable) -> Vec<String> {
+pub(super) fn texts(table: &ResultTable) -> Vec<String> {
     let row = |row: usize| {
         let names = table.columns.iter().map(|(name, _)| name);
         let cells = names.filter_map(|name| Some(format!("{name}={}", table.text(row, name)?)));
@@ -77,6 +77,11 @@ fn sessions_scanned(
 }
 
 fn check(store: &Store, live: &Live, what: &str) {
+    check_spans(store, live, 60, what);
+}
+
+/// As [`check`], where a span that has ended may be shown for some seconds.
+pub(super) fn check_spans(store: &Store, live: &Live, seconds: i64, what: &str) {
     assert!(live.settle(PATIENCE), "{what}: it did not settle");
     settle_repairs(live);
     for (at, definition) in kinds().iter().enumerate() {
@@ -84,7 +89,7 @@ fn check(store: &Store, live: &Live, what: &str) {
             let result = live.read(&format!("{at}-{number}")).unwrap();
             let range = result.start_nanos..result.end_nanos;
             let now = store.now.load(Ordering::Relaxed);
-            assert!(range.start <= now && range.end > now - 60 * SECOND, "{what}: {range:?} at {now}");
+            assert!(range.start <= now && range.end > now - seconds * SECOND, "{what}: {range:?} at {now}");
             let expected = match definition.kind {
                 WindowKind::Session { gap } => sessions_scanned(store, (filter, rest), range, gap),
                 _ => texts(&scanned_between(store, &format!("{filter} | {rest}"), range)),
@@ -96,13 +101,13 @@ fn check(store: &Store, live: &Live, what: &str) {
 }
 
 /// Until nothing is read any more of what came before its time.
-fn settle_repairs(live: &Live) {
+pub(super) fn settle_repairs(live: &Live) {
     while live.list().iter().any(|metric| live.read(&metric.name).unwrap().backfilling) {
         assert!(live.settle(PATIENCE));
     }
 }
 
-fn define(live: &Live, of: impl Fn(usize) -> bool) {
+pub(super) fn define(live: &Live, of: impl Fn(usize) -> bool) {
     for (at, definition) in kinds().into_iter().enumerate() {
         for (number, (filter, rest)) in QUERIES.iter().enumerate().filter(|(number, _)| of(at + number)) {
             let query = format!("{filter} | {rest}");
@@ -112,10 +117,10 @@ fn define(live: &Live, of: impl Fn(usize) -> bool) {
 }
 
 /// Seconds at which days of 25, 23 and 24 hours are about to end in Berlin.
-const DAYS: [i64; 3] = [1_730_069_990, 1_711_922_390, 1_700_000_000];
+pub(super) const DAYS: [i64; 3] = [1_730_069_990, 1_711_922_390, 1_700_000_000];
 
 /// Batches of events: most of the last minutes and from soon, some up to a day old; a few doubled.
-fn arrivals() -> impl Strategy<Value = Vec<Vec<(i64, u64)>>> {
+pub(super) fn arrivals() -> impl Strategy<Value = Vec<Vec<(i64, u64)>>> {
     let age = prop_oneof![6 => -30_000_i64..150_000, 1 => 0_i64..100_000_000, 1 => -150_000_i64..0];
     let batch = prop::collection::vec((age, any::<u64>()), 1..40);
     prop::collection::vec(batch, 1..6).prop_map(|mut batches| {
