@@ -3,23 +3,27 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use weir_engine::Repository;
-use weir_engine::live::{Live, LiveError, LiveOptions};
+use weir_engine::live::{Live, LiveError, LiveOptions, LiveStats, SnapshotOptions};
 use weir_engine::scan::{ScanPool, Source};
 
+use crate::settings::Standing;
+
 /// The live queries of every repository.
-pub(super) struct Lives {
+pub(crate) struct Lives {
     open: Mutex<HashMap<String, Arc<Live>>>,
     folder: PathBuf,
     pool: ScanPool,
+    settings: Standing,
 }
 
 impl Lives {
-    /// None open yet; definitions are kept in `folder`.
-    pub(super) fn new(folder: PathBuf, pool: ScanPool) -> Lives {
-        Lives { open: Mutex::default(), folder, pool }
+    /// None open yet; definitions, and what metrics have learnt, are kept in `folder`.
+    pub(super) fn new(folder: PathBuf, pool: ScanPool, settings: Standing) -> Lives {
+        Lives { open: Mutex::default(), folder, pool, settings }
     }
 
     /// The live queries of `repository`; opens them at the first call.
@@ -35,19 +39,40 @@ impl Lives {
         // Names never become paths: a repository's file is named by the hash of its name.
         let hash = xxhash_rust::xxh3::xxh3_128(repository.name().as_bytes());
         let file = self.folder.join(format!("{hash:032x}.metrics"));
+        let snapshots = self.snapshots(repository, self.folder.join(format!("{hash:032x}.snapshot")));
         let (past, coming) = (Arc::clone(repository), Arc::clone(repository));
         let history = Arc::new(move || past.snapshot() as Arc<dyn Source>);
         let follow = Arc::new(move || coming.follow().1);
-        let options =
-            LiveOptions { pool: Some(self.pool.clone()), ..LiveOptions::new(history, follow, Some(file)) };
+        let options = LiveOptions {
+            pool: Some(self.pool.clone()),
+            snapshots,
+            ..LiveOptions::new(history, follow, Some(file))
+        };
         let live = Live::open(options)?;
         open.insert(repository.name().to_string(), Arc::clone(&live));
         Ok(live)
     }
 
+    fn snapshots(&self, repository: &Arc<Repository>, path: PathBuf) -> Option<SnapshotOptions> {
+        let interval = Duration::from_millis(self.settings.snapshot_interval_millis);
+        let own = Arc::clone(repository);
+        (!interval.is_zero()).then(|| SnapshotOptions {
+            path,
+            interval,
+            max_bytes: self.settings.max_snapshot_bytes,
+            lasting: Arc::new(move || own.lasting_sequence()),
+        })
+    }
+
+    /// What is live in each repository.
+    pub(crate) fn stats(&self) -> Vec<LiveStats> {
+        let open: Vec<Arc<Live>> = self.open.lock().values().map(Arc::clone).collect();
+        open.iter().map(|live| live.stats()).collect()
+    }
+
     /// Ends all of them. Metrics stay defined on disk.
     pub(super) fn close(&self) {
-        for (_, live) in self.open.lock().drain() {
+        for live in std::mem::take(&mut *self.open.lock()).into_values() {
             live.close();
         }
     }

@@ -21,11 +21,11 @@ pub use streams::{OpenStream, Streams};
 use crate::auth::Tokens;
 use crate::error::ApiError;
 use crate::jobs::JobTable;
-use crate::observe::{Counters, EngineMetrics};
+use crate::observe::{Counters, EngineMetrics, LiveMetrics};
 use crate::push::Channels;
 use crate::settings::Settings;
 
-use lives::Lives;
+pub(crate) use lives::Lives;
 
 /// The repository that always exists.
 pub const DEFAULT_REPOSITORY: &str = "default";
@@ -48,7 +48,7 @@ struct Shared {
     decoding: Slots,
     answering: Slots,
     pool: ScanPool,
-    lives: Lives,
+    lives: Arc<Lives>,
     jobs: JobTable,
     streams: Streams,
     channels: Channels,
@@ -69,13 +69,16 @@ impl App {
         counters.add_source(Box::new(EngineMetrics::new(Arc::clone(&engine))));
         let pool = ScanPool::new(settings.query.scan_threads);
         let waiting = settings.connections.max_connections;
+        let folder = settings.data.join(LIVE_FOLDER);
+        let lives = Arc::new(Lives::new(folder, pool.clone(), settings.standing.clone()));
+        counters.add_source(Box::new(LiveMetrics::new(Arc::clone(&lives))));
         let shared = Shared {
             tokens: Tokens::new(&settings.tokens),
             gate: Gate::new(settings.ingest.max_in_flight_bytes, counters.ingest_held_bytes.clone()),
             request_gate: Gate::new(settings.query.max_requests_bytes, Gauge::default()),
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
             answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
-            lives: Lives::new(settings.data.join(LIVE_FOLDER), pool.clone()),
+            lives,
             pool,
             jobs: JobTable::new(&settings.query, counters.jobs.clone()),
             streams: Streams::new(settings.standing.max_streams, counters.streams.clone()),

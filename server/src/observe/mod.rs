@@ -2,11 +2,13 @@
 
 mod counters;
 mod engine;
+mod live;
 mod memory;
 mod request;
 mod tracing_setup;
 
 pub use counters::{Counters, IngestLabels, RequestLabels};
 pub(crate) use engine::EngineMetrics;
+pub(crate) use live::LiveMetrics;
 pub use request::observe;
 pub use tracing_setup::start_tracing;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits that mean "off" when they are zero.
-pub(super) const MAY_BE_ZERO: [&str; 8] = [
+pub(super) const MAY_BE_ZERO: [&str; 9] = [
+    "standing.snapshot_interval_millis",
     "standing.delta_cache_bytes",
     "query.state_cache_bytes",
     "storage.block_cache_bytes",
@@ -163,6 +164,11 @@ pub struct Standing {
     pub delta_cache_bytes: usize,
     /// A silent event stream gets a comment line this often.
     pub heartbeat_millis: u64,
+    /// From one snapshot of what metrics have learnt to the next, at least; 0: none is written, and after a restart all of
+    /// it is read from history.
+    pub snapshot_interval_millis: u64,
+    /// Bytes of the snapshot of one repository: what has no room is read from history after a restart.
+    pub max_snapshot_bytes: u64,
 }
 
 impl Default for Standing {
@@ -172,6 +178,8 @@ impl Default for Standing {
             max_streams: 4_096,
             delta_cache_bytes: 64 << 20,
             heartbeat_millis: 15_000,
+            snapshot_interval_millis: 30_000,
+            max_snapshot_bytes: 256 << 20,
         }
     }
 }

@@ -282,6 +282,21 @@ pub struct MetricFacts {
     pub subscriptions: usize,
     /// What is wrong with it; empty: nothing.
     pub problem: String,
+    /// Where what it has learnt comes from.
+    pub origin: OriginWord,
+    /// How long it was read, ms; absent: it still is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filled_after_millis: Option<u64>,
+}
+
+/// Where what a metric has learnt comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OriginWord {
+    /// At the start from a snapshot, and what came since from history.
+    Snapshot,
+    /// All of it from history.
+    History,
 }
 
 impl From<MetricInfo> for MetricFacts {
@@ -315,6 +330,8 @@ impl From<MetricInfo> for MetricFacts {
             state_bytes: info.state_bytes,
             subscriptions: info.subscriptions,
             problem: info.problem,
+            origin: if info.is_restored { OriginWord::Snapshot } else { OriginWord::History },
+            filled_after_millis: info.filled_after.map(millis),
         }
     }
 }

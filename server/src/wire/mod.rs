@@ -15,7 +15,8 @@ pub use field::FieldFacts;
 pub use ingest::{IngestAnswer, IngestParameters, RejectedEvent};
 pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};
 pub use metric::{
-    DurationText, KindWord, MetricFacts, MetricRequest, MetricState, RefinementWord, TimeWord, UnitWord,
+    DurationText, KindWord, MetricFacts, MetricRequest, MetricState, OriginWord, RefinementWord, TimeWord,
+    UnitWord,
 };
 pub use operation::{HealthItem, HealthReport, Status};
 pub use pushed::{PushRequest, Pushed, Row};

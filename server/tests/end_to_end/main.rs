@@ -6,3 +6,4 @@ mod kill;
 mod prometheus;
 mod samples;
 mod support;
+mod survival;

@@ -53,6 +53,22 @@ async fn a_metric_lives() {
 }
 
 #[tokio::test]
+async fn what_metrics_have_learnt_is_saved_at_the_end_unless_it_is_not_to_be() {
+    for (millis, is_saved) in [(30_000, true), (0, false)] {
+        let world = World::with(|settings| settings.standing.snapshot_interval_millis = millis);
+        let made = world.put(&format!("{METRICS}/all"), r#"{"query":"count()"}"#).await;
+        assert_eq!((made.status.as_u16(), &made.json()["origin"]), (201, &json!("history")));
+        world.ingest(&now_line("INFO")).await;
+        wait_for(&world, "all", &json!([{"_count": "1"}])).await;
+        assert!(world.get(METRICS).await.json()[0]["filled_after_millis"].is_u64());
+        world.app.close();
+        let files = std::fs::read_dir(world.path().join("live")).unwrap().map(|file| file.unwrap().path());
+        let saved = files.filter(|path| path.extension().is_some_and(|name| name == "snapshot"));
+        assert_eq!(saved.count(), usize::from(is_saved), "{millis} ms");
+    }
+}
+
+#[tokio::test]
 async fn wrong_definitions_say_what_is_wrong() {
     let world = World::new();
     for (name, body, status, code) in [

@@ -32,6 +32,8 @@ async fn operation_routes_answer() {
         "weir_engine_index_bytes 0",
         "weir_engine_state_cache_bytes",
         "weir_process_anonymous_bytes",
+        "weir_live_states_restored 0",
+        "weir_live_snapshots_total 0",
         "# EOF",
     ] {
         assert!(text.contains(line), "{line} in {text}");
