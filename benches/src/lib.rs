@@ -14,6 +14,7 @@ pub mod latency;
 pub mod queries;
 pub mod report;
 pub mod requests;
+pub mod restart;
 pub mod sending;
 pub mod server;
 pub mod standing;

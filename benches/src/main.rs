@@ -7,7 +7,9 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use weir_bench::compare::Comparison;
 use weir_bench::corpus::{Corpus, Size};
-use weir_bench::{dashboard, history, isolation, latency, queries, requests, standing, subscribers, tags};
+use weir_bench::{
+    dashboard, history, isolation, latency, queries, requests, restart, standing, subscribers, tags,
+};
 use weir_server::generate::Dataset;
 
 /// Generates corpora, ingests them into a real server, and compares it with `rg` and `zstd` in one run.
@@ -89,6 +91,8 @@ enum Part {
     Tags,
     /// Standing queries by the thousand, in this process; not part of a usual run.
     Live,
+    /// What standing metrics have learnt, saved and taken up again, in this process; not part of a usual run.
+    Restart,
     /// Much history; not part of a usual run, it takes many minutes.
     History,
 }
@@ -123,6 +127,7 @@ fn run(part: Part, args: &Args, comparison: &Comparison) -> anyhow::Result<Strin
         Part::Isolation => return isolation::run(&args.weir, scratch.path()),
         Part::Requests => return requests::run(&args.weir, scratch.path(), args.requests),
         Part::Live => return standing::run(args.events),
+        Part::Restart => return restart::run(scratch.path(), args.events),
         Part::Tags => return tags::run(&args.weir, scratch.path(), args.events, args.runs),
         Part::History => {
             return history::run(&args.weir, scratch.path(), 1 << 30, args.history_bytes, args.runs);
