@@ -10,6 +10,8 @@ use hashbrown::HashMap;
 use weir_query::record::TextSpan;
 
 use super::batch::{BatchData, Escaped, EventBatch, Row, SideRow};
+use super::shape::Shape;
+use super::tags::TagSet;
 
 /// Where a batch that arrived on its own begins in a joined one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,61 +32,38 @@ impl EventBatch {
         data.arena.len() + data.side.len() + size_of_val(&*data.rows) + size_of_val(&*data.values)
     }
 
-    /// The events of this batch and then those of `next`, which have greater sequences and are of the same repository,
-    /// in a batch of their own. Together they must be far below [`super::EventLimits::MAX_ARENA_BYTES`].
+    /// The events of this batch and then those of `next`, as [`EventBatch::join`].
     #[must_use]
     pub fn joined(&self, next: &EventBatch) -> EventBatch {
-        let (one, other) = (&*self.data, &*next.data);
-        let mut shapes = Numbers::new(&one.shapes);
-        let mut tag_sets = Numbers::new(&one.tag_sets);
-        let shape_numbers: Vec<u32> = other.shapes.iter().map(|shape| shapes.number(shape)).collect();
-        let tag_numbers: Vec<u32> = other.tag_sets.iter().map(|tags| tag_sets.number(tags)).collect();
-        // What is no shape stays none.
-        let shape = |number: u32| shape_numbers.get(number as usize).copied().unwrap_or(number);
-        let texts = one.arena.len() as u32;
-        let shift = |span: TextSpan| match span {
-            TextSpan::MISSING => span,
-            TextSpan { start, len } => TextSpan { start: start + texts, len },
+        EventBatch::join(&[self, next])
+    }
+
+    /// The events of `batches`, which have ascending sequences and are of the same repository, in a batch of their own.
+    /// Together they must be far below [`super::EventLimits::MAX_ARENA_BYTES`].
+    #[must_use]
+    pub fn join(batches: &[&EventBatch]) -> EventBatch {
+        let Some(first) = batches.first() else { return EventBatch::default() };
+        let sum = |of: fn(&BatchData) -> usize| batches.iter().map(|batch| of(&batch.data)).sum();
+        let mut joint = Joint {
+            arena: String::with_capacity(sum(|data| data.arena.len())),
+            data: BatchData {
+                rows: Vec::with_capacity(sum(|data| data.rows.len())),
+                values: Vec::with_capacity(sum(|data| data.values.len())),
+                escaped: Vec::with_capacity(sum(|data| data.escaped.len())),
+                side: Vec::with_capacity(sum(|data| data.side.len())),
+                side_rows: Vec::with_capacity(sum(|data| data.side_rows.len())),
+                arrivals: Vec::with_capacity(batches.len()),
+                ingest_nanos: first.data.ingest_nanos,
+                ..BatchData::default()
+            },
+            shapes: Numbers::default(),
+            tag_sets: Numbers::default(),
         };
-        let (values, sides) = (one.values.len() as u32, one.side.len() as u32);
-        let first_row = one.rows.len() as u32;
-        let rows = other.rows.iter().map(|row| Row {
-            raw: shift(row.raw),
-            attributes: shift(row.attributes),
-            raw_shape: shape(row.raw_shape),
-            attributes_shape: shape(row.attributes_shape),
-            first_value: row.first_value + values,
-            tag_set: tag_numbers.get(row.tag_set as usize).copied().unwrap_or(row.tag_set),
-            ..*row
-        });
-        let escaped = other
-            .escaped
-            .iter()
-            .map(|escaped| Escaped { value: escaped.value + values, token: shift(escaped.token) });
-        let side_rows = other.side_rows.iter().map(|side| SideRow {
-            row: side.row + first_row,
-            start: side.start + sides,
-            len: side.len,
-        });
-        let arrivals = next.arrivals();
-        let arrivals = arrivals.iter().map(|arrival| Arrival { row: arrival.row + first_row, ..*arrival });
-        let data = BatchData {
-            arena: Arc::new([one.arena.as_str(), other.arena.as_str()].concat()),
-            rows: chain(&one.rows, rows),
-            values: chain(&one.values, other.values.iter().copied().map(shift)),
-            escaped: chain(&one.escaped, escaped),
-            shapes: shapes.finish(),
-            tag_sets: tag_sets.finish(),
-            side: chain(&one.side, other.side.iter().copied()),
-            side_rows: chain(&one.side_rows, side_rows),
-            raw_bytes: one.raw_bytes + other.raw_bytes,
-            ingest_nanos: one.ingest_nanos,
-            arrivals: chain(&self.arrivals(), arrivals),
-        };
+        batches.iter().for_each(|batch| joint.add(batch));
         EventBatch {
-            data: Arc::new(data),
-            base_sequence: self.base_sequence,
-            repository: self.repository.clone(),
+            data: Arc::new(joint.finish()),
+            base_sequence: first.base_sequence,
+            repository: first.repository.clone(),
             ..EventBatch::default()
         }
     }
@@ -146,17 +125,81 @@ impl EventBatch {
     }
 }
 
+/// Batches on their way into one.
+struct Joint {
+    arena: String,
+    data: BatchData,
+    shapes: Numbers<Shape>,
+    tag_sets: Numbers<TagSet>,
+}
+
+impl Joint {
+    fn add(&mut self, batch: &EventBatch) {
+        let (joint, other) = (&mut self.data, &*batch.data);
+        let shape_numbers: Vec<u32> = other.shapes.iter().map(|shape| self.shapes.number(shape)).collect();
+        let tag_numbers: Vec<u32> = other.tag_sets.iter().map(|tags| self.tag_sets.number(tags)).collect();
+        // What is no shape stays none.
+        let shape = |number: u32| shape_numbers.get(number as usize).copied().unwrap_or(number);
+        let texts = self.arena.len() as u32;
+        let shift = |span: TextSpan| match span {
+            TextSpan::MISSING => span,
+            TextSpan { start, len } => TextSpan { start: start + texts, len },
+        };
+        let (values, sides) = (joint.values.len() as u32, joint.side.len() as u32);
+        let first_row = joint.rows.len() as u32;
+        joint.rows.extend(other.rows.iter().map(|row| Row {
+            raw: shift(row.raw),
+            attributes: shift(row.attributes),
+            raw_shape: shape(row.raw_shape),
+            attributes_shape: shape(row.attributes_shape),
+            first_value: row.first_value + values,
+            tag_set: tag_numbers.get(row.tag_set as usize).copied().unwrap_or(row.tag_set),
+            ..*row
+        }));
+        joint.escaped.extend(
+            other
+                .escaped
+                .iter()
+                .map(|escaped| Escaped { value: escaped.value + values, token: shift(escaped.token) }),
+        );
+        joint.side_rows.extend(other.side_rows.iter().map(|side| SideRow {
+            row: side.row + first_row,
+            start: side.start + sides,
+            len: side.len,
+        }));
+        let arrivals = batch.arrivals();
+        joint
+            .arrivals
+            .extend(arrivals.iter().map(|arrival| Arrival { row: arrival.row + first_row, ..*arrival }));
+        joint.values.extend(other.values.iter().copied().map(shift));
+        joint.side.extend_from_slice(&other.side);
+        joint.raw_bytes += other.raw_bytes;
+        self.arena.push_str(&other.arena);
+    }
+
+    fn finish(self) -> BatchData {
+        BatchData {
+            arena: Arc::new(self.arena),
+            shapes: self.shapes.items,
+            tag_sets: self.tag_sets.items,
+            ..self.data
+        }
+    }
+}
+
 /// Numbers of different things, in order of their first mention.
 struct Numbers<T> {
     items: Vec<Arc<T>>,
     known: HashMap<Arc<T>, u32, foldhash::fast::RandomState>,
 }
 
-impl<T: Hash + Eq> Numbers<T> {
-    fn new(items: &[Arc<T>]) -> Numbers<T> {
-        Numbers { items: items.to_vec(), known: items.iter().cloned().zip(0..).collect() }
+impl<T> Default for Numbers<T> {
+    fn default() -> Numbers<T> {
+        Numbers { items: Vec::new(), known: HashMap::default() }
     }
+}
 
+impl<T: Hash + Eq> Numbers<T> {
     fn number(&mut self, item: &Arc<T>) -> u32 {
         if let Some(number) = self.known.get(item) {
             return *number;
@@ -166,16 +209,4 @@ impl<T: Hash + Eq> Numbers<T> {
         self.known.insert(Arc::clone(item), number);
         number
     }
-
-    fn finish(self) -> Vec<Arc<T>> {
-        self.items
-    }
-}
-
-/// Both, in a vector without slack.
-fn chain<T: Copy>(front: &[T], back: impl ExactSizeIterator<Item = T>) -> Vec<T> {
-    let mut both = Vec::with_capacity(front.len() + back.len());
-    both.extend_from_slice(front);
-    both.extend(back);
-    both
 }

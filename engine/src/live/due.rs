@@ -16,39 +16,44 @@ use super::metric::Metric;
 /// A metric, as whoever pushes its results holds it.
 pub(super) type Watched = Arc<Mutex<Metric>>;
 
-/// Metrics by when they are due.
-#[derive(Default)]
-pub(super) struct DueQueue {
+/// Things by when they are due: metrics.
+pub(super) struct DueQueue<T> {
     heap: BinaryHeap<Reverse<(Instant, usize)>>,
     /// By address, which is theirs as long as they are here: what is due when. Other times in the heap are outdated.
-    due: HashMap<usize, (Instant, Watched), foldhash::fast::RandomState>,
+    due: HashMap<usize, (Instant, Arc<T>), foldhash::fast::RandomState>,
 }
 
-fn address(metric: &Watched) -> usize {
-    Arc::as_ptr(metric).addr()
+fn address<T>(thing: &Arc<T>) -> usize {
+    Arc::as_ptr(thing).addr()
 }
 
-impl DueQueue {
-    /// `metric` is due at `at`, whatever was said before.
-    pub(super) fn set(&mut self, metric: &Watched, at: Instant) {
-        let address = address(metric);
-        let known = self.due.insert(address, (at, Arc::clone(metric)));
-        if known.is_none_or(|(before, _)| before != at) {
+impl<T> Default for DueQueue<T> {
+    fn default() -> DueQueue<T> {
+        DueQueue { heap: BinaryHeap::new(), due: HashMap::default() }
+    }
+}
+
+impl<T> DueQueue<T> {
+    /// `thing` is due at `at`, or earlier if that was said before.
+    pub(super) fn set(&mut self, thing: &Arc<T>, at: Instant) {
+        let address = address(thing);
+        if self.due.get(&address).is_none_or(|(before, _)| at < *before) {
+            self.due.insert(address, (at, Arc::clone(thing)));
             self.heap.push(Reverse((at, address)));
         }
     }
 
-    /// `metric` is no longer due at any time.
-    pub(super) fn forget(&mut self, metric: &Watched) {
-        self.due.remove(&address(metric));
+    /// `thing` is no longer due at any time.
+    pub(super) fn forget(&mut self, thing: &Arc<T>) {
+        self.due.remove(&address(thing));
     }
 
     /// One that is due by `now`; it is no longer in the queue.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Watched> {
+    pub(super) fn next(&mut self, now: Instant) -> Option<Arc<T>> {
         while let Some(Reverse((at, address))) = self.heap.peek().copied().filter(|first| first.0.0 <= now) {
             self.heap.pop();
             if self.due.get(&address).is_some_and(|(due, _)| *due == at) {
-                return self.due.remove(&address).map(|(_, metric)| metric);
+                return self.due.remove(&address).map(|(_, thing)| thing);
             }
         }
         None
@@ -57,5 +62,28 @@ impl DueQueue {
     /// How long none is due.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         self.heap.peek().map(|first| first.0.0.saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_comes_once_when_it_is_due() {
+        let begun = Instant::now();
+        let at = |millis: u64| begun + Duration::from_millis(millis);
+        let (one, other) = (Arc::new(1), Arc::new(2));
+        let mut queue = DueQueue::default();
+        queue.set(&one, at(50));
+        queue.set(&one, at(90));
+        queue.set(&other, at(40));
+        queue.set(&other, at(20));
+        assert_eq!((queue.next(at(10)), queue.wait(at(10))), (None, Some(Duration::from_millis(10))));
+        assert_eq!((queue.next(at(45)).as_deref(), queue.next(at(45))), (Some(&2), None));
+        assert_eq!((queue.next(at(60)).as_deref(), queue.next(at(100))), (Some(&1), None));
+        queue.set(&one, at(110));
+        queue.forget(&one);
+        assert_eq!((queue.next(at(200)), queue.wait(at(200))), (None, None));
     }
 }

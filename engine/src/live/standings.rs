@@ -81,6 +81,11 @@ impl Standings {
         std::mem::take(&mut *self.filling.lock())
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_key.lock().len()
+    }
+
     /// Who is found how, now.
     pub(super) fn lists(&self) -> Lists {
         self.lists.lock().clone()

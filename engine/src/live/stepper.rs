@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use weir_query::machine::{Context, Machine, State};
 use weir_query::program::Program;
 use weir_query::record::Selection;
 
 use super::due::{DueQueue, Watched};
 use super::follow::Tail;
+use super::metric::Metric;
 use super::progress::Arrival;
 use super::saving::save_when_due;
 use super::shared::Shared;
@@ -22,8 +24,13 @@ use crate::feed::{Delivery, Feed};
 
 /// How long the thread waits for a batch at most before it looks around.
 const MAX_WAIT: Duration = Duration::from_millis(100);
+/// With so many standings, small batches that wait are stepped over together, up to so many bytes.
+const JOIN_FROM_STANDINGS: usize = 64;
+const JOIN_BYTES: usize = 6 << 20;
 /// How long it waits at least.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
+/// How long a metric with subscriptions is not looked at, at most: times that are outdated do not pile up.
+const MOST_WAIT: Duration = Duration::from_secs(1);
 /// How often it goes round all standings at most, and how many of them it visits at once.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const SWEPT_AT_ONCE: usize = 16;
@@ -61,7 +68,7 @@ impl TailEntry {
 #[derive(Default)]
 struct Rounds {
     stepping: Stepping,
-    due: DueQueue,
+    due: DueQueue<Mutex<Metric>>,
     sweep: Sweep,
 }
 
@@ -69,9 +76,14 @@ struct Rounds {
 pub(super) fn run(shared: &Arc<Shared>, mut feed: Feed) {
     background::step_back();
     let (mut wait, mut rounds) = (Duration::ZERO, Rounds::default());
+    let mut held = None;
     while !shared.stopped.load(Ordering::Acquire) {
-        match feed.next(wait) {
-            Delivery::Batch(batch) => apply(shared, &mut rounds.stepping, &batch),
+        match held.take().unwrap_or_else(|| feed.next(wait)) {
+            Delivery::Batch(batch) => {
+                let joins = shared.standings.len() >= JOIN_FROM_STANDINGS;
+                let batch = if joins { taken(&mut feed, batch, &mut held) } else { batch };
+                apply(shared, &mut rounds.stepping, &batch);
+            }
             Delivery::Missed { after, up_to } => catch_up(shared, after, up_to),
             Delivery::Idle => drop(shared.idle_rounds.fetch_add(1, Ordering::AcqRel)),
             Delivery::Closed => break,
@@ -84,6 +96,26 @@ pub(super) fn run(shared: &Arc<Shared>, mut feed: Feed) {
         }
     }
     shared.close_all();
+}
+
+/// `first` with what waits behind it, as one batch: what a batch costs each query is then paid once for all. What comes
+/// next and is no batch is held.
+fn taken(feed: &mut Feed, first: Arc<EventBatch>, held: &mut Option<Delivery>) -> Arc<EventBatch> {
+    let mut bytes = first.copied_bytes();
+    let mut batches = vec![first];
+    while bytes < JOIN_BYTES && held.is_none() && feed.waiting() > 0 {
+        match feed.next(Duration::ZERO) {
+            Delivery::Batch(next) if bytes + next.copied_bytes() <= JOIN_BYTES => {
+                bytes += next.copied_bytes();
+                batches.push(next);
+            }
+            other => *held = Some(other),
+        }
+    }
+    match batches.as_slice() {
+        [only] => Arc::clone(only),
+        several => Arc::new(EventBatch::join(&several.iter().map(|batch| &**batch).collect::<Vec<_>>())),
+    }
 }
 
 /// Nothing is live: the thread goes, and comes back with the next live query.
@@ -161,12 +193,12 @@ impl Rounds {
 }
 
 /// Pushes the result of `metric` to those who subscribed, if it is due.
-fn publish(shared: &Shared, metric: &Watched, due: &mut DueQueue) {
+fn publish(shared: &Shared, metric: &Watched, due: &mut DueQueue<Mutex<Metric>>) {
     let mut own = metric.lock();
     let pushed = catch_unwind(AssertUnwindSafe(|| own.publish(shared.now(), shared.options.tick)));
     shared.note_reading(&own.standing);
     match pushed {
-        Ok(Some(wait)) => due.set(metric, Instant::now() + wait.max(LEAST_WAIT)),
+        Ok(Some(wait)) => due.set(metric, Instant::now() + wait.clamp(LEAST_WAIT, MOST_WAIT)),
         Ok(None) => {
             own.standing.lock().unwatch(metric);
             due.forget(metric);

@@ -7,13 +7,14 @@ use hashbrown::HashMap;
 use weir_query::compile::TextMatcher;
 use weir_query::record::{Column, OrderKey, Rows, RowsError, Selection};
 
+use super::encode::Forms;
 use crate::event::EventBatch;
 
 /// A batch, and the columns that were read of it: each field is read once.
 pub(in crate::live) struct Arrived<'b> {
     pub(in crate::live) batch: &'b EventBatch,
     all: Selection,
-    columns: RefCell<HashMap<Arc<str>, Column, foldhash::fast::RandomState>>,
+    columns: RefCell<HashMap<Arc<str>, Forms, foldhash::fast::RandomState>>,
     names: OnceCell<Vec<Arc<str>>>,
     order: Arc<[OrderKey]>,
 }
@@ -44,13 +45,14 @@ impl<'b> Arrived<'b> {
         self.all.rows()
     }
 
-    /// Field `name` of every row.
-    pub(super) fn column(&self, name: &str) -> Result<Column, RowsError> {
-        if let Some(column) = self.columns.borrow().get(name) {
-            return Ok(column.clone());
+    /// Field `name` of every row, for a query over `rows` of them.
+    pub(super) fn column(&self, name: &str, rows: usize) -> Result<Column, RowsError> {
+        if let Some(forms) = self.columns.borrow().get(name) {
+            return Ok(forms.for_rows(rows).clone());
         }
-        let column = self.batch.column(name, &self.all)?;
-        self.columns.borrow_mut().insert(name.into(), column.clone());
+        let forms = Forms::new(self.batch.column(name, &self.all)?);
+        let column = forms.for_rows(rows).clone();
+        self.columns.borrow_mut().insert(name.into(), forms);
         Ok(column)
     }
 
@@ -137,11 +139,11 @@ impl Rows for Portion<'_> {
     }
 
     fn column(&self, name: &str, _: &Selection) -> Result<Column, RowsError> {
-        let Some(rows) = &self.rows else { return self.arrived.column(name) };
+        let Some(rows) = &self.rows else { return self.arrived.column(name, self.arrived.len()) };
         if let Some((_, column)) = self.columns.borrow().iter().find(|(own, _)| **own == *name) {
             return Ok(column.clone());
         }
-        let column = self.arrived.column(name)?.gather(rows);
+        let column = self.arrived.column(name, rows.len())?.gather(rows);
         self.columns.borrow_mut().push((name.into(), column.clone()));
         Ok(column)
     }

@@ -113,6 +113,12 @@ impl FieldTerms {
         match column {
             Column::Missing { rows } => numbers.resize(*rows, f64::NAN),
             Column::Constant { value, rows } => numbers.resize(*rows, number(value.borrow())),
+            Column::Dictionary { codes, dictionary } => {
+                let of = |code| dictionary.text(code).map_or(f64::NAN, |text| number(ValueRef::Text(text)));
+                let known: Vec<f64> = (0..dictionary.len()).map(|code| of(code as u32)).collect();
+                numbers
+                    .extend(codes.iter().map(|code| known.get(*code as usize).copied().unwrap_or(f64::NAN)));
+            }
             other => numbers.extend((0..other.len()).map(|row| other.get(row).map_or(f64::NAN, number))),
         }
         for (row, number) in (0..).zip(&numbers) {

@@ -139,7 +139,7 @@ impl<T> QueryIndex<T> {
     ) -> Result<(), RowsError> {
         found.start(arrived.len());
         for (at, field) in self.fields.iter().enumerate() {
-            field.find(at, &arrived.column(&field.name)?, found);
+            field.find(at, &arrived.column(&field.name, arrived.len())?, found);
         }
         if let Some(literals) = &self.literals {
             literals.find(arrived.batch, found);

@@ -2,6 +2,7 @@
 
 mod access;
 mod arrived;
+mod encode;
 mod field;
 mod found;
 mod index;
