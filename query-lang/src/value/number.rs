@@ -339,21 +339,44 @@ fn parse_any(text: &str) -> Option<Number> {
     })
 }
 
-/// The digits and the places behind the point of a double whose shortest text has at most 15 digits and 8 of them behind
-/// the point; `None` for others, which may be of the kind, too.
+/// Doubles below this have at most 15 digits before the point.
+const SHORT_BELOW: f64 = 1e15;
+/// The most places behind the point of a short decimal: with fifteen digits it fits 64 bits either side.
+const SHORT_SCALE: u8 = 18;
+
+/// The digits and the places behind the point of a double whose shortest text has at most 15 digits and
+/// [`SHORT_SCALE`] of them behind the point; `None` for others, which may be of the kind, too.
 pub(super) fn short_decimal(value: f64) -> Option<(i64, u8)> {
+    if value.is_nan() || value.abs() >= SHORT_BELOW {
+        return None;
+    }
+    if value.trunc() == value {
+        return Some((value as i64, 0));
+    }
     // A decimal of at most 15 digits that divides back to `value` is its shortest text: decimals of 15 digits map to
-    // distinct doubles, and the division of two exact doubles is correctly rounded.
-    for (scale, power) in (0_u8..=8).zip(POWERS) {
-        let scaled = (value * power).round();
-        if scaled.is_nan() || scaled.abs() >= 1e15 {
-            return None;
-        }
-        if scaled / power == value {
-            return Some((scaled as i64, scale));
+    // distinct doubles, and the division of two exact doubles is correctly rounded. As many places as leave 15 digits
+    // are tried, by the exponent, which tells the digits before the point up to one.
+    let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1_023;
+    let places = usize::try_from(14 - (exponent * 1_233 >> 12)).ok()?.min(POWERS.len() - 1);
+    let digits = |places: usize| {
+        let power = POWERS.get(places)?;
+        let digits = (value * power).round();
+        (digits.abs() < SHORT_BELOW).then_some((digits, *power))
+    };
+    let (places, (digits, power)) = match digits(places) {
+        Some(found) => (places, found),
+        None => (places.checked_sub(1)?, digits(places.checked_sub(1)?)?),
+    };
+    if digits / power != value {
+        return None;
+    }
+    let (mut digits, mut scale) = (digits as i64, places as u8);
+    for (zeros, power) in [(8, 100_000_000), (4, 10_000), (2, 100), (1, 10)] {
+        if scale >= zeros && digits % power == 0 {
+            (digits, scale) = (digits / power, scale - zeros);
         }
     }
-    None
+    (scale <= SHORT_SCALE).then_some((digits, scale))
 }
 
 /// A double in normal form: decimal where its shortest text is short enough to be exact.
