@@ -168,23 +168,48 @@ impl EventBatch {
 
     fn field_column(&self, name: &str, within: &Selection) -> Column {
         let rows = self.data.rows.len();
-        let places: Vec<Place> = self.data.shapes.iter().map(|shape| Place::of(shape, name)).collect();
-        if places.iter().all(|place| place.hole.is_none()) {
-            return Column::Missing { rows };
-        }
+        let Some(places) = self.places_of(name) else { return Column::Missing { rows } };
         let all = within.is_all();
         let value = |(at, row): (usize, &Row)| {
             if all || within.contains(at) { self.value_span(row, &places) } else { TextSpan::MISSING }
         };
         let spans: Arc<[TextSpan]> = self.data.rows.iter().enumerate().map(value).collect();
+        self.spans_column(spans, within)
+    }
+
+    /// Where field `name` is; `None`: in no row, or it is a meta field or a tag. For whoever reads several fields of
+    /// all rows, a stretch of them at a time.
+    pub(crate) fn places(&self, name: &str) -> Option<Places> {
+        let is_other = name.starts_with('#') || META_FIELDS.contains(&name);
+        if is_other { None } else { self.places_of(name) }
+    }
+
+    /// Appends where the values of the field are in `rows`.
+    pub(crate) fn read(&self, places: &Places, rows: std::ops::Range<usize>, spans: &mut Vec<TextSpan>) {
+        let rows = self.data.rows.get(rows).unwrap_or_default();
+        spans.extend(rows.iter().map(|row| self.value_span(row, places)));
+    }
+
+    /// The column of a field whose values are at `spans` in the rows of `within`.
+    pub(crate) fn spans_column(&self, spans: Arc<[TextSpan]>, within: &Selection) -> Column {
         match self.constant(&spans, within) {
-            Some(value) => Column::Constant { value, rows },
+            Some(value) => Column::Constant { value, rows: spans.len() },
             None => self.text_column(spans),
         }
     }
 
+    /// The texts that spans point into.
+    pub(crate) fn arena(&self) -> &str {
+        &self.data.arena
+    }
+
+    fn places_of(&self, name: &str) -> Option<Places> {
+        let places: Vec<Place> = self.data.shapes.iter().map(|shape| Place::of(shape, name)).collect();
+        places.iter().any(|place| place.hole.is_some()).then_some(Places(places))
+    }
+
     /// Where the value of a field is in `row`, given its place in each shape. Attributes win over the raw text.
-    fn value_span(&self, row: &Row, places: &[Place]) -> TextSpan {
+    fn value_span(&self, row: &Row, Places(places): &Places) -> TextSpan {
         let raw = places.get(row.raw_shape as usize);
         if let Some(hole) = places.get(row.attributes_shape as usize).and_then(|place| place.hole) {
             let before = raw.map_or(0, |place| place.holes);
@@ -209,6 +234,9 @@ impl EventBatch {
             .then(|| Value::Text(first.into()))
     }
 }
+
+/// Where the shapes of a batch have a field.
+pub(crate) struct Places(Vec<Place>);
 
 /// Where a shape has a field.
 struct Place {

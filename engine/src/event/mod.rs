@@ -23,6 +23,7 @@ pub mod timestamp;
 
 pub use batch::{EventBatch, Part};
 pub use builder::EventBatchBuilder;
+pub(crate) use columns::Places;
 pub use columns::{META_FIELDS, parse_event_id, push_event_id};
 pub use error::{JsonError, JsonErrorKind, PushError, Pushed};
 pub use event_time::TIMESTAMP_FIELDS;

@@ -1,6 +1,7 @@
 //! Which events of a batch contain a text.
 
-use aho_corasick::AhoCorasick;
+use std::ops::Range;
+
 use weir_query::compile::TextMatcher;
 use weir_query::record::Selection;
 
@@ -10,18 +11,27 @@ use super::batch::{EventBatch, NO_SHAPE, Row};
 const FEW_ROWS: usize = 8;
 
 impl EventBatch {
-    /// Calls `each` with what of `automaton`, which reports overlapping patterns, is anywhere in the texts of events:
-    /// the pattern, the bytes of the hit, and the row, rows ascending. Every row with a pattern in its raw text or one
-    /// of its values is named, and some others may be: keys of attributes count, and what lies across two texts.
-    pub(crate) fn each_literal(&self, automaton: &AhoCorasick, mut each: impl FnMut(usize, &[u8], u32)) {
+    /// Calls `each` with the literals that `find` finds in the texts of events: the number it has there, the bytes of the
+    /// hit, and the row. Every row with a literal in its raw text or one of its values is named, and some others may be:
+    /// keys of attributes count, and what lies across two texts. Where hits come in order, so do their rows.
+    pub(crate) fn each_literal(
+        &self,
+        find: impl FnOnce(&[u8], &mut dyn FnMut(usize, Range<usize>)),
+        each: &mut dyn FnMut(usize, &[u8], u32),
+    ) {
         let (arena, rows) = (self.data.arena.as_bytes(), &self.data.rows);
+        let starts_by = |row: usize, at: usize| rows.get(row).is_some_and(|row| row.raw.start as usize <= at);
         let mut row = 0;
-        for hit in automaton.find_overlapping_iter(arena) {
-            while rows.get(row + 1).is_some_and(|next| next.raw.start as usize <= hit.start()) {
+        find(arena, &mut |number, hit| {
+            while starts_by(row + 1, hit.start) {
                 row += 1;
             }
-            each(hit.pattern().as_usize(), arena.get(hit.range()).unwrap_or_default(), row as u32);
-        }
+            // A longer one may have begun before the hit before it.
+            while row > 0 && !starts_by(row, hit.start) {
+                row -= 1;
+            }
+            each(number, arena.get(hit).unwrap_or_default(), row as u32);
+        });
     }
 
     /// The rows of `within` whose raw text matches, or one of whose field values does.

@@ -39,6 +39,8 @@ pub(super) use cut::{Reading, StandingCut};
 
 /// The most buckets too far ahead to be kept of which it is known that they have events. Those of more are dropped.
 pub const MAX_FUTURE_BUCKETS: usize = 1_024;
+/// So many buckets before the present one are not closed yet: what comes a moment late is not put into roll-ups too.
+const OPEN_BUCKETS: i64 = 2;
 /// How old the time may be that the first stage is told, nanoseconds, where granules are longer.
 const MAX_TOLD_NANOS: i64 = 60_000_000_000;
 
@@ -132,7 +134,7 @@ impl Standing {
     ) -> Standing {
         let context = key.context(window.nanos_of(&window.at(now_nanos)), now_nanos);
         let mut ring = Ring::new(window.len(), key.max_bytes);
-        ring.close_before(window.bucket(now_nanos));
+        ring.close_before(window.bucket(now_nanos).saturating_sub(OPEN_BUCKETS));
         ring.set_folding(key.may_fold() && window.slides());
         Standing {
             machine: Machine::new(Arc::clone(&program), context),
@@ -632,7 +634,7 @@ impl Standing {
     fn come_to(&mut self, now_nanos: i64) {
         let first = self.window.kept(now_nanos).start;
         // What is forgotten has to be in the roll-ups that go on.
-        self.ring.close_before(self.window.bucket(now_nanos));
+        self.ring.close_before(first.max(self.window.bucket(now_nanos).saturating_sub(OPEN_BUCKETS)));
         self.ring.forget_before(first);
         if let Some(extents) = &mut self.extents {
             extents.forget_before(first);

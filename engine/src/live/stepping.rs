@@ -8,7 +8,7 @@ use weir_query::machine::StepError;
 use weir_query::record::{Rows, RowsError};
 
 use super::due::Watched;
-use super::matching::{Arrived, Class, Found, Portion, QueryIndex};
+use super::matching::{Arrived, Class, Found, Portion, QueryIndex, Wanted};
 use super::progress::Arrival;
 use super::standing::Standing;
 use super::standings::{Lists, Shared};
@@ -17,10 +17,12 @@ use crate::event::EventBatch;
 /// What a metric says of itself when its query panicked.
 pub(super) const FAULT: &str = "an internal fault: the metric is not reliable";
 
-/// What is kept from batch to batch: room for what an index finds.
+/// What is kept from batch to batch: room for what an index finds, and what will be wanted of the next.
 #[derive(Default)]
 pub(super) struct Stepping {
     found: Option<(Arc<QueryIndex<Shared>>, Found)>,
+    /// The fields that were asked of the batch before.
+    wanted: Vec<Wanted>,
     /// Metrics with subscriptions whose results may have changed.
     pub(super) stirred: Vec<Watched>,
 }
@@ -31,7 +33,7 @@ impl Stepping {
         if batch.is_empty() {
             return;
         }
-        let arrived = Arrived::new(batch);
+        let arrived = Arrived::new(batch, &self.wanted);
         let known = self.found.take().filter(|(index, _)| Arc::ptr_eq(index, &lists.index));
         let (index, mut found) = known.unwrap_or_else(|| (Arc::clone(&lists.index), lists.index.found()));
         let stirred = &mut self.stirred;
@@ -43,6 +45,7 @@ impl Stepping {
         }
         self.found = Some((index, found));
         step_all(&lists.recent, &Portion::whole(&arrived), false, arrival, &mut self.stirred);
+        self.wanted = arrived.wanted();
     }
 }
 

@@ -2,6 +2,8 @@
 
 use weir_query::compile::Required;
 
+use super::grams;
+
 /// Literals below this many bytes are in too many events to be worth looking for.
 pub(super) const MIN_LITERAL_BYTES: usize = 3;
 /// The most terms that one clause may have; a condition with more is no help.
@@ -70,6 +72,10 @@ impl Access {
         if clauses.len() > 1 {
             clauses.retain(|clause| rank(clause) < Rank::Present);
         }
+        if clauses.iter().any(|clause| rank(clause) == Rank::Literal) {
+            // They are looked for another way, which costs more than they tell beside long ones.
+            clauses.retain(|clause| rank(clause) != Rank::ShortLiteral);
+        }
         if clauses.is_empty() { Access::Always } else { Access::Clauses(clauses) }
     }
 }
@@ -90,7 +96,7 @@ fn rank(clause: &Clause) -> Rank {
     let of = |term: &Term| match term {
         Term::Value { .. } => Rank::Value,
         Term::Number { .. } => Rank::Number,
-        Term::Text { literal, .. } if literal.len() > MIN_LITERAL_BYTES => Rank::Literal,
+        Term::Text { literal, .. } if literal.len() >= grams::MIN_BYTES => Rank::Literal,
         Term::Text { .. } => Rank::ShortLiteral,
         Term::Range { .. } => Rank::Range,
         Term::Present { .. } => Rank::Present,
@@ -202,6 +208,7 @@ mod tests {
             ("/error/i", "literal \"error\" in either case"),
             ("level=ERROR", "level = \"ERROR\" by hash"),
             ("#host=a | service=b", "#host = \"a\" by hash and service = \"b\" by hash"),
+            ("\"timed out\" never", "literal \"timed out\""),
             ("service=b \"timed out\"", "service = \"b\" by hash and literal \"timed out\""),
             ("status=404", "status = 404 by hash"),
             ("status>=500", "status from 500 by range"),

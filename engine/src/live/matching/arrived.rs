@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use weir_query::compile::TextMatcher;
 use weir_query::record::{Column, OrderKey, Rows, RowsError, Selection};
 
-use super::encode::Forms;
+use super::encode::{Asked, Forms};
+use super::reading::{self, Wanted};
 use crate::event::EventBatch;
 
 /// A batch, and the columns that were read of it: each field is read once.
@@ -31,11 +32,14 @@ pub(in crate::live) struct Portion<'a> {
 }
 
 impl<'b> Arrived<'b> {
-    pub(in crate::live) fn new(batch: &'b EventBatch) -> Arrived<'b> {
+    /// `batch`, of which the fields `wanted` are read at once.
+    pub(in crate::live) fn new(batch: &'b EventBatch, wanted: &[Wanted]) -> Arrived<'b> {
+        let all = Selection::all(batch.len());
+        let columns = reading::read(batch, &all, wanted).into_iter().collect();
         Arrived {
             batch,
-            all: Selection::all(batch.len()),
-            columns: RefCell::default(),
+            all,
+            columns: RefCell::new(columns),
             names: OnceCell::new(),
             order: batch.order().unwrap_or_default(),
         }
@@ -54,6 +58,15 @@ impl<'b> Arrived<'b> {
         let column = forms.for_rows(rows).clone();
         self.columns.borrow_mut().insert(name.into(), forms);
         Ok(column)
+    }
+
+    /// What was asked of it: most likely the same is wanted of the next batch.
+    pub(in crate::live) fn wanted(&self) -> Vec<Wanted> {
+        let columns = self.columns.borrow();
+        let asked = columns.iter().filter(|(_, forms)| forms.asked() > Asked::Nothing);
+        asked
+            .map(|(name, forms)| Wanted { name: Arc::clone(name), is_coded: forms.asked() == Asked::Codes })
+            .collect()
     }
 
     fn names(&self) -> &Vec<Arc<str>> {

@@ -6,6 +6,7 @@ use weir_query::value::ValueRef;
 
 use super::access::Bound;
 use super::found::{Found, TermId};
+use super::glance::{Filter, Glance};
 
 /// No term.
 pub(super) const NONE: TermId = TermId::MAX;
@@ -15,6 +16,8 @@ pub(super) const NONE: TermId = TermId::MAX;
 pub(super) struct FieldTerms {
     pub(super) name: Box<str>,
     pub(super) texts: HashMap<Box<str>, TermId, foldhash::fast::FixedState>,
+    /// Of `texts`.
+    pub(super) filter: Filter,
     pub(super) numbers: HashMap<Bound, TermId, foldhash::fast::FixedState>,
     pub(super) ranges: Ranges,
     pub(super) present: Option<TermId>,
@@ -42,8 +45,7 @@ impl Ranges {
         }
     }
 
-    /// To be called when all are added.
-    pub(super) fn sort(&mut self) {
+    fn sort(&mut self) {
         self.from.sort_by(|one, other| one.0.total_cmp(&other.0));
         self.up_to.sort_by(|one, other| one.0.total_cmp(&other.0));
         self.between.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -55,17 +57,22 @@ impl Ranges {
 
     /// Calls `each` with the ranges that `number` is in.
     fn meeting(&self, number: f64, mut each: impl FnMut(TermId)) {
-        let end = self.from.partition_point(|(least, _)| *least <= number);
-        self.from.iter().take(end).for_each(|(_, term)| each(*term));
-        let start = self.up_to.partition_point(|(greatest, _)| *greatest < number);
-        self.up_to.iter().skip(start).for_each(|(_, term)| each(*term));
-        let end = self.between.partition_point(|(least, _, _)| *least <= number);
-        let within = self.between.iter().take(end).filter(|(_, greatest, _)| number <= *greatest);
-        within.for_each(|(_, _, term)| each(*term));
+        let from = self.from.iter().take_while(|(least, _)| *least <= number);
+        from.for_each(|(_, term)| each(*term));
+        let up_to = self.up_to.iter().rev().take_while(|(greatest, _)| number <= *greatest);
+        up_to.for_each(|(_, term)| each(*term));
+        let between = self.between.iter().take_while(|(least, _, _)| *least <= number);
+        between.filter(|(_, greatest, _)| number <= *greatest).for_each(|(_, _, term)| each(*term));
     }
 }
 
 impl FieldTerms {
+    /// To be called when all terms are added.
+    pub(super) fn finish(&mut self) {
+        self.ranges.sort();
+        self.texts.keys().for_each(|text| self.filter.add(text));
+    }
+
     /// Lays the rows of `column` to the terms they meet. `field` is its number.
     pub(super) fn find(&self, field: usize, column: &Column, found: &mut Found) {
         if let Some(term) = self.present {
@@ -93,7 +100,13 @@ impl FieldTerms {
                     .collect();
                 codes.extend(own.iter().map(|code| terms.get(*code as usize).copied().unwrap_or(NONE)));
             }
-            Column::Text(text) => codes.extend((0..rows).map(|row| text.get(row).map_or(NONE, term))),
+            Column::Text(texts) => {
+                let arena = texts.arena.as_bytes();
+                codes.extend(texts.spans.iter().map(|span| {
+                    let glance = Glance::at(arena, span.start as usize, span.len as usize);
+                    if self.filter.may_have(glance) { span.of(&texts.arena).map_or(NONE, term) } else { NONE }
+                }));
+            }
             other => {
                 codes.extend((0..rows).map(|row| other.get(row).map_or(NONE, |value| term(&value.text()))))
             }

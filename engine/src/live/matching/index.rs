@@ -16,6 +16,7 @@ use super::arrived::{Arrived, Portion};
 use super::field::{FieldTerms, NONE};
 use super::found::{Found, TermId};
 use super::literals::Literals;
+use super::ranked::{Beyond, Ranking};
 
 /// An index over members, which stand for queries.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(in crate::live) struct QueryIndex<T> {
     groups: Vec<Group<T>>,
     /// The groups that get every row.
     always: Vec<u32>,
+    /// The groups that are found by a term and a bound.
+    rankings: Vec<Ranking>,
 }
 
 /// Queries of one access.
@@ -92,7 +95,7 @@ impl<T> QueryIndex<T> {
         }
         let mut builder = Builder::default();
         builder.count_values(by_access.keys());
-        let (mut groups, mut always) = (Vec::new(), Vec::new());
+        let (mut groups, mut always, mut rankings) = (Vec::new(), Vec::new(), Vec::new());
         for (access, members) in by_access {
             let mut clauses = match access {
                 Access::Never => continue,
@@ -104,7 +107,10 @@ impl<T> QueryIndex<T> {
                     always.push(groups.len() as u32);
                     Vec::new()
                 }
-                Some(at) => builder.found_by(&clauses.remove(at), groups.len() as u32),
+                Some(at) => {
+                    let telling = clauses.remove(at);
+                    builder.found_by(&telling, &mut clauses, groups.len() as u32, &mut rankings)
+                }
             };
             let checks = clauses.iter().map(|clause| builder.check(clause)).collect();
             groups.push(Group { terms, checks, classes: classes(members) });
@@ -117,8 +123,10 @@ impl<T> QueryIndex<T> {
             listed: builder.listed,
             groups,
             always,
+            rankings,
         };
-        index.fields.iter_mut().for_each(|field| field.ranges.sort());
+        index.fields.iter_mut().for_each(FieldTerms::finish);
+        index.rankings.iter_mut().for_each(Ranking::sort);
         index
     }
 
@@ -155,6 +163,15 @@ impl<T> QueryIndex<T> {
                 each(&group.classes, &Portion::chosen(arrived, rows));
             }
         }
+        for ranking in self.rankings.iter().filter(|ranking| !found.rows(ranking.term).is_empty()) {
+            ranking.find(found, |group, mut rows| {
+                let Some(group) = self.groups.get(group as usize) else { return };
+                rows.retain(|row| group.passes(*row, found));
+                if !rows.is_empty() {
+                    each(&group.classes, &Portion::chosen(arrived, rows));
+                }
+            });
+        }
         Ok(())
     }
 
@@ -178,9 +195,14 @@ impl<T> QueryIndex<T> {
 }
 
 impl<T> Group<T> {
+    /// Whether `row` meets the other clauses.
+    fn passes(&self, row: u32, found: &Found) -> bool {
+        self.checks.iter().all(|check| check.holds(row, found))
+    }
+
     /// The rows that its queries may match.
     fn rows(&self, found: &Found) -> Vec<u32> {
-        let passes = |row: &u32| self.checks.iter().all(|check| check.holds(*row, found));
+        let passes = |row: &u32| self.passes(*row, found);
         if let [term] = self.terms.as_slice() {
             return found.rows(*term).iter().copied().filter(passes).collect();
         }
@@ -281,29 +303,50 @@ impl Builder {
         }
     }
 
-    /// The terms of `clause`, which `group` is found by.
-    fn found_by(&mut self, clause: &Clause, group: u32) -> Vec<TermId> {
+    /// The terms of `clause`, which `group` is found by: with one bound of `others`, which goes there, or alone.
+    fn found_by(
+        &mut self,
+        clause: &Clause,
+        others: &mut Vec<Clause>,
+        group: u32,
+        rankings: &mut Vec<Ranking>,
+    ) -> Vec<TermId> {
+        let bound = others.iter().position(|other| Beyond::of(other).is_some());
+        if let ([term @ (Term::Value { .. } | Term::Text { .. })], Some(bound)) = (clause.as_slice(), bound) {
+            let (bound, term) = (others.remove(bound), self.term(term));
+            self.list(term);
+            if let Some((field, beyond)) = Beyond::of(&bound) {
+                Ranking::add(rankings, term, (self.numbers_of(field), beyond), group);
+            }
+            return vec![term];
+        }
         let mut terms = Vec::with_capacity(clause.len());
         for term in clause {
-            let number = self.term(term);
+            let number = self.listed_term(term);
             terms.push(number);
-            let is_first = !self.listed.get(number as usize).is_some_and(|listed| *listed);
-            self.list(number);
-            match term {
-                Term::Number { field, number: bound } => {
-                    self.change(field, |own| _ = own.numbers.insert(*bound, number));
-                }
-                Term::Range { field, least, greatest } if is_first => {
-                    let (least, greatest) = (least.number(), greatest.number());
-                    self.change(field, |own| own.ranges.add(least, greatest, number));
-                }
-                _ => {}
-            }
             if let Some(groups) = self.found_by.get_mut(number as usize) {
                 groups.push(group);
             }
         }
         terms
+    }
+
+    /// A term whose rows are listed.
+    fn listed_term(&mut self, term: &Term) -> TermId {
+        let number = self.term(term);
+        let is_first = !self.listed.get(number as usize).is_some_and(|listed| *listed);
+        self.list(number);
+        match term {
+            Term::Number { field, number: bound } => {
+                self.change(field, |own| _ = own.numbers.insert(*bound, number));
+            }
+            Term::Range { field, least, greatest } if is_first => {
+                let (least, greatest) = (least.number(), greatest.number());
+                self.change(field, |own| own.ranges.add(least, greatest, number));
+            }
+            _ => {}
+        }
+        number
     }
 
     fn check(&mut self, clause: &Clause) -> Check {

@@ -5,8 +5,12 @@ mod arrived;
 mod encode;
 mod field;
 mod found;
+mod glance;
+mod grams;
 mod index;
 mod literals;
+mod ranked;
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -14,3 +18,4 @@ pub(super) use access::Access;
 pub(super) use arrived::{Arrived, Portion};
 pub(super) use found::Found;
 pub(super) use index::{Class, QueryIndex};
+pub(super) use reading::Wanted;

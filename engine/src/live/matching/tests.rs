@@ -8,7 +8,7 @@ use weir_query::machine::{Context, Machine};
 use weir_query::program::Program;
 use weir_query::record::{Rows, Selection};
 
-use super::{Access, Arrived, QueryIndex};
+use super::{Access, Arrived, QueryIndex, Wanted};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 
 const FILTERS: &[&str] = &[
@@ -28,6 +28,11 @@ const FILTERS: &[&str] = &[
     "n>5",
     "n<=3",
     "n>2 n<8 a=v1",
+    "a=v1 n>5",
+    "a=v1 n>=8 b=w1",
+    "a=v1 n<=3",
+    "timeout n<9 n>1",
+    "a=v1 | n>20",
     "n>=-1 | n<1",
     "a=*",
     "time",
@@ -144,14 +149,15 @@ fn index_of(programs: &[std::sync::Arc<Program>]) -> QueryIndex<usize> {
     QueryIndex::new(programs.iter().enumerate().map(query))
 }
 
-/// The sequences of the rows that each query gets.
+/// The sequences of the rows that each query gets, when the fields `wanted` are read ahead, and what is wanted then.
 fn given(
     index: &QueryIndex<usize>,
     found: &mut super::Found,
     batch: &EventBatch,
-) -> BTreeMap<usize, Vec<u64>> {
+    wanted: &[Wanted],
+) -> (BTreeMap<usize, Vec<u64>>, Vec<Wanted>) {
     let mut given = BTreeMap::new();
-    let arrived = Arrived::new(batch);
+    let arrived = Arrived::new(batch, wanted);
     let found = index.find(&arrived, found, |classes, portion| {
         let sequences: Vec<u64> = portion.places().iter().map(|key| key.sequence).collect();
         assert!(sequences.is_sorted() && sequences.len() == portion.len());
@@ -160,7 +166,7 @@ fn given(
         }
     });
     found.unwrap();
-    given
+    (given, arrived.wanted())
 }
 
 fn matched(program: &std::sync::Arc<Program>, batch: &EventBatch) -> BTreeSet<u64> {
@@ -191,7 +197,9 @@ proptest! {
         let mut found = index.found();
         for events in &batches {
             let batch = batch_of(events);
-            let given = given(&index, &mut found, &batch);
+            let (given, wanted) = given(&index, &mut found, &batch, &[]);
+            let ahead = self::given(&index, &mut found, &batch, &wanted);
+            prop_assert_eq!(&ahead.0, &given);
             for (at, program) in programs.iter().enumerate() {
                 let rows: BTreeSet<u64> = given.get(&at).into_iter().flatten().copied().collect();
                 let matched = matched(program, &batch);
@@ -209,6 +217,6 @@ fn queries_that_nothing_comes_for_are_not_called() {
     let index = index_of(&programs);
     let event = |raw: &str| Drawn { raw: raw.into(), json: true, attributes: None, host: None };
     let batch = batch_of(&[event(r#"{"a":"v1","b":"w2"}"#), event(r#"{"a":"v2","n":5}"#)]);
-    let given = given(&index, &mut index.found(), &batch);
+    let (given, _) = given(&index, &mut index.found(), &batch, &[]);
     assert_eq!(given, BTreeMap::from([(0, vec![1]), (5, vec![1])]));
 }
