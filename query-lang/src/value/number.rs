@@ -356,8 +356,8 @@ pub(super) fn short_decimal(value: f64) -> Option<(i64, u8)> {
     // A decimal of at most 15 digits that divides back to `value` is its shortest text: decimals of 15 digits map to
     // distinct doubles, and the division of two exact doubles is correctly rounded. As many places as leave 15 digits
     // are tried, by the exponent, which tells the digits before the point up to one.
-    let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1_023;
-    let places = usize::try_from(14 - (exponent * 1_233 >> 12)).ok()?.min(POWERS.len() - 1);
+    let exponent = ((value.to_bits() >> 52) & 0x7ff) as i32 - 1_023;
+    let places = usize::try_from(14 - ((exponent * 1_233) >> 12)).ok()?.min(POWERS.len() - 1);
     let digits = |places: usize| {
         let power = POWERS.get(places)?;
         let digits = (value * power).round();

@@ -47,8 +47,8 @@ impl Glance {
     pub(super) fn hash(&self) -> u64 {
         let (first, second) = self.words;
         let mixed = (first ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        let mixed =
-            (mixed ^ (mixed >> 32) ^ second ^ u64::from(self.len) << 56).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        let mixed = (mixed ^ (mixed >> 32) ^ second ^ (u64::from(self.len) << 56))
+            .wrapping_mul(0xc4ce_b9fe_1a85_ec53);
         mixed ^ (mixed >> 29)
     }
 }
