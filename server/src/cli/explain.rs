@@ -111,6 +111,13 @@ fn pruned(found: &Value) -> String {
         number("granulesPrunedByIndex"),
         of(left, granules)
     );
+    if let Some(live) = found.get("live") {
+        out += &format!(
+            "live: shares the states of {} metrics; events come by: {}\n",
+            live.get("sharedBy").and_then(Value::as_u64).unwrap_or(0),
+            live.get("access").and_then(Value::as_str).unwrap_or_default()
+        );
+    }
     out += &format!(
         "index: {index} bytes, {:.1} % of the segments and {:.2} % of the raw text; looked at in {} us\n",
         of(index, stored),

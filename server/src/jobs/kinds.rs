@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_engine::live::{Live, LiveError, MetricDefinition};
+use weir_engine::live::{Live, LiveError};
 use weir_engine::scan::{Scan, ScanHandle, ScanPool};
 use weir_engine::{Repository, Snapshot};
 use weir_query::compile::{Ending, Options};
@@ -178,18 +178,8 @@ fn distribution_program(prepared: &Prepared, echo: &Echo) -> Option<Arc<Program>
 
 impl LiveJob {
     fn start(ground: Ground<'_>, prepared: &Prepared, id: &str) -> Result<LiveJob, ApiError> {
-        let span = prepared.context.end_nanos.saturating_sub(prepared.context.start_nanos);
-        let window = Duration::from_nanos(u64::try_from(span).unwrap_or(0));
-        // Whole seconds keep the buckets of all live jobs on the same borders.
-        let window = Duration::from_secs(window.as_secs().max(1));
         let metric = format!("job-{id}");
-        let definition = MetricDefinition {
-            arguments: prepared.arguments.clone(),
-            timezone: prepared.context.timezone.clone(),
-            max_bytes: ground.limits.max_state_bytes,
-            ..MetricDefinition::new(&prepared.text, window)
-        };
-        ground.live.define_temporary(&metric, definition).map_err(|error| match error {
+        ground.live.define_temporary(&metric, prepared.standing()).map_err(|error| match error {
             LiveError::Query(faults) => ApiError::query(&prepared.text, &faults),
             other => other.into(),
         })?;

@@ -1,4 +1,5 @@
-//! `POST …/explain`: what a query would read, without reading it, within the time that a query has.
+//! `POST …/explain`: what a query would read, without reading it, within the time that a query has, and what it would
+//! share as a live one.
 
 use std::time::{Duration, Instant};
 
@@ -24,12 +25,14 @@ pub(super) async fn explain(
     let asked = read_request(&app, &parts.headers, body).await?;
     let prepared = prepare(&app, asked, Purpose::Job).await?;
     let budget = Duration::from_millis(app.settings().query.timeout_millis);
+    let live = app.live(&repository)?;
     let explain = move || {
         let begun = Instant::now();
         let range = prepared.context.start_nanos..prepared.context.end_nanos;
         let found = Explanation::of(&repository.snapshot(), &prepared.program, range, Some(budget));
+        let sharing = live.sharing(&prepared.standing()).ok();
         let took_micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Explained::new(&prepared.program.describe(), &found, took_micros)
+        Explained::new(&prepared.program.describe(), &found, sharing, took_micros)
     };
     Ok(Json(app.answering().run(explain).await?))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
+use weir_engine::live::MetricDefinition;
 use weir_engine::scan::{ScanOptions, ScanPool};
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::Context;
@@ -118,6 +119,20 @@ impl Prepared {
             time_budget: Some(Duration::from_millis(limits.timeout_millis)),
             max_state_bytes: limits.max_state_bytes,
             ..ScanOptions::new(context)
+        }
+    }
+
+    /// It as a metric over a window as long as its range: what a live job of it is.
+    #[must_use]
+    pub fn standing(&self) -> MetricDefinition {
+        let span = self.context.end_nanos.saturating_sub(self.context.start_nanos);
+        // Whole seconds keep the buckets of all live jobs on the same borders.
+        let window = Duration::from_nanos(u64::try_from(span).unwrap_or(0)).as_secs().max(1);
+        MetricDefinition {
+            arguments: self.arguments.clone(),
+            timezone: self.context.timezone.clone(),
+            max_bytes: self.context.max_state_bytes,
+            ..MetricDefinition::new(&self.text, Duration::from_secs(window))
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a query would read, as its sender is told.
 
 use serde::Serialize;
+use weir_engine::live::Sharing;
 use weir_engine::scan::Explanation;
 
 /// Answer to `POST …/explain`.
@@ -37,14 +38,29 @@ pub struct Explained {
     pub stored_bytes: u64,
     /// Bytes of the gram indexes in them.
     pub index_bytes: u64,
+    /// What it would share as a live query over a window as long as its range; absent: it cannot be live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Shared>,
     /// Working this out took so long, microseconds.
     pub took_micros: u64,
+}
+
+/// What a live query shares with those that are there.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shared {
+    /// Metrics and live jobs whose states would be its own too.
+    pub shared_by: usize,
+    /// Bytes that these states hold, and it would not hold again.
+    pub state_bytes: usize,
+    /// How events would come to it: `level = "ERROR" by hash`, `always a candidate`.
+    pub access: String,
 }
 
 impl Explained {
     /// Of a query with this plan.
     #[must_use]
-    pub fn new(plan: &str, found: &Explanation, took_micros: u64) -> Explained {
+    pub fn new(plan: &str, found: &Explanation, live: Option<Sharing>, took_micros: u64) -> Explained {
         Explained {
             plan: plan.lines().map(str::to_owned).collect(),
             segments: found.segments,
@@ -61,6 +77,11 @@ impl Explained {
             raw_bytes: found.raw_bytes,
             stored_bytes: found.stored_bytes,
             index_bytes: found.index_bytes,
+            live: live.map(|live| Shared {
+                shared_by: live.metrics,
+                state_bytes: live.state_bytes,
+                access: live.access,
+            }),
             took_micros,
         }
     }

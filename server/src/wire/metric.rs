@@ -276,8 +276,12 @@ pub struct MetricFacts {
     pub time: TimeWord,
     /// Of the latest result.
     pub revision: u64,
-    /// Bytes its states hold.
+    /// Bytes its states hold, shared ones in full.
     pub state_bytes: usize,
+    /// Metrics and live jobs that share these states, itself included.
+    pub shared_by: usize,
+    /// How events come to it: `level = "ERROR" by hash`, `always a candidate`.
+    pub access: String,
     /// Readers that have it pushed.
     pub subscriptions: usize,
     /// What is wrong with it; empty: nothing.
@@ -328,6 +332,8 @@ impl From<MetricInfo> for MetricFacts {
             },
             revision: info.revision,
             state_bytes: info.state_bytes,
+            shared_by: info.shared_by,
+            access: info.access,
             subscriptions: info.subscriptions,
             problem: info.problem,
             origin: if info.is_restored { OriginWord::Snapshot } else { OriginWord::History },

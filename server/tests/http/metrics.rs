@@ -69,6 +69,32 @@ async fn what_metrics_have_learnt_is_saved_at_the_end_unless_it_is_not_to_be() {
 }
 
 #[tokio::test]
+async fn what_a_query_shares_is_explained_and_listed() {
+    let world = World::new();
+    let live = async |query: &str| {
+        let body = json!({"queryString": query, "start": "10m"}).to_string();
+        let headers = [("content-type", "application/json")];
+        world.post("/api/v1/repositories/default/explain", &headers, body).await.json()["live"].clone()
+    };
+    let by_hash = "level = \"ERROR\" by hash";
+    let found = live("level=ERROR | count()").await;
+    assert_eq!((&found["sharedBy"], &found["access"]), (&json!(0), &json!(by_hash)), "{found}");
+    for (name, query) in
+        [("one", "level=ERROR | count()"), ("two", "level=ERROR | count() | x := _count * 2")]
+    {
+        let definition = json!({"query": query, "window": "10m"}).to_string();
+        assert_eq!(world.put(&format!("{METRICS}/{name}"), &definition).await.status, 201);
+    }
+    assert_eq!(live("level=ERROR | count() | sort(_count)").await["sharedBy"], 2);
+    assert_eq!(live("level=WARN | count()").await["sharedBy"], 0);
+    assert_eq!(live("* | count()").await["access"], "always a candidate");
+    let list = world.get(METRICS).await.json();
+    for facts in list.as_array().unwrap() {
+        assert_eq!((&facts["shared_by"], &facts["access"]), (&json!(2), &json!(by_hash)), "{facts}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_definitions_say_what_is_wrong() {
     let world = World::new();
     for (name, body, status, code) in [
