@@ -8,16 +8,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use weir_query::record::{Column, Dictionary, Selection};
+use weir_query::record::{Column, Selection};
 
+use super::coder::Coder;
 use super::grams::GRANULE_ROWS;
 
 /// The most fields of a batch that are given codes, four bytes a row each.
 const FIELDS_MAX: usize = 8;
-/// The most different texts of such a field.
-const TEXTS_MAX: usize = 4_096;
-/// A field has so many rows for each of its texts at least.
-const ROWS_A_TEXT: usize = 16;
 /// Batches with fewer rows are read as quickly.
 const ROWS_LEAST: usize = GRANULE_ROWS;
 
@@ -76,33 +73,17 @@ impl BatchCodes {
 
 /// The codes of the texts of `column`; `None` when too many of them differ, or they are something else.
 fn coded(column: &Column) -> Option<Column> {
-    let Column::Text(texts) = column else { return None };
-    let texts_max = TEXTS_MAX.min(texts.spans.len() / ROWS_A_TEXT);
-    let mut dictionary = Dictionary::default();
-    let mut known: HashMap<&str, u32, foldhash::fast::FixedState> = HashMap::default();
-    let mut codes = Vec::with_capacity(texts.spans.len());
-    for row in 0..texts.spans.len() {
-        let code = match texts.get(row) {
-            None => Dictionary::MISSING,
-            Some(text) => match known.get(text) {
-                Some(code) => *code,
-                None if known.len() == texts_max => return None,
-                None => {
-                    let code = dictionary.push(text);
-                    known.insert(text, code);
-                    code
-                }
-            },
-        };
-        codes.push(code);
+    match column {
+        Column::Text(texts) => Coder::column(texts),
+        _ => None,
     }
-    Some(Column::Dictionary { codes: codes.into(), dictionary: Arc::new(dictionary) })
 }
 
 #[cfg(test)]
 mod tests {
     use weir_query::record::Rows;
 
+    use super::super::coder::{MAX_TEXTS, ROWS_A_TEXT};
     use super::*;
     use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 
@@ -131,8 +112,8 @@ mod tests {
             (ROWS_LEAST, 7, true),
             (ROWS_LEAST - 1, 7, false),
             (ROWS_LEAST, ROWS_LEAST, false),
-            (2 * TEXTS_MAX * ROWS_A_TEXT, TEXTS_MAX, true),
-            (2 * TEXTS_MAX * ROWS_A_TEXT, TEXTS_MAX + 1, false),
+            (2 * MAX_TEXTS * ROWS_A_TEXT, MAX_TEXTS, true),
+            (2 * MAX_TEXTS * ROWS_A_TEXT, MAX_TEXTS + 1, false),
         ] {
             let batch = batch(rows, different);
             let first = texts(&batch, "id");

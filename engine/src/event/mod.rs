@@ -5,10 +5,12 @@
 
 mod batch;
 mod builder;
+pub(crate) mod coder;
 mod codes;
 mod columns;
 mod error;
 mod event_time;
+pub(crate) mod glance;
 mod grams;
 mod join;
 pub mod json;

@@ -6,7 +6,7 @@ use weir_query::value::ValueRef;
 
 use super::access::Bound;
 use super::found::{Found, TermId};
-use super::glance::{Filter, Glance};
+use crate::event::glance::{Filter, Glance};
 
 /// No term.
 pub(super) const NONE: TermId = TermId::MAX;

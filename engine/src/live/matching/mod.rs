@@ -5,7 +5,6 @@ mod arrived;
 mod encode;
 mod field;
 mod found;
-mod glance;
 mod grams;
 mod index;
 mod literals;

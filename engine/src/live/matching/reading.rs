@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use weir_query::record::{Selection, TextSpan};
 
-use super::encode::{Coder, Forms};
+use super::encode::Forms;
+use crate::event::coder::Coder;
 use crate::event::{EventBatch, Places};
 
 /// So many rows are read of one field after the other.

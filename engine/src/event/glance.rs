@@ -1,12 +1,12 @@
 //! What a short text is, taken in at one glance: for tables that are asked about every value of a batch.
 
 /// A text of up to so many bytes is told by its glance alone.
-pub(super) const WHOLE_BYTES: usize = 16;
+pub(crate) const WHOLE_BYTES: usize = 16;
 const WORD_BYTES: usize = 8;
 
 /// The first sixteen bytes of a text, and its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Glance {
+pub(crate) struct Glance {
     words: (u64, u64),
     len: u32,
 }
@@ -14,7 +14,7 @@ pub(super) struct Glance {
 impl Glance {
     /// Of the text at `start..start + len` of `arena`; what lies outside counts as zeros. No branch hangs on the length.
     #[inline]
-    pub(super) fn at(arena: &[u8], start: usize, len: usize) -> Glance {
+    pub(crate) fn at(arena: &[u8], start: usize, len: usize) -> Glance {
         let bytes = arena.get(start..).unwrap_or_default();
         let Some(bytes) = bytes.first_chunk::<WHOLE_BYTES>() else {
             return Glance::of(bytes.get(..len).unwrap_or(bytes));
@@ -23,7 +23,7 @@ impl Glance {
     }
 
     /// Of `text`.
-    pub(super) fn of(text: &[u8]) -> Glance {
+    pub(crate) fn of(text: &[u8]) -> Glance {
         let mut bytes = [0; WHOLE_BYTES];
         bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
         Glance::new(u128::from_le_bytes(bytes), text.len())
@@ -38,13 +38,13 @@ impl Glance {
 
     /// It is all there is of the text.
     #[inline]
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.len as usize <= WHOLE_BYTES
     }
 
     /// A hash, good in its upper half.
     #[inline]
-    pub(super) fn hash(&self) -> u64 {
+    pub(crate) fn hash(&self) -> u64 {
         let (first, second) = self.words;
         let mixed = (first ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
         let mixed = (mixed ^ (mixed >> 32) ^ second ^ (u64::from(self.len) << 56))
@@ -67,7 +67,7 @@ const FILTER_BITS: u32 = 15;
 
 /// Tells most texts that are not of a set from those that are.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     bits: Box<[u64]>,
 }
 
@@ -79,7 +79,7 @@ impl Default for Filter {
 
 impl Filter {
     /// `text` is in the set.
-    pub(super) fn add(&mut self, text: &str) {
+    pub(crate) fn add(&mut self, text: &str) {
         let (at, bit) = place(Glance::of(text.as_bytes()));
         if let Some(bits) = self.bits.get_mut(at) {
             *bits |= bit;
@@ -88,7 +88,7 @@ impl Filter {
 
     /// Whether a text may be in the set.
     #[inline]
-    pub(super) fn may_have(&self, glance: Glance) -> bool {
+    pub(crate) fn may_have(&self, glance: Glance) -> bool {
         let (at, bit) = place(glance);
         self.bits.get(at).is_some_and(|bits| bits & bit != 0)
     }
