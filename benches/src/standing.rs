@@ -6,7 +6,7 @@
 pub(crate) mod mix;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -25,6 +25,8 @@ use crate::corpus::START_NANOS;
 const EVENTS_PER_SECOND: u32 = 50_000;
 /// How far back each query reaches, in buckets of a second.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Events that wait for the live path at most: half a second of them.
+const WAITING_EVENTS: usize = 25_000;
 /// How long the setting up of one row may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -99,6 +101,8 @@ struct Driven {
     live: Arc<Live>,
     sender: FeedSender,
     now: Arc<AtomicI64>,
+    /// The last sequence that was pushed: the live path has settled once it has come so far.
+    pushed: Arc<AtomicU64>,
 }
 
 impl Driven {
@@ -107,9 +111,14 @@ impl Driven {
         let follower = std::sync::Mutex::new(Some(follower));
         let now = Arc::new(AtomicI64::new(START_NANOS));
         let clock = Arc::clone(&now);
-        let history = Arc::new(Snapshot::default());
+        let pushed = Arc::new(AtomicU64::new(0));
+        let up_to = Arc::clone(&pushed);
+        let history = move || {
+            Arc::new(Snapshot { up_to_sequence: up_to.load(Ordering::Acquire), ..Snapshot::default() })
+                as Arc<dyn Source>
+        };
         let mut options = LiveOptions::new(
-            Arc::new(move || Arc::clone(&history) as Arc<dyn Source>),
+            Arc::new(history),
             // It is followed once: the live thread stays as long as there is a query.
             Arc::new(move || {
                 follower.lock().ok().and_then(|mut follower| follower.take()).unwrap_or_else(|| feed(1, 0).1)
@@ -123,7 +132,7 @@ impl Driven {
             live.define_temporary(&format!("q{at}"), definition).with_context(|| query.clone())?;
         }
         ensure!(live.settle(PATIENCE) && live.settle_index(PATIENCE), "it did not settle");
-        Ok(Driven { live, sender, now })
+        Ok(Driven { live, sender, now, pushed })
     }
 
     fn push(&self, batches: &[Arc<EventBatch>]) -> anyhow::Result<()> {
@@ -132,9 +141,11 @@ impl Driven {
             self.now.fetch_max(newest, Ordering::Relaxed);
             let last = batch.last_sequence();
             ensure!(self.sender.publish(batch, batch.base_sequence() - 1, last), "nobody follows");
-        }
-        while self.sender.waiting() > 0 {
-            std::thread::sleep(Duration::from_millis(2));
+            self.pushed.store(last, Ordering::Release);
+            // Were the clock of senders far ahead of the live path, events would come late.
+            while self.sender.waiting() * batch.len() > WAITING_EVENTS {
+                std::thread::sleep(Duration::from_micros(200));
+            }
         }
         ensure!(self.live.settle(PATIENCE), "it did not settle");
         ensure!(self.sender.missed_batches() == 0, "the feed was too short");
