@@ -7,7 +7,7 @@ use weir_query::record::{Column, Dictionary, TextColumn, TextSpan};
 use super::glance::Glance;
 
 /// The most different texts of a dictionary.
-pub(crate) const MAX_TEXTS: usize = 4_096;
+const MAX_TEXTS: usize = 4_096;
 /// After so many rows, a column with more different texts than a quarter of them is taken to have too many.
 const SAMPLE_ROWS: usize = 1_024;
 /// With so many rows for each different text the codes are worth it: what each text costs is paid by every query, over
@@ -123,4 +123,28 @@ impl Coder {
 
 fn free(slots: usize) -> Vec<Slot> {
     vec![Slot { glance: Glance::default(), code: Dictionary::MISSING }; slots]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The codes of `different` texts behind many that are the same.
+    fn codes(different: usize) -> Option<Column> {
+        let mut arena = String::new();
+        let mut spans = vec![TextSpan { start: 0, len: 0 }; ROWS_A_TEXT * (different + 1)];
+        for text in 1..different {
+            let start = arena.len() as u32;
+            arena += &text.to_string();
+            spans.push(TextSpan { start, len: arena.len() as u32 - start });
+        }
+        Coder::column(&TextColumn { arena: Arc::new(arena), spans: spans.into() })
+    }
+
+    #[test]
+    fn a_dictionary_has_a_largest_size() {
+        for (different, expected) in [(2, true), (MAX_TEXTS, true), (MAX_TEXTS + 1, false)] {
+            assert_eq!(codes(different).is_some(), expected, "{different}");
+        }
+    }
 }

@@ -83,7 +83,6 @@ fn coded(column: &Column) -> Option<Column> {
 mod tests {
     use weir_query::record::Rows;
 
-    use super::super::coder::{MAX_TEXTS, ROWS_A_TEXT};
     use super::*;
     use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
 
@@ -112,8 +111,7 @@ mod tests {
             (ROWS_LEAST, 7, true),
             (ROWS_LEAST - 1, 7, false),
             (ROWS_LEAST, ROWS_LEAST, false),
-            (2 * MAX_TEXTS * ROWS_A_TEXT, MAX_TEXTS, true),
-            (2 * MAX_TEXTS * ROWS_A_TEXT, MAX_TEXTS + 1, false),
+            (4 * ROWS_LEAST, 200, true),
         ] {
             let batch = batch(rows, different);
             let first = texts(&batch, "id");
