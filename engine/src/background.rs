@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// Has the calling thread step back where there is work for every core. To others it is a wish: where it is not granted, the
+/// Has the calling thread, and those that it starts from now on, step back where there is work for every core. To others it is a wish: where it is not granted, the
 /// thread goes on as it is.
 #[cfg(target_os = "linux")]
 pub(crate) fn step_back() {

@@ -22,7 +22,6 @@ use super::shared::Shared;
 use super::snapshot::{SnapshotWriter, Written};
 use super::standings;
 use super::{LiveError, SnapshotOptions};
-use crate::background;
 
 /// Times of what a snapshot took that lie between it and the next, at least.
 const REST: u32 = 20;
@@ -86,7 +85,6 @@ pub(super) fn save_when_due(shared: &Arc<Shared>) {
     let own = Arc::clone(shared);
     let builder = std::thread::Builder::new().name("live-snapshot".to_owned());
     let work = move || {
-        background::step_back();
         save(&own);
     };
     turn.thread = builder.spawn(work).ok();

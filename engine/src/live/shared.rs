@@ -173,7 +173,11 @@ impl Shared {
         }
         let mut restoring = Restoring::new(saved);
         for (_, definition, program) in definitions {
-            if let Ok(program) = program {
+            // One that is discarding has a standing of its own.
+            if let Ok(program) = program
+                && Giving::of(definition, program)
+                    .is_ok_and(|giving| giving.refinement != Refinement::Discarding)
+            {
                 restoring.expect(StandingKey::of(definition, program), Window::new(definition));
             }
         }

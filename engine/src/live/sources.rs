@@ -91,8 +91,9 @@ impl Sources {
         SourcesCut { at_nanos: now_nanos, by_tags, others: self.others, arrival: self.arrival }
     }
 
-    /// Goes on from `cut`. As nobody could send anything since, it was no silence: a source has been idle for as long as
-    /// it was then.
+    /// Goes on from `cut`. While nothing ran nobody could send anything, and it was no silence: a source has been idle for
+    /// as long as it was then. What came between the cut and the end is not known of: sources are as they were at the cut
+    /// until they send again.
     pub(super) fn take_up(&mut self, cut: SourcesCut, now_nanos: i64) {
         let away = now_nanos.saturating_sub(cut.at_nanos).max(0);
         let later = |source: Source| Source { seen: source.seen.saturating_add(away), ..source };

@@ -245,7 +245,6 @@ fn make_index(shared: &Arc<Shared>) {
     let own = Arc::clone(shared);
     let builder = std::thread::Builder::new().name("live-index".to_owned());
     let make = move || {
-        background::step_back();
         if catch_unwind(AssertUnwindSafe(|| own.standings.make_index())).is_err() {
             tracing::error!("the index over live queries could not be made");
             own.standings.give_turn_back();

@@ -158,10 +158,11 @@ impl Sums {
         match (self, other) {
             (Sums::One(state), Sums::One(other)) => state.merge(other),
             (Sums::Buckets(buckets), Sums::Buckets(others)) => {
+                let mut end = Ok(());
                 for (bucket, other) in others {
                     match buckets.get_mut(bucket) {
                         Some(sum) => {
-                            sum.state.merge(&other.state)?;
+                            end = end.and(sum.state.merge(&other.state));
                             sum.rows += other.rows;
                             sum.first_nanos = sum.first_nanos.min(other.first_nanos);
                             sum.last_nanos = sum.last_nanos.max(other.last_nanos);
@@ -169,7 +170,7 @@ impl Sums {
                         None => drop(buckets.insert(*bucket, other.clone())),
                     }
                 }
-                Ok(())
+                end
             }
             // One scan has one layout.
             (Sums::One(_), Sums::Buckets(_)) | (Sums::Buckets(_), Sums::One(_)) => Ok(()),
@@ -269,7 +270,14 @@ pub(crate) fn split<E>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use weir_query::compile::Options;
+    use weir_query::machine::Context;
+    use weir_query::program::Program;
+
     use super::*;
+    use crate::scan::testing::Places;
 
     #[test]
     fn rows_are_split_by_bucket_before_and_after_the_epoch() {
@@ -282,5 +290,33 @@ mod tests {
         })
         .unwrap();
         assert_eq!(found, [(-1, vec![1, 4]), (0, vec![0, 3, 5]), (1, vec![2])]);
+    }
+
+    #[test]
+    fn what_is_over_the_limit_is_merged_all_the_same() {
+        let program = Program::compile("groupBy(@id)", &Options::default()).unwrap();
+        let sums = |buckets: Range<i64>, max_state_bytes: usize| {
+            let context = Context { max_state_bytes, ..Context::default() };
+            let mut machine = Machine::new(Arc::clone(&program), context);
+            let order = |bucket: i64| OrderKey { nanos: bucket * 10, sequence: 0 };
+            let rows = Places { order: buckets.map(order).collect() };
+            let mut sums = Layout::ByEventTime { granule_nanos: 10 }.empty(&machine);
+            let within = Selection::all(rows.len());
+            let learnt = sums.step(Layout::ByEventTime { granule_nanos: 10 }, &mut machine, &rows, within);
+            (sums, learnt.is_ok())
+        };
+        // A state that is over its limit from the beginning says so, and its rows are not counted.
+        let mut one = Sums::Buckets(BTreeMap::new());
+        for bucket in 0..3 {
+            let (tight, is_within) = sums(bucket..bucket + 1, 1);
+            assert!(!is_within);
+            one.add(&tight);
+        }
+        let (other, is_within) = sums(0..5, 1 << 20);
+        assert!(is_within);
+        assert!(one.merge(&other).is_err());
+        let Sums::Buckets(buckets) = &one else { panic!("one scan has one layout") };
+        let rows: Vec<(i64, u64)> = buckets.iter().map(|(bucket, sum)| (*bucket, sum.rows)).collect();
+        assert_eq!(rows, [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)]);
     }
 }

@@ -26,7 +26,7 @@ pub(super) const PANE: u8 = 0xff;
 /// Numbers of buckets lie so far from 0 at most; then they can be counted up to the end of a roll-up.
 const BUCKETS_MAX: u64 = 1 << 62;
 /// The most events that a part may be of: so few that all of them can be added up.
-const EVENTS_MAX: u64 = 1 << 40;
+const EVENTS_MAX: u64 = 1 << 48;
 
 /// A bucket's number, or one that a bucket could have.
 fn bucket(from: &mut Bytes<'_>) -> Option<i64> {
@@ -296,4 +296,18 @@ pub(super) fn metric(from: &mut Bytes<'_>) -> Option<MetricCut> {
         open: open.into_iter().next(),
         emission: emission.into_iter().next(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_of_so_many_events_at_most() {
+        for (count, expected) in [(EVENTS_MAX, Some(EVENTS_MAX)), (EVENTS_MAX + 1, None)] {
+            let mut out = Vec::new();
+            put_varint(count, &mut out);
+            assert_eq!(all_of(&out, events), expected);
+        }
+    }
 }

@@ -93,7 +93,7 @@ impl<R: Read + Seek> Saved<R> {
                 }
                 form::STANDING => all_of(&body, form::standing).is_some_and(|(cut, owner)| {
                     levels = Some(cut.ring.levels.len());
-                    saved.last_sequence = saved.last_sequence.max(cut.next_sequence.saturating_sub(1));
+                    saved.last_sequence = saved.last_sequence.max(cut.last_sequence());
                     saved.standings.insert((cut.key, owner), place).is_none()
                 }),
                 form::PARTS => all_of(&body, form::parts).is_some_and(|(level, _)| {

@@ -29,8 +29,6 @@ pub(in crate::live) struct SnapshotWriter<'f> {
 pub(in crate::live) struct Written {
     /// Of the file.
     pub(in crate::live) bytes: u64,
-    /// Standings in it.
-    pub(in crate::live) standings: u64,
     /// Standings for which there was no room.
     pub(in crate::live) left_out: u64,
     /// The last sequence of an event that is in it.
@@ -67,8 +65,7 @@ impl<'f> SnapshotWriter<'f> {
     ) -> std::io::Result<()> {
         let place = self.frames.place();
         if self.put_all(cut, owner, metrics, machine)? {
-            self.written.standings += 1;
-            self.written.last_sequence = self.written.last_sequence.max(cut.next_sequence.saturating_sub(1));
+            self.written.last_sequence = self.written.last_sequence.max(cut.last_sequence());
         } else {
             self.written.left_out += 1;
             self.frames.back_to(place)?;

@@ -29,6 +29,16 @@ pub(in crate::live) struct StandingCut {
     pub(in crate::live) pane: Vec<(i64, Part)>,
 }
 
+impl StandingCut {
+    /// The last sequence it has anything of, or says is being read: further than it has come, where a metric joined it while
+    /// live was behind.
+    pub(in crate::live) fn last_sequence(&self) -> u64 {
+        let reserved = self.reserved.iter().map(|reserved| reserved.up_to_sequence);
+        let readings = self.readings.iter().map(|reading| reading.last_sequence);
+        reserved.chain(readings).fold(self.next_sequence.saturating_sub(1), u64::max)
+    }
+}
+
 /// What a backfill reads: the events from one sequence to another, inclusive, of some buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::live) struct Reading {

@@ -89,7 +89,9 @@ pub(super) fn check_spans(store: &Store, live: &Live, seconds: i64, what: &str) 
             let result = live.read(&format!("{at}-{number}")).unwrap();
             let range = result.start_nanos..result.end_nanos;
             let now = store.now.load(Ordering::Relaxed);
-            assert!(range.start <= now && range.end > now - seconds * SECOND, "{what}: {range:?} at {now}");
+            // A span is shown until what is late by that much has come.
+            let shown_from = now - seconds * SECOND;
+            assert!(range.start <= now && range.end >= shown_from, "{what}: {range:?} at {now}");
             let expected = match definition.kind {
                 WindowKind::Session { gap } => sessions_scanned(store, (filter, rest), range, gap),
                 _ => texts(&scanned_between(store, &format!("{filter} | {rest}"), range)),
