@@ -118,7 +118,8 @@ impl Running {
         }
     }
 
-    fn machine(&self) -> Machine {
+    /// A machine for its program.
+    pub(super) fn machine(&self) -> Machine {
         Machine::new(Arc::clone(&self.program), self.context.clone())
     }
 

@@ -153,7 +153,7 @@ impl Work {
     }
 
     fn machine(&mut self, scan: &Running) -> &mut Machine {
-        self.machine.get_or_insert_with(|| Machine::new(Arc::clone(&scan.program), scan.context.clone()))
+        self.machine.get_or_insert_with(|| scan.machine())
     }
 
     /// Opens `unit`; with an outcome when there is nothing to step.
@@ -198,8 +198,7 @@ impl Work {
     pub(super) fn step(&mut self, scan: &Running, own: &Slot) -> Stepped {
         let mut stepped = Stepped::default();
         let Some(open) = &mut self.open else { return stepped };
-        let machine =
-            self.machine.get_or_insert_with(|| Machine::new(Arc::clone(&scan.program), scan.context.clone()));
+        let machine = self.machine.get_or_insert_with(|| scan.machine());
         let begun = Instant::now();
         let within = open.next_group(scan, self.group, &mut stepped.stats);
         let result = match within {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, post, text};
+use crate::support::{SENDER_TIMEOUT, Server, agent, post, text};
 
 const CYCLES: usize = 50;
 const WRITERS: usize = 8;
@@ -86,21 +86,13 @@ fn fifty_kills_lose_and_double_nothing() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(10)))
-        .build()
-        .new_agent()
-}
-
 fn send_until_killed(server: Server, writers: &[Mutex<Writer>], after: Duration) {
     let (base, over) = (server.base.clone(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for (number, writer) in writers.iter().enumerate() {
             let (base, over) = (&base, &over);
             scope.spawn(move || {
-                let (agent, mut writer) = (agent(), writer.lock().unwrap());
+                let (agent, mut writer) = (agent(SENDER_TIMEOUT), writer.lock().unwrap());
                 while !over.load(Ordering::Relaxed) && writer.send(&agent, base, number) {}
             });
         }
@@ -112,7 +104,7 @@ fn send_until_killed(server: Server, writers: &[Mutex<Writer>], after: Duration)
 
 /// Each batch whose answer never came is sent again with its key: it must count exactly once.
 fn settle_doubts(server: &Server, writers: &[Mutex<Writer>]) {
-    let agent = agent();
+    let agent = agent(SENDER_TIMEOUT);
     for (number, writer) in writers.iter().enumerate() {
         let mut writer = writer.lock().unwrap();
         while writer.unknown.is_some() {

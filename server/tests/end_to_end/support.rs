@@ -34,6 +34,18 @@ impl Answer {
     }
 }
 
+/// How long who sends to a server that is about to be killed waits for an answer.
+pub(crate) const SENDER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An HTTP client that gives up after `timeout`, and takes a refusal for an answer.
+pub(crate) fn agent(timeout: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(timeout))
+        .build()
+        .new_agent()
+}
+
 impl Server {
     pub(crate) fn start(data: &Path) -> Server {
         Server::start_with(data, &[])
@@ -52,11 +64,7 @@ impl Server {
             .env("RUST_BACKTRACE", "1")
             .spawn()
             .unwrap();
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .new_agent();
+        let agent = agent(Duration::from_secs(60));
         let mut server = Server { child, agent, base: format!("http://{listen}") };
         // Looks are counted, not seconds: on a machine that is busy both wait.
         let mut looks = 0;

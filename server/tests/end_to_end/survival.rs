@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, post};
+use crate::support::{SENDER_TIMEOUT, Server, agent, post};
 
 const METRICS: &str = "/api/v1/repositories/default/metrics";
 const INGEST: &str = "/api/v1/repositories/default/ingest";
@@ -159,7 +159,7 @@ fn send_and_kill(server: Server, batches: &[Vec<u8>], first: usize, after: Durat
     let (told, said) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let agent = agent();
+            let agent = agent(SENDER_TIMEOUT);
             let acknowledged = |number: &usize| send(&agent, &base, (*number, &batches[*number]));
             let end = (first..batches.len()).find(|number| !acknowledged(number));
             let _ = told.send(end.unwrap_or(batches.len()));
@@ -168,14 +168,6 @@ fn send_and_kill(server: Server, batches: &[Vec<u8>], first: usize, after: Durat
         server.kill();
         said.recv().unwrap()
     })
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(10)))
-        .build()
-        .new_agent()
 }
 
 /// How many metrics came out of a snapshot.
@@ -211,7 +203,7 @@ fn survives(kills: usize, seed: u64) {
     let mut killed = Server::start_with(killed_data.path(), &SNAPSHOTS);
     [&steady, &killed].into_iter().for_each(define);
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-    let (mut random, agent) = (fastrand::Rng::with_seed(seed), agent());
+    let (mut random, agent) = (fastrand::Rng::with_seed(seed), agent(SENDER_TIMEOUT));
     let (mut batches, mut taken, mut from_snapshots): (Vec<Vec<u8>>, usize, usize) = (Vec::new(), 0, 0);
     for cycle in 0..kills {
         let fresh = batches.len();
