@@ -330,6 +330,20 @@ impl<'a> Part<'a> {
         (0..holes).map(move |hole| if any { part.token(hole) } else { part.value(hole) })
     }
 
+    /// The tokens of all holes, in order, as bytes.
+    pub(crate) fn token_bytes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let data = self.data;
+        let first = self.first_value as usize;
+        let spans = data.values.get(first..first + self.shape.holes()).unwrap_or_default();
+        let from = data.escaped.partition_point(|escaped| (escaped.value as usize) < first);
+        let mut escaped = data.escaped.get(from..).unwrap_or_default().iter().peekable();
+        spans.iter().zip(self.first_value..).map(move |(span, value)| {
+            let span = escaped.next_if(|next| next.value == value).map_or(*span, |escaped| escaped.token);
+            let start = span.start as usize;
+            data.arena.as_bytes().get(start..start + span.len as usize).unwrap_or_default()
+        })
+    }
+
     /// Whether the token in `hole` has escapes, so that it differs from the value.
     #[must_use]
     pub fn is_escaped(&self, hole: usize) -> bool {

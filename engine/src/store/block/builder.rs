@@ -1,7 +1,7 @@
 //! From batches to the bytes of a block.
 //!
 //! Rows are ordered by (timestamp, sequence) and cut into blocks; what each row is made of goes into columns; the
-//! columns are written; the block is read back and compared, row by row; only then is it handed out. A block that
+//! columns are written; the block is read back and compared, value by value; only then is it handed out. A block that
 //! would not come back the same is written again with its texts as they are, then in halves, down to a single row
 //! without fields. Nothing is handed out that was not read back.
 
@@ -9,17 +9,15 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use weir_query::record::{OrderKey, Selection};
+use weir_query::record::OrderKey;
 
-use super::bytes::Bytes;
 use super::encode::{self, Kept};
 use super::gather::Gather;
 use super::learn::{facts_of, index_tags};
 use super::part::PartInput;
 use super::section::{Body, Content};
-use super::tags;
 use super::wire::put_signed;
-use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, Block, BlockFacts};
+use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, BlockFacts, tags, verify};
 use crate::event::EventBatch;
 use crate::index::gram::GramMap;
 
@@ -155,7 +153,7 @@ fn finish(mut gather: Gather<'_>) -> Option<EncodedBlock> {
 pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedBlock> {
     let written = catch_unwind(AssertUnwindSafe(|| {
         let (bytes, kept) = write(gather, plain);
-        comes_back(gather, bytes.clone()).then(|| (facts_of(gather, &kept), bytes))
+        verify::comes_back(gather, bytes.clone()).then(|| (facts_of(gather, &kept), bytes))
     }));
     let (facts, bytes) = written.ok().flatten()?;
     index_tags(gather, &facts);
@@ -206,31 +204,4 @@ fn write_attributes<'a>(
 ) -> Vec<Kept<'a>> {
     body.directory.push(u8::from(!attributes.is_empty()));
     if attributes.is_empty() { Vec::new() } else { attributes.write(body, times, plain) }
-}
-
-/// Whether every row reads back as it was given.
-fn comes_back(gather: &Gather<'_>, bytes: Vec<u8>) -> bool {
-    let Ok(block) = Block::parse(Bytes::new(bytes)) else { return false };
-    let all = Selection::all(gather.times.len());
-    let mut same = block.rows() == gather.times.len();
-    let raw = block.for_each_raw(&all, &mut |row, raw| {
-        same &= gather.raws.get(row).is_some_and(|given| *given == raw);
-    });
-    let attributes = block.for_each_attributes(&all, &mut |row, text| {
-        same &= gather.attribute_texts.get(row).is_some_and(|given| *given == text);
-    });
-    let keys = block.keys().is_ok_and(|keys| {
-        keys.iter()
-            .zip(gather.times.iter().zip(&gather.sequences))
-            .all(|(key, (time, sequence))| key.nanos == *time && key.sequence as i64 == *sequence)
-    });
-    let tags = block.tags().is_ok_and(|tags| tags.sets() == gather.tag_sets);
-    let rows = || 0..gather.times.len();
-    let heads = [
-        (block.tag_codes(rows()), &gather.tag_codes),
-        (block.ingest(rows()), &gather.ingest),
-        (block.arrival(rows()), &gather.arrival),
-    ];
-    let heads = heads.iter().all(|(read, given)| read.as_ref().is_ok_and(|read| read == *given));
-    same && keys && tags && heads && raw.is_ok() && attributes.is_ok()
 }

@@ -36,9 +36,6 @@ pub(crate) struct Gather<'a> {
     pub(crate) tag_codes: Vec<i64>,
     pub(crate) raw: PartInput,
     pub(crate) attributes: PartInput,
-    pub(crate) raws: Vec<&'a [u8]>,
-    /// The attributes as written; empty where there are none.
-    pub(crate) attribute_texts: Vec<&'a [u8]>,
     pub(crate) raw_bytes: u64,
     pub(crate) grams: Grams<'a>,
     /// Skeletons of the shapes of sources, by source and number.
@@ -49,6 +46,10 @@ pub(crate) struct Gather<'a> {
     scratch: String,
     /// Texts are kept without their fields.
     is_opaque: bool,
+    /// Every text is its skeleton with its tokens in the holes; else no form of them comes back.
+    pub(crate) is_whole: bool,
+    /// The tokens of the row at hand.
+    tokens: Vec<&'a [u8]>,
     attribute_bytes: usize,
     tag_bytes: usize,
     tag_names: HashSet<String, foldhash::fast::FixedState>,
@@ -84,8 +85,6 @@ impl<'a> Gather<'a> {
             tag_codes: Vec::new(),
             raw: PartInput::new(),
             attributes: PartInput::new(),
-            raws: Vec::new(),
-            attribute_texts: Vec::new(),
             raw_bytes: 0,
             grams: Grams::default(),
             shape_codes: HashMap::default(),
@@ -93,6 +92,8 @@ impl<'a> Gather<'a> {
             known_tags: HashTable::new(),
             scratch: String::new(),
             is_opaque: false,
+            is_whole: true,
+            tokens: Vec::new(),
             attribute_bytes: 0,
             tag_bytes: 0,
             tag_names: HashSet::default(),
@@ -126,7 +127,7 @@ impl<'a> Gather<'a> {
         }
         let attributes = batch.attributes(row).map(|part| {
             let code = self.code_of(source, part.shape_index(), part.shape(), false);
-            (code, part.text().as_bytes(), move || part.tokens().map(str::as_bytes))
+            (code, part.text().as_bytes(), move || part.token_bytes())
         });
         let raw = batch.raw(row);
         match batch.json(row) {
@@ -134,9 +135,9 @@ impl<'a> Gather<'a> {
                 let code = self.code_of(source, part.shape_index(), part.shape(), true);
                 let escapes = memchr::memchr(b'\\', raw).is_some();
                 self.push_head(&head, raw, attributes);
-                self.push_json(raw, code, part.tokens().map(str::as_bytes));
+                self.push_json(raw, code, part.token_bytes());
                 if escapes {
-                    self.note_escapes(code, part.tokens().map(str::as_bytes), true);
+                    self.note_escapes(code, part.token_bytes(), true);
                 }
             }
             None => {
@@ -148,11 +149,16 @@ impl<'a> Gather<'a> {
     }
 
     /// Adds the raw text of a row: what stands in the holes of skeleton `code`.
-    fn push_json(&mut self, raw: &[u8], code: u32, tokens: impl Iterator<Item = &'a [u8]> + Clone) {
-        if let Some(skeleton) = self.raw.skeletons.get(code as usize) {
-            self.grams.add_filled(raw, code, skeleton, tokens.clone());
+    fn push_json(&mut self, raw: &[u8], code: u32, tokens: impl Iterator<Item = &'a [u8]>) {
+        self.tokens.clear();
+        self.tokens.extend(tokens);
+        match self.raw.skeletons.get(code as usize) {
+            Some(skeleton) if skeleton.makes(raw, &self.tokens) => {
+                self.grams.add_filled(raw, code, skeleton, &self.tokens);
+            }
+            _ => self.is_whole = false,
         }
-        self.raw.push_json(code, tokens);
+        self.raw.push_json(code, &self.tokens);
     }
 
     /// Adds the raw text of a row without fields.
@@ -275,22 +281,21 @@ impl<'a> Gather<'a> {
         self.ingest.push(head.ingest);
         self.arrival.push(i64::from(head.arrival));
         self.tag_codes.push(head.tags);
-        self.raws.push(raw);
         self.raw_bytes += raw.len() as u64;
         match attributes {
             Some((code, text, tokens)) => {
-                self.attributes.push_json(code, tokens());
-                self.attribute_texts.push(text);
+                self.tokens.clear();
+                self.tokens.extend(tokens());
+                let skeleton = self.attributes.skeletons.get(code as usize);
+                self.is_whole &= skeleton.is_some_and(|skeleton| skeleton.makes(text, &self.tokens));
+                self.attributes.push_json(code, &self.tokens);
                 self.attribute_bytes += text.len();
-                tokens().for_each(|token| self.grams.add(token));
+                self.tokens.iter().for_each(|token| self.grams.add(token));
                 if memchr::memchr(b'\\', text).is_some() {
                     self.note_escapes(code, tokens(), false);
                 }
             }
-            None => {
-                self.attributes.push_none();
-                self.attribute_texts.push(&[]);
-            }
+            None => self.attributes.push_none(),
         }
     }
 

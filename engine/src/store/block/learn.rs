@@ -23,9 +23,44 @@ const VALUE_BYTES_MAX: usize = 64;
 /// No number: least above greatest.
 const NO_NUMBERS: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
 
+/// How many rows of each granule have which skeleton of a part.
+struct Census {
+    granules: Vec<Vec<(u32, u32)>>,
+}
+
+impl Census {
+    fn of(part: &PartInput) -> Census {
+        let mut counts = vec![0u32; part.skeletons.len()];
+        let granule = |codes: &[u32]| {
+            let mut seen = Vec::new();
+            for code in codes {
+                let Some(count) = counts.get_mut(*code as usize) else { continue };
+                if *count == 0 {
+                    seen.push((*code, 0));
+                }
+                *count += 1;
+            }
+            for (code, rows) in &mut seen {
+                *rows = counts.get_mut(*code as usize).map_or(0, std::mem::take);
+            }
+            seen
+        };
+        Census { granules: part.codes.chunks(GRANULE_ROWS).map(granule).collect() }
+    }
+
+    /// How many rows of each granule have a skeleton that `holds` says yes to.
+    fn rows(&self, holds: &[bool]) -> impl Iterator<Item = usize> {
+        let held = |(code, rows): &(u32, u32)| {
+            if holds.get(*code as usize) == Some(&true) { *rows as usize } else { 0 }
+        };
+        self.granules.iter().map(move |seen| seen.iter().map(held).sum())
+    }
+}
+
 /// One column of one part.
 struct Place<'g, 'a> {
     part: &'g PartInput,
+    census: &'g Census,
     kept: &'g Kept<'a>,
     column: u32,
     escaped: bool,
@@ -52,7 +87,8 @@ pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts 
         more_fields: false,
     };
     let mut places: BTreeMap<&str, Vec<Place<'_, '_>>> = BTreeMap::new();
-    for (part, kept) in [(&gather.raw, &kept.0), (&gather.attributes, &kept.1)] {
+    let (raw, attributes) = (Census::of(&gather.raw), Census::of(&gather.attributes));
+    for (part, census, kept) in [(&gather.raw, &raw, &kept.0), (&gather.attributes, &attributes, &kept.1)] {
         for (index, (place, kept)) in part.places.iter().zip(kept).enumerate() {
             // A field is never taken for a tag, whatever its name.
             if place.repeat >= u32::MAX - 1 || place.path.starts_with('#') {
@@ -61,6 +97,7 @@ pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts 
             let escaped = part.escaped.get(index) == Some(&true);
             places.entry(&place.path).or_default().push(Place {
                 part,
+                census,
                 kept,
                 column: index as u32,
                 escaped,
@@ -149,29 +186,11 @@ pub(crate) fn index_tags(gather: &mut Gather<'_>, facts: &BlockFacts) {
 
 fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {
     let mut facts = FieldFacts { name: name.to_owned(), range: Some(NO_NUMBERS), ..FieldFacts::default() };
-    let holds = |part: &PartInput, column: u32| -> Vec<bool> {
-        part.skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect()
-    };
-    let tables: Vec<(&[u32], Vec<bool>)> =
-        places.iter().map(|place| (place.part.codes.as_slice(), holds(place.part, place.column))).collect();
-    let has = |row: usize| {
-        let code = |codes: &[u32]| codes.get(row).map_or(usize::MAX, |code| *code as usize);
-        tables.iter().any(|(codes, holds)| holds.get(code(codes)) == Some(&true))
-    };
+    let holders: Vec<Vec<bool>> = places.iter().map(Place::holders).collect();
     let rows = gather.times.len();
-    let everywhere = places.iter().any(|place| {
-        // A skeleton holds a column at most once, so as many values as rows is one for each.
-        place.part.columns.get(place.column as usize).is_some_and(|values| values.len() == rows)
-    });
-    let granules = rows.div_ceil(GRANULE_ROWS);
-    if everywhere {
-        facts.rows = rows as u32;
-        facts.granules = u64::MAX >> (64 - granules.clamp(1, 64));
-    } else {
-        for row in (0..rows).filter(|row| has(*row)) {
-            facts.rows += 1;
-            facts.granules |= 1 << (row / GRANULE_ROWS);
-        }
+    for (granule, rows) in granules_of(places, &holders, rows).into_iter().enumerate() {
+        facts.rows += rows as u32;
+        facts.granules |= u64::from(rows > 0) << granule;
     }
     for place in places {
         facts.range = match (facts.range, numbers(place)) {
@@ -179,13 +198,38 @@ fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFact
             _ => None,
         };
     }
-    if let [place] = places
+    if let ([place], [holders]) = (places, holders.as_slice())
         && !place.repeated
-        && let Some((_, holds)) = tables.first()
     {
-        facts.values = values(place, holds, facts.rows, facts.granules);
+        facts.values = values(place, holders, facts.rows, facts.granules);
     }
     facts
+}
+
+impl Place<'_, '_> {
+    /// Which skeletons have the column; each has it at most once.
+    fn holders(&self) -> Vec<bool> {
+        self.part.skeletons.iter().map(|skeleton| skeleton.columns.contains(&self.column)).collect()
+    }
+
+    /// How many rows of each granule have the column, by its holders.
+    fn rows(&self, holders: &[bool]) -> Vec<usize> {
+        self.census.rows(holders).collect()
+    }
+}
+
+/// How many of the `rows` rows, granule by granule, have a value in one of `places`, by the holders of each.
+fn granules_of(places: &[Place<'_, '_>], holders: &[Vec<bool>], rows: usize) -> Vec<usize> {
+    if let ([place], [holders]) = (places, holders) {
+        return place.rows(holders);
+    }
+    let has = |row: &usize| {
+        places.iter().zip(holders).any(|(place, holders)| {
+            place.part.codes.get(*row).is_some_and(|code| holders.get(*code as usize) == Some(&true))
+        })
+    };
+    let granule = |start: usize| (start..rows.min(start + GRANULE_ROWS)).filter(has).count();
+    (0..rows).step_by(GRANULE_ROWS).map(granule).collect()
 }
 
 /// Least and greatest number of a column; `None` when some value may be a number in a way not understood here.
@@ -220,7 +264,7 @@ fn number(value: &[u8]) -> Option<(f64, f64)> {
 }
 
 /// Every value of a column with its rows, when they are few and short.
-fn values(place: &Place<'_, '_>, holds: &[bool], rows: u32, granules: u64) -> Option<Vec<ValueFacts>> {
+fn values(place: &Place<'_, '_>, holders: &[bool], rows: u32, granules: u64) -> Option<Vec<ValueFacts>> {
     let text = |value: &[u8]| {
         let short = value.len() <= VALUE_BYTES_MAX;
         unescaped(value, place.escaped).ok().filter(|_| short)
@@ -230,17 +274,15 @@ fn values(place: &Place<'_, '_>, holds: &[bool], rows: u32, granules: u64) -> Op
         Kept::Dictionary(distinct, codes) if distinct.len() <= VALUES_MAX => {
             let fresh = |value: &&[u8]| Some(ValueFacts { value: text(value)?, rows: 0, granules: 0 });
             let mut facts: Vec<ValueFacts> = distinct.iter().map(fresh).collect::<Option<_>>()?;
-            let mut codes = codes.iter();
-            for (row, _) in place
-                .part
-                .codes
-                .iter()
-                .enumerate()
-                .filter(|(_, code)| holds.get(**code as usize) == Some(&true))
-            {
-                if let Some(value) = codes.next().and_then(|code| facts.get_mut(*code as usize)) {
-                    value.rows += 1;
-                    value.granules |= 1 << (row / GRANULE_ROWS);
+            let mut rest = codes.as_slice();
+            for (granule, rows) in place.rows(holders).into_iter().enumerate() {
+                let (own, behind) = rest.split_at_checked(rows).unwrap_or((rest, &[]));
+                rest = behind;
+                for code in own {
+                    if let Some(value) = facts.get_mut(*code as usize) {
+                        value.rows += 1;
+                        value.granules |= 1 << granule;
+                    }
                 }
             }
             // Escapes may write one value in two ways.

@@ -61,6 +61,7 @@ mod tests;
 mod timeline;
 mod unwritten;
 mod values;
+mod verify;
 mod walk;
 pub(crate) mod wire;
 

@@ -156,6 +156,23 @@ pub(crate) struct Skeleton {
 }
 
 impl Skeleton {
+    /// Whether `text` is this with `tokens` in the holes.
+    pub(crate) fn makes(&self, text: &[u8], tokens: &[&[u8]]) -> bool {
+        let (mut rest, mut start) = (text, 0);
+        for (end, token) in self.ends.iter().zip(tokens) {
+            let end = *end as usize;
+            let Some(behind) = self.literal.get(start..end).and_then(|piece| rest.strip_prefix(piece)) else {
+                return false;
+            };
+            // A token is mostly a part of the text, and then need not be looked at.
+            let is_here = behind.as_ptr() == token.as_ptr() && token.len() <= behind.len();
+            let after = if is_here { behind.get(token.len()..) } else { behind.strip_prefix(*token) };
+            let Some(after) = after else { return false };
+            (rest, start) = (after, end);
+        }
+        self.ends.len() == tokens.len() && self.literal.get(start..) == Some(rest)
+    }
+
     /// The pieces in order.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;

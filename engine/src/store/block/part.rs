@@ -150,7 +150,7 @@ impl PartInput {
     }
 
     /// Adds a row with a JSON text of skeleton `code`.
-    pub(crate) fn push_json<'t>(&mut self, code: u32, tokens: impl Iterator<Item = &'t [u8]>) {
+    pub(crate) fn push_json(&mut self, code: u32, tokens: &[&[u8]]) {
         self.codes.push(code);
         let columns = self.skeletons.get(code as usize).map_or(&[][..], |skeleton| &skeleton.columns);
         for (column, token) in columns.iter().zip(tokens) {
@@ -171,7 +171,7 @@ impl PartInput {
     /// Adds a row whose text has no fields.
     pub(crate) fn push_whole(&mut self, text: &[u8], kind: TextKind) {
         let code = self.whole(kind);
-        self.push_json(code, std::iter::once(text));
+        self.push_json(code, &[text]);
     }
 
     /// The number of the skeleton of texts without fields.

@@ -3,6 +3,9 @@
 //! A column is gone over several times before it is written. Where its values stand in the texts of events each look
 //! at one costs a line of the cache; copied once, while the text is at hand, they are read as they come.
 
+use super::cursor::Cursor;
+use super::wire::Corrupt;
+
 /// How many times as much as there is room is made for at once.
 const GROWTH: usize = 3;
 
@@ -28,6 +31,21 @@ impl Values {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Whether the values of `cursor` are these.
+    ///
+    /// # Errors
+    /// When a value of it cannot be read.
+    pub(crate) fn are_those_of(&self, mut cursor: Cursor<'_>) -> Result<bool, Corrupt> {
+        let mut read = Vec::with_capacity(self.bytes.len());
+        for end in &self.ends {
+            cursor.next(&mut read)?;
+            if read.len() != *end {
+                return Ok(false);
+            }
+        }
+        Ok(read == self.bytes)
     }
 
     /// Each of them.
