@@ -20,6 +20,7 @@ pub mod event;
 pub mod feed;
 pub mod index;
 pub mod live;
+pub mod lookups;
 pub mod pipeline;
 pub mod scan;
 pub mod stats;

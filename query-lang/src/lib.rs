@@ -29,5 +29,6 @@ pub mod record;
 pub mod result;
 pub mod span;
 pub mod suggest;
+pub mod table;
 pub mod value;
 pub mod windows;

@@ -13,8 +13,10 @@ use crate::functions::{Build, Touches};
 use crate::machine::Context;
 use crate::machine::step::{self, RowStep};
 use crate::plan::{self, Plan, Step};
+pub(crate) use crate::plan::{Created, TableSource};
 
-pub use crate::plan::{Emission, Interval};
+pub use crate::plan::{Emission, Interval, SubQuery};
+use crate::table::Table;
 
 /// A compiled query. Immutable; the scratch space is the [`crate::machine::Machine`]'s.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct Program {
     /// Row steps of composite arguments, by [`crate::aggregates::PipelineId`].
     pub(crate) pipelines: Vec<Vec<RowStep>>,
     /// The events it makes itself instead of those it is fed.
-    pub(crate) created: Option<Vec<Arc<str>>>,
+    pub(crate) created: Option<Created>,
     pub(crate) ending: Ending,
     /// The fields the first aggregate is fed; `None`: all.
     pub(crate) fed: Option<Vec<Arc<str>>>,
@@ -44,6 +46,10 @@ pub struct Program {
     /// How many filters it begins with.
     pub(crate) leading: usize,
     leading_fingerprint: Option<u64>,
+    /// With queries inside it is kept to be compiled again with their results.
+    plan: Option<Box<(Plan, Options)>>,
+    /// What is told with every result.
+    pub(crate) warnings: Vec<String>,
     described: Vec<String>,
 }
 
@@ -126,13 +132,59 @@ impl Program {
             return Err(parsed.diagnostics);
         }
         let plan = plan::lower(&parsed.query, options)?;
-        Program::from_plan(&plan, options).map(Arc::new)
+        let mut program = Program::from_plan(&plan, options)?;
+        if !plan.queries.is_empty() {
+            // Faults in the queries inside show now, not when they run.
+            for query in &plan.queries {
+                Program::from_plan(&Program::inner(query), options)?;
+            }
+            program.plan = Some(Box::new((plan, options.clone())));
+        }
+        Ok(Arc::new(program))
+    }
+
+    /// The queries inside, which run in this order before it: see [`Program::query`] and [`Program::with_tables`]. As
+    /// it is it finds nothing in their tables.
+    #[must_use]
+    pub fn queries(&self) -> &[SubQuery] {
+        self.plan.as_ref().map(|plan| plan.0.queries.as_slice()).unwrap_or_default()
+    }
+
+    /// The program of query `number` inside, given the results of those before it; `None` when there is no such query.
+    ///
+    /// # Errors
+    /// When a column that is asked for is not in one of the tables.
+    pub fn query(&self, number: usize, tables: &[Arc<Table>]) -> Option<Result<Arc<Program>, Diagnostics>> {
+        let (plan, options) = &**self.plan.as_ref()?;
+        let mut inner = Program::inner(plan.queries.get(number)?);
+        plan::queries::fill(&mut inner.steps, tables);
+        Some(Program::from_plan(&inner, options).map(Arc::new))
+    }
+
+    /// The program with the results of its queries; itself when it has none. `warnings` are told with its own results.
+    ///
+    /// # Errors
+    /// When a column that is asked for is not in one of the tables.
+    pub fn with_tables(
+        self: &Arc<Self>,
+        tables: &[Arc<Table>],
+        warnings: Vec<String>,
+    ) -> Result<Arc<Program>, Diagnostics> {
+        let Some((plan, options)) = self.plan.as_deref() else { return Ok(Arc::clone(self)) };
+        let mut plan = Plan { queries: Vec::new(), ..plan.clone() };
+        plan::queries::fill(&mut plan.steps, tables);
+        let program = Program::from_plan(&plan, options)?;
+        Ok(Arc::new(Program { warnings, ..program }))
+    }
+
+    fn inner(query: &SubQuery) -> Plan {
+        Plan { steps: query.steps.clone(), ..Plan::default() }
     }
 
     fn from_plan(plan: &Plan, options: &Options) -> Result<Program, Diagnostics> {
         let mut compiler = Compiler::default();
         let (created, steps) = match plan.steps.split_first() {
-            Some((Step::Create(texts), rest)) => (Some(texts.clone()), rest),
+            Some((Step::Create(created), rest)) => (Some(created.clone()), rest),
             _ => (None, plan.steps.as_slice()),
         };
         let stages = compiler.stages(steps);
@@ -168,6 +220,8 @@ impl Program {
                 let text = format!("1 {steps:?}");
                 xxhash_rust::xxh3::xxh3_64(text.as_bytes())
             }),
+            plan: None,
+            warnings: Vec::new(),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
         })
     }
@@ -239,7 +293,7 @@ impl Program {
         self.emission.as_ref()
     }
 
-    /// The texts of the events it makes itself instead of reading any (`createEvents`); see
+    /// Whether it makes its rows itself instead of reading events (`createEvents`, `readFile`); see
     /// [`crate::machine::Machine::created`].
     #[must_use]
     pub fn creates_events(&self) -> bool {

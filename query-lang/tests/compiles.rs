@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use weir_query::compile::Options;
 use weir_query::error::Diagnostics;
 use weir_query::program::Program;
+use weir_query::result::ResultTable;
+use weir_query::table::Table;
 
 /// Codes of faults that a text of the corpus may have: what is not built (functions, look-around in
 /// regexes, character sets other than UTF-8), and texts that are no queries.
@@ -16,12 +19,28 @@ const ALLOWED: [&str; 4] = ["not-built", "syntax", "regex: look-around", "argume
 /// Compiles `text`; values for parameters and bodies for saved queries, which only their owners know, are made up.
 fn compile(text: &str) -> Result<(), Diagnostics> {
     let mut options = Options::default();
-    for _ in 0..8 {
+    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for _ in 0..32 {
         let Err(faults) = Program::compile(text, &options) else { return Ok(()) };
         let mut more = false;
         for fault in &faults.list {
-            let name = fault.message.split('`').nth(1).unwrap_or_default().to_owned();
+            let mut names = fault.message.split('`').skip(1).step_by(2).map(str::to_owned);
+            let name = names.next().unwrap_or_default();
             match fault.code {
+                // Lookup files are their owners', too: they have the columns that are asked for.
+                "unknown-table" => {
+                    more |= columns.insert(name.clone(), Vec::new()).is_none();
+                    let table = Table::new(&name, ResultTable::default()).unwrap();
+                    options.tables.insert(name, Arc::new(table));
+                }
+                "unknown-column" => {
+                    more = true;
+                    let own = columns.entry(name.clone()).or_default();
+                    let asked = names.next().filter(|column| !own.contains(column));
+                    own.extend(asked);
+                    let table = Table::read(&format!("{name}.csv"), own.join(",").as_bytes()).unwrap();
+                    options.tables.insert(name, Arc::new(table));
+                }
                 "parameter" => more |= options.arguments.insert(name, vec!["1".into()]).is_none(),
                 "unknown-saved-query" => more |= options.saved.insert(name, String::new()).is_none(),
                 _ => {}

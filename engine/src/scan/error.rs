@@ -18,6 +18,9 @@ pub enum ScanError {
     /// The pool has no thread to run on: the system refused to start one, or the pool was shut down.
     #[error("no thread to scan on: {0}")]
     NoThreads(String),
+    /// A query inside the query gave no table.
+    #[error("{0}")]
+    Table(String),
     /// The later steps of the query could not run over what was found.
     #[error(transparent)]
     Finish(#[from] StepError),

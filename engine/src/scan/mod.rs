@@ -26,6 +26,7 @@ mod source;
 mod states;
 mod stats;
 mod stream;
+mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -41,3 +42,4 @@ pub use pool::{MAX_RUNNING_SCANS, MAX_WAITING_SCANS, ScanPool};
 pub use source::{BlockFacts, Candidates, GRANULE_ROWS, Part, Source};
 pub use states::{KEPT_STATE_BYTES, STATE_CACHE_BYTES, StateCache, StateCacheStats};
 pub use stats::{ScanProgress, ScanStats};
+pub use tables::{Sources, query_context, with_tables};

@@ -11,10 +11,13 @@ pub mod required;
 pub mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use automaton::Automaton;
 pub use matcher::TextMatcher;
 pub use required::Required;
+
+use crate::table::Table;
 
 /// What a query text is compiled with besides itself.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Options {
     pub arguments: BTreeMap<String, Vec<String>>,
     /// Saved queries that `$name()` may call, name to text.
     pub saved: BTreeMap<String, String>,
+    /// Lookup tables, by name.
+    pub tables: BTreeMap<String, Arc<Table>>,
     /// What a query without an aggregate ends in.
     pub ending: Ending,
     /// It is to be kept standing: it may end in `emit(...)`, and no other may.

@@ -6,6 +6,7 @@ use crate::error::Diagnostic;
 use crate::functions::Signature;
 use crate::plan;
 use crate::span::Span;
+use crate::table::Table;
 
 /// The value of one argument, in the form its parameter asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,10 @@ pub enum Argument {
     Pipeline(Vec<plan::Step>),
     /// Of [`super::Kind::Aggregates`].
     Aggregates(Vec<plan::AggregatePipeline>),
+    /// Of [`super::Kind::Pipelines`].
+    Pipelines(Vec<Vec<plan::Step>>),
+    /// Of [`super::Kind::Table`].
+    Table(plan::TableSource),
 }
 
 /// The checked arguments of one call. Every required parameter and every one with a default has a value of its
@@ -215,12 +220,35 @@ impl Arguments {
         }
     }
 
+    /// Pipelines; empty when not given.
+    #[must_use]
+    pub fn pipelines(&self, name: &str) -> &[Vec<plan::Step>] {
+        match self.get(name) {
+            Some(Argument::Pipelines(list)) => list,
+            _ => &[],
+        }
+    }
+
+    /// All values, to be changed.
+    pub(crate) fn arguments_mut(&mut self) -> impl Iterator<Item = &mut Argument> {
+        self.values.iter_mut().flatten().map(|(argument, _)| argument)
+    }
+
     /// Aggregates; empty when not given.
     #[must_use]
     pub fn aggregates(&self, name: &str) -> &[plan::AggregatePipeline] {
         match self.get(name) {
             Some(Argument::Aggregates(aggregates)) => aggregates,
             _ => &[],
+        }
+    }
+
+    /// A lookup table; `None`, too, where it is the result of a query that has not run yet.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Arc<Table>> {
+        match self.get(name)? {
+            Argument::Table(plan::TableSource::Known(table)) => Some(table),
+            _ => None,
         }
     }
 

@@ -175,7 +175,7 @@ fn array_contains(arguments: &Arguments) -> Result<Predicate, Diagnostic> {
 }
 
 /// An IPv4 or IPv6 network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     version_4: bool,
     bits: u128,
@@ -195,13 +195,32 @@ impl Network {
             IpAddr::V4(address) => (true, u128::from(u32::from(address)), 32),
             IpAddr::V6(address) => (false, u128::from(address), 128),
         };
-        let length = length.unwrap_or(width);
-        if length > width {
+        Network::new(version_4, bits, length.unwrap_or(width))
+    }
+
+    /// The network of this length that holds `address`; `None`: addresses are not as long. An IPv4 address written in
+    /// IPv6 form counts as IPv4.
+    #[must_use]
+    pub fn around(address: IpAddr, length: u32) -> Option<Network> {
+        match address.to_canonical() {
+            IpAddr::V4(four) => Network::new(true, u128::from(u32::from(four)), length),
+            IpAddr::V6(six) => Network::new(false, u128::from(six), length),
+        }
+    }
+
+    fn new(version_4: bool, bits: u128, length: u32) -> Option<Network> {
+        if length > if version_4 { 32 } else { 128 } {
             return None;
         }
         let ones = if length == 0 { 0 } else { u128::MAX << (128 - length) };
         let mask = if version_4 { ones >> 96 } else { ones };
         Some(Network { version_4, bits: bits & mask, mask })
+    }
+
+    /// How many bits all its addresses share.
+    #[must_use]
+    pub fn length(&self) -> u32 {
+        self.mask.count_ones()
     }
 
     /// Whether it holds `address`; an IPv4 address written in IPv6 form counts as IPv4.

@@ -17,8 +17,10 @@ pub mod encoding;
 pub mod fields;
 pub mod filters;
 pub mod format;
+pub mod joins;
 pub mod json;
 pub mod kv;
+pub mod lookup;
 pub mod mapping;
 pub mod math;
 pub mod regex;
@@ -48,8 +50,10 @@ pub const FAMILIES: &[&[Signature]] = &[
     fields::SIGNATURES,
     filters::SIGNATURES,
     format::SIGNATURES,
+    joins::SIGNATURES,
     json::SIGNATURES,
     kv::SIGNATURES,
+    lookup::SIGNATURES,
     math::SIGNATURES,
     regex::SIGNATURES,
     text::SIGNATURES,
@@ -87,7 +91,6 @@ pub const NOT_BUILT: &[&str] = &[
     "crypto:md5",
     "crypto:sha1",
     "crypto:sha256",
-    "defineTable",
     "eventFieldCount",
     "eventInternals",
     "eventSize",
@@ -100,11 +103,8 @@ pub const NOT_BUILT: &[&str] = &[
     "hashRewrite",
     "ioc:lookup",
     "ipLocation",
-    "join",
     "json:extract",
     "json:prettyPrint",
-    "lookup",
-    "match",
     "matchAsArray",
     "neighbor",
     "objectArray:eval",
@@ -120,12 +120,10 @@ pub const NOT_BUILT: &[&str] = &[
     "parseXml",
     "partition",
     "rdns",
-    "readFile",
     "reverseDns",
     "sample",
     "sankey",
     "selfJoin",
-    "selfJoinFilter",
     "series",
     "session",
     "setField",
@@ -183,6 +181,8 @@ pub enum RowFunction {
     Json(json::ParseJson),
     /// `kvParse`
     KeyValues(kv::ParseKeyValues),
+    /// `match`
+    Lookup(lookup::Lookup),
 }
 
 /// What a run carries from batch to batch beside its state: nothing that changes an answer.
@@ -247,6 +247,7 @@ impl RowFunction {
             RowFunction::Timestamp(function) => function.apply(view, scratch),
             RowFunction::Json(function) => function.apply(view, scratch),
             RowFunction::KeyValues(function) => function.apply(view, scratch),
+            RowFunction::Lookup(function) => function.apply(view, scratch),
         }
     }
 
@@ -265,6 +266,7 @@ impl RowFunction {
             RowFunction::Timestamp(function) => function.touches(touches),
             RowFunction::Json(function) => function.touches(touches),
             RowFunction::KeyValues(function) => function.touches(touches),
+            RowFunction::Lookup(function) => function.touches(touches),
         }
     }
 
@@ -273,7 +275,7 @@ impl RowFunction {
     #[must_use]
     pub fn output(&self) -> Option<Arc<str>> {
         match self {
-            RowFunction::Filter(_) | RowFunction::Regex(_) => None,
+            RowFunction::Filter(_) | RowFunction::Regex(_) | RowFunction::Lookup(_) => None,
             RowFunction::Fields(function) => function.output(),
             RowFunction::Format(function) => Some(function.output()),
             RowFunction::Mapping(function) => Some(function.output()),

@@ -105,6 +105,10 @@ pub enum Kind {
     Assignments,
     /// `{ filters and transforms }`.
     Pipeline,
+    /// A list of `{ .. }`; one stands for a list of one.
+    Pipelines,
+    /// The name of a lookup table.
+    Table,
     /// One or more aggregates: `count()`, `[a(), x := b()]`, `{ filter | a() | transform }`.
     Aggregates,
 }

@@ -33,7 +33,7 @@ use crate::machine::composite::Composite;
 use crate::machine::digest::Digest;
 use crate::machine::state::Learnt;
 use crate::machine::tail::{IMPLICIT_TAIL_ROWS, Tail};
-use crate::program::{Program, Times};
+use crate::program::{Created, Program, TableSource, Times};
 use crate::record::{Column, OrderKey, Rows, RowsError, Selection, Summary};
 use crate::result::ResultTable;
 use crate::value::Value;
@@ -352,14 +352,21 @@ impl Machine {
         for stage in program.stages.iter().skip(1) {
             table = self.run_later(&program, stage, &table)?;
         }
+        table.warnings.extend_from_slice(&program.warnings);
         Ok(table)
     }
 
-    /// The events the program makes itself (`createEvents`), as rows to step over once; `None` when it reads those
+    /// The rows the program makes itself (`createEvents`, `readFile`), to step over once; `None` when it reads those
     /// it is fed.
     #[must_use]
     pub fn created(&self) -> Option<ResultTable> {
-        let texts = self.program.created.as_ref()?;
+        let texts = match self.program.created.as_ref()? {
+            Created::Events(texts) => texts,
+            Created::Table { table: TableSource::Known(table), include, limit } => {
+                return Some(table.part(include, *limit));
+            }
+            Created::Table { .. } => return Some(ResultTable::default()),
+        };
         let now = self.context.now_millis.to_string();
         let event = |(at, text): (usize, &Arc<str>)| {
             let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -261,16 +261,28 @@ impl Lowering<'_> {
                 let list = elements(expr);
                 Some(Argument::Expressions(list.iter().map(|one| self.expression(one)).collect()))
             }
-            Kind::Pipeline => match expr {
-                ast::Expr::Block(pipeline, _) => Some(Argument::Pipeline(self.pipeline(pipeline))),
-                other => {
-                    let message = format!("`{}` takes a pipeline in braces", parameter.name);
-                    self.fault("argument", message, span_of(other));
-                    None
-                }
-            },
+            Kind::Pipeline => self.braces(expr, parameter).map(Argument::Pipeline),
+            Kind::Pipelines => {
+                let list = elements(expr).iter().map(|one| self.braces(one, parameter));
+                list.collect::<Option<_>>().map(Argument::Pipelines)
+            }
+            Kind::Table => {
+                let name = self.text(expr)?;
+                self.table(&name, span_of(expr))
+            }
             Kind::Aggregates => Some(Argument::Aggregates(self.aggregates(expr))),
             Kind::Assignments => None,
+        }
+    }
+
+    fn braces(&mut self, expr: &ast::Expr, parameter: &Parameter) -> Option<Vec<Step>> {
+        match expr {
+            ast::Expr::Block(pipeline, _) => Some(self.pipeline(pipeline)),
+            other => {
+                let message = format!("`{}` takes a pipeline in braces", parameter.name);
+                self.fault("argument", message, span_of(other));
+                None
+            }
         }
     }
 

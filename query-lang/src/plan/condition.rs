@@ -114,8 +114,16 @@ impl Lowering<'_> {
                     Filter::Bool(false)
                 }
             },
-            Build::Row(_) if signature.name == "regex" => Filter::Call(checked),
+            Build::Row(_) if tests(signature.name) => Filter::Call(checked),
             Build::Plan if signature.name == "dropEvent" => Filter::Bool(false),
+            Build::Plan if matches!(signature.name, "join" | "selfJoinFilter") => {
+                let mut steps = Vec::new();
+                match signature.name {
+                    "join" => steps.extend(self.join(&checked)),
+                    _ => self.self_join_filter(&checked, &mut steps),
+                }
+                self.as_condition(steps, call.span)
+            }
             _ => {
                 let message =
                     format!("`{}` is no filter: it cannot stand inside a condition", signature.name);
@@ -131,9 +139,7 @@ impl Lowering<'_> {
         for step in steps {
             match step {
                 Step::Filter(filter) => parts.push(filter),
-                Step::Call(call) if call.arguments.signature().name == "regex" => {
-                    parts.push(Filter::Call(call))
-                }
+                Step::Call(call) if tests(call.arguments.signature().name) => parts.push(Filter::Call(call)),
                 _ => {
                     self.fault("position", "only filters can stand inside a condition", span);
                     return Filter::Bool(false);
@@ -216,6 +222,11 @@ impl Lowering<'_> {
         let call = ast::Call { name, args: Vec::new(), span };
         self.call_with(&call, None, given).map(|call: Call| Step::Call(call))
     }
+}
+
+/// Whether the row function `name` is a condition, too: it drops rows.
+fn tests(name: &str) -> bool {
+    matches!(name, "regex" | "match")
 }
 
 /// Free text: the row's text or any field contains it, stars standing for anything.

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter, Result};
 
 use crate::functions::{Argument, Arguments};
-use crate::plan::{BinaryOp, Expression, Filter, Regex, Step, Test, TextTest};
+use crate::plan::{BinaryOp, Created, Expression, Filter, Regex, Step, TableSource, Test, TextTest};
 use crate::value::compare::{Arithmetic, Relation};
 
 impl Display for Step {
@@ -13,7 +13,11 @@ impl Display for Step {
             Step::Assign { target, dynamic: false, value } => write!(out, "{target} := {value}"),
             Step::Assign { target, dynamic: true, value } => write!(out, "`{target}` := {value}"),
             Step::Call(call) => write!(out, "{}", call.arguments),
-            Step::Create(texts) => write!(out, "create {} events", texts.len()),
+            Step::Create(Created::Events(texts)) => write!(out, "create {} events", texts.len()),
+            Step::Create(Created::Table { table, limit, .. }) => {
+                write!(out, "read {table}")?;
+                if *limit < usize::MAX { write!(out, ", {limit} rows") } else { Ok(()) }
+            }
             Step::Case(clauses) => {
                 out.write_str("case {")?;
                 for clause in clauses {
@@ -105,6 +109,15 @@ impl Display for Arguments {
     }
 }
 
+impl Display for TableSource {
+    fn fmt(&self, out: &mut Formatter<'_>) -> Result {
+        match self {
+            TableSource::Known(table) => write!(out, "{:?}", table.name()),
+            TableSource::Query(number) => write!(out, "query {}", number + 1),
+        }
+    }
+}
+
 impl Display for Argument {
     fn fmt(&self, out: &mut Formatter<'_>) -> Result {
         let bracketed = |out: &mut Formatter<'_>, parts: &dyn Fn(&mut Formatter<'_>) -> Result| {
@@ -121,6 +134,7 @@ impl Display for Argument {
             Argument::Numbers(values) => write!(out, "{values:?}"),
             Argument::Bool(value) => write!(out, "{value}"),
             Argument::Regex(regex) => write!(out, "{regex}"),
+            Argument::Table(table) => write!(out, "{table}"),
             Argument::Expression(expression) => write!(out, "{expression}"),
             Argument::Expressions(expressions) => bracketed(out, &|out| list(out, expressions, ", ")),
             Argument::Assignments(assignments) => bracketed(out, &|out| {
@@ -131,6 +145,14 @@ impl Display for Argument {
                 list(out, steps, " | ")?;
                 out.write_str(" }")
             }
+            Argument::Pipelines(pipelines) => bracketed(out, &|out| {
+                for (at, steps) in pipelines.iter().enumerate() {
+                    out.write_str(if at == 0 { "{ " } else { ", { " })?;
+                    list(out, steps, " | ")?;
+                    out.write_str(" }")?;
+                }
+                Ok(())
+            }),
             Argument::Aggregates(aggregates) => bracketed(out, &|out| {
                 for (at, one) in aggregates.iter().enumerate() {
                     if at > 0 {

@@ -8,7 +8,8 @@ use crate::compile::Options;
 use crate::error::{Diagnostic, Diagnostics};
 use crate::functions::{Argument, Build};
 use crate::plan::parameters::Scope;
-use crate::plan::{Call, Emission, Expression, Filter, Interval, Place, Plan, Step, Test, TextTest};
+use crate::plan::queries::Defined;
+use crate::plan::{Call, Created, Emission, Expression, Filter, Interval, Place, Plan, Step, Test, TextTest};
 use crate::span::Span;
 
 /// The most steps a plan may have, saved queries and clauses included.
@@ -27,7 +28,12 @@ pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics>
         let known = defaults.len();
         let mut lowering = Lowering::new(options, std::mem::take(&mut defaults));
         let steps = lowering.pipeline(&query.pipeline);
-        let plan = Plan { interval: lowering.interval.take(), emission: lowering.emission.take(), steps };
+        let plan = Plan {
+            interval: lowering.interval.take(),
+            emission: lowering.emission.take(),
+            queries: lowering.queries.drain(..).map(|defined| defined.query).collect(),
+            steps,
+        };
         if lowering.faults.is_empty() {
             return Ok(super::simplify::simplify(plan));
         }
@@ -47,7 +53,7 @@ fn sorted(mut list: Vec<Diagnostic>) -> Diagnostics {
 
 /// The state of one pass over a tree.
 pub(super) struct Lowering<'o> {
-    options: &'o Options,
+    pub(super) options: &'o Options,
     pub(super) faults: Vec<Diagnostic>,
     pub(super) scope: Scope,
     pub(super) defaults: BTreeMap<String, String>,
@@ -55,6 +61,8 @@ pub(super) struct Lowering<'o> {
     calls: Vec<String>,
     interval: Option<Interval>,
     emission: Option<Emission>,
+    /// The queries inside, in the order in which they run.
+    pub(super) queries: Vec<Defined>,
     steps: usize,
 }
 
@@ -68,6 +76,7 @@ impl<'o> Lowering<'o> {
             calls: Vec::new(),
             interval: None,
             emission: None,
+            queries: Vec::new(),
             steps: 0,
         }
     }
@@ -223,10 +232,17 @@ impl<'o> Lowering<'o> {
                 let (trigger, refinement) = (text("trigger"), text("refinement"));
                 self.emission = Some(Emission { trigger, refinement, place: Place(call.span) });
             }
+            (Build::Plan, "defineTable") => self.define_table(&checked),
+            (Build::Plan, "join") => out.extend(self.join(&checked)),
+            (Build::Plan, "selfJoinFilter") => self.self_join_filter(&checked, out),
             (Build::Plan, "createEvents") => {
                 // What precedes it is discarded.
                 out.clear();
-                out.push(Step::Create(arguments.texts("rawstring").to_vec()));
+                out.push(Step::Create(Created::Events(arguments.texts("rawstring").to_vec())));
+            }
+            (Build::Plan, "readFile") => {
+                out.clear();
+                out.extend(read_file(arguments).map(Step::Create));
             }
             (Build::Plan, _) => {
                 let target = arguments.text_or_empty("as");
@@ -312,6 +328,14 @@ pub(super) fn anchored(field: &Arc<str>, patterns: Vec<String>) -> Filter {
         Test::Text(TextTest::AnyOf { patterns, ignore_case: false })
     };
     Filter::Test { field: Arc::clone(field), test }
+}
+
+/// `readFile`: the rows of a table instead of events.
+fn read_file(arguments: &crate::functions::Arguments) -> Option<Created> {
+    let Some(Argument::Table(table)) = arguments.get("file") else { return None };
+    let limit = arguments.integer("limit").and_then(|limit| usize::try_from(limit).ok());
+    let include = arguments.texts("include").iter().filter(|name| ***name != *"*").cloned().collect();
+    Some(Created::Table { table: table.clone(), include, limit: limit.unwrap_or(usize::MAX) })
 }
 
 /// The name of the aggregate in `step`, if there is one.

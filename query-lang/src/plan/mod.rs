@@ -9,14 +9,18 @@ mod describe;
 mod expression;
 pub mod lower;
 mod parameters;
+pub mod queries;
 pub mod simplify;
+pub mod visit;
 
 use std::sync::Arc;
 
 pub use lower::lower;
+pub use queries::SubQuery;
 
 use crate::functions::Arguments;
 use crate::span::Span;
+use crate::table::Table;
 use crate::value::Number;
 use crate::value::compare::{Arithmetic, Relation};
 
@@ -27,6 +31,8 @@ pub struct Plan {
     pub interval: Option<Interval>,
     /// `emit(trigger, refinement)`, as written.
     pub emission: Option<Emission>,
+    /// The queries that run before, in this order, and whose results are tables for the steps.
+    pub queries: Vec<SubQuery>,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -70,11 +76,27 @@ pub enum Step {
     },
     /// A row function or an aggregate.
     Call(Call),
-    /// Replaces the input by events made of these texts.
-    Create(Vec<Arc<str>>),
+    /// Replaces the input by other rows.
+    Create(Created),
     /// The first clause that lets a row through takes it; a row no clause lets through is dropped. `match` is
     /// lowered to this.
     Case(Vec<Vec<Step>>),
+}
+
+/// Rows that a query makes itself instead of reading events.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Created {
+    /// Events with these texts.
+    Events(Vec<Arc<str>>),
+    /// The rows of a lookup table.
+    Table {
+        /// The table.
+        table: TableSource,
+        /// The columns read; none: all.
+        include: Vec<Arc<str>>,
+        /// The most rows.
+        limit: usize,
+    },
 }
 
 /// A condition on rows.
@@ -165,6 +187,15 @@ pub struct AggregatePipeline {
     pub call: Call,
     /// Row steps after it.
     pub after: Vec<Step>,
+}
+
+/// Where a lookup table comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TableSource {
+    /// It is there.
+    Known(Arc<Table>),
+    /// It is the result of this one of [`Plan::queries`].
+    Query(usize),
 }
 
 /// A value computed from a row; null where a field is missing or an operand is no number.

@@ -4,6 +4,7 @@ mod gate;
 mod lives;
 mod slots;
 mod streams;
+mod tables;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +12,14 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use weir_engine::live::{Live, LiveError};
+use weir_engine::lookups::Lookups;
 use weir_engine::scan::ScanPool;
 use weir_engine::{Engine, Repository};
 
 pub use gate::{Gate, Ticket};
 pub use slots::{SlotError, Slots};
 pub use streams::{OpenStream, Streams};
+use tables::LookupTables;
 
 use crate::auth::Tokens;
 use crate::error::ApiError;
@@ -31,6 +34,8 @@ pub(crate) use lives::Lives;
 pub const DEFAULT_REPOSITORY: &str = "default";
 /// Where definitions of standing metrics are kept, in the data directory.
 const LIVE_FOLDER: &str = "live";
+/// Where lookup files are kept, in the data directory.
+const LOOKUP_FOLDER: &str = "lookups";
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone)]
@@ -49,6 +54,7 @@ struct Shared {
     answering: Slots,
     pool: ScanPool,
     lives: Arc<Lives>,
+    tables: LookupTables,
     jobs: JobTable,
     streams: Streams,
     channels: Channels,
@@ -79,6 +85,7 @@ impl App {
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
             answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
             lives,
+            tables: LookupTables::new(settings.data.join(LOOKUP_FOLDER)),
             pool,
             jobs: JobTable::new(&settings.query, counters.jobs.clone()),
             streams: Streams::new(settings.standing.max_streams, counters.streams.clone()),
@@ -171,6 +178,14 @@ impl App {
     #[must_use]
     pub fn channels(&self) -> &Channels {
         &self.shared.channels
+    }
+
+    /// The lookup tables of `repository`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn lookups(&self, repository: &str) -> Result<Arc<Lookups>, ApiError> {
+        Ok(self.shared.tables.of(repository)?)
     }
 
     /// The live queries of a repository.

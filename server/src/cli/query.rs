@@ -10,10 +10,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use weir_engine::EventBatch;
-use weir_engine::scan::{DEFAULT_STATE_BYTES, Fold, Folded};
+use weir_engine::scan::{DEFAULT_STATE_BYTES, Fold, Folded, query_context};
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::Context;
 use weir_query::program::Program;
+use weir_query::result::ResultTable;
+use weir_query::table::Table;
 
 use super::output::{Format, Printer, printed};
 use super::text::{Usage, name_and_value, query_text};
@@ -48,6 +50,9 @@ pub struct Args {
     /// Value of a query parameter, as name=value; may be given several times
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     arguments: Vec<String>,
+    /// A lookup table: a CSV or JSON file, called by its file name; may be given several times
+    #[arg(long = "table", value_name = "FILE")]
+    tables: Vec<PathBuf>,
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
@@ -64,6 +69,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let (name, value) = name_and_value(pair)?;
         options.arguments.entry(name.to_owned()).or_default().push(value.to_owned());
     }
+    for file in &args.tables {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+        let table = Table::read(&name, &bytes).with_context(|| file.display().to_string())?;
+        options.tables.insert(name, Arc::new(table));
+    }
     let program = match Program::compile(&text, &options) {
         Ok(program) => program,
         Err(faults) => {
@@ -74,7 +85,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let now_nanos = now_nanos();
     let context = context(&args, now_nanos)?;
     let is_open = context.start_nanos == i64::MIN || context.end_nanos == i64::MAX;
-    let found = if program.creates_events() {
+    let found = if !program.queries().is_empty() {
+        fold_with_queries(&args, &program, &context)?
+    } else if program.creates_events() {
         // Nothing is read; a chart over all time is one of the moment the events are made in.
         let moment = context.now_millis.saturating_mul(1_000_000);
         let mut context = context;
@@ -94,6 +107,29 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     print(&found, args.format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Queries inside go through all events before the query itself does, so they are held meanwhile.
+fn fold_with_queries(args: &Args, program: &Arc<Program>, context: &Context) -> anyhow::Result<Folded> {
+    let mut batches: Vec<Arc<EventBatch>> = Vec::new();
+    read(args, context.now_millis.saturating_mul(1_000_000), &mut |batch| {
+        batches.push(batch);
+        true
+    })?;
+    let fold = |program: &Arc<Program>, context: &Context| {
+        let fold = start(program, context);
+        let _ = batches.iter().all(|batch| fold.push(Arc::clone(batch)));
+        fold.finish()
+    };
+    let mut tables: Vec<Arc<Table>> = Vec::new();
+    for (number, query) in program.queries().iter().enumerate() {
+        let Some(inner) = program.query(number, &tables) else { break };
+        let found = fold(&inner?, &query_context(query, context)?)?;
+        let rows: Vec<(usize, usize)> =
+            found.rows.iter().map(|(table, row)| (*table, *row as usize)).take(query.limit).collect();
+        tables.push(Arc::new(Table::of_result(query, ResultTable::pick(&found.tables, &rows))?));
+    }
+    Ok(fold(&program.with_tables(&tables, Vec::new())?, context)?)
 }
 
 fn start(program: &Arc<Program>, context: &Context) -> Fold {

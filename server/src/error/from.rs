@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use weir_engine::live::LiveError;
+use weir_engine::lookups::LookupError;
 use weir_engine::scan::ScanError;
 use weir_engine::{AppendError, EngineError, StoreError};
 use weir_query::error::Diagnostics;
@@ -97,7 +98,20 @@ impl From<ScanError> for ApiError {
             ScanError::NoThreads(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no-threads", message)
                 .retry_after(CLOSED_RETRY_MILLIS),
             ScanError::Finish(step) => step.into(),
+            ScanError::Table(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", message),
             _ => internal(&error),
+        }
+    }
+}
+
+impl From<LookupError> for ApiError {
+    fn from(error: LookupError) -> ApiError {
+        let message = error.to_string();
+        match error {
+            LookupError::Name(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-name", message),
+            LookupError::Content { .. } => ApiError::new(StatusCode::BAD_REQUEST, "invalid-file", message),
+            LookupError::TooMany => ApiError::new(StatusCode::CONFLICT, "too-many-files", message),
+            LookupError::Store(error) => error.into(),
         }
     }
 }

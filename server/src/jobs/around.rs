@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use weir_engine::Snapshot;
-use weir_engine::scan::{Scan, ScanHandle};
-use weir_query::compile::{Ending, Options};
+use weir_engine::scan::{Scan, ScanHandle, Source};
 use weir_query::machine::Context;
 use weir_query::program::Program;
 use weir_query::record::OrderKey;
@@ -13,7 +12,7 @@ use weir_query::result::ResultTable;
 use super::JobView;
 use super::kinds::Ground;
 use crate::error::ApiError;
-use crate::search::{Cost, Prepared};
+use crate::search::{Cost, Prepared, with_queries_run};
 
 /// Neighbours on one side where the request does not say.
 const DEFAULT_NEIGHBOURS: usize = 100;
@@ -51,13 +50,13 @@ impl Around {
         let at = asked.timestamp.saturating_mul(NANOS_PER_MILLI);
         let scan = |ending: &str, wanted: usize, start_nanos: i64, end_nanos: i64| {
             let text = format!("{}\n| {ending}({})", query_text(prepared), wanted + SAME_MILLI);
-            let options =
-                Options { arguments: prepared.arguments.clone(), ending: Ending::Tail, ..Options::default() };
-            let program =
-                Program::compile(&text, &options).map_err(|faults| ApiError::query(&text, &faults))?;
+            let program = Program::compile(&text, &prepared.options())
+                .map_err(|faults| ApiError::query(&text, &faults))?;
             let mut options = prepared.scan_options(ground.limits, ground.pool);
             options.context = Context { start_nanos, end_nanos, ..prepared.context.clone() };
-            Ok::<_, ApiError>(Scan::start(Arc::clone(snapshot) as _, program, options)?)
+            let source: Arc<dyn Source> = Arc::clone(snapshot) as _;
+            let program = with_queries_run(ground.engine, &source, &program, &options)?;
+            Ok::<_, ApiError>(Scan::start(source, program, options)?)
         };
         let context = &prepared.context;
         let before = scan("tail", wanted_before, context.start_nanos, at.saturating_add(NANOS_PER_MILLI))?;

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_engine::live::{Live, LiveError};
-use weir_engine::scan::{Scan, ScanHandle, ScanPool};
-use weir_engine::{Repository, Snapshot};
-use weir_query::compile::{Ending, Options};
+use weir_engine::scan::{Scan, ScanHandle, ScanPool, Source};
+use weir_engine::{Engine, Repository, Snapshot};
 use weir_query::program::Program;
 use weir_query::result::ResultTable;
 
 use super::around::Around;
 use super::{Echo, Job, JobTable, JobView};
 use crate::error::ApiError;
-use crate::search::{Cost, Prepared};
+use crate::search::{Cost, Prepared, with_queries_run};
 use crate::settings::Query;
 
 /// Buckets of a histogram.
@@ -22,6 +21,8 @@ const DISTRIBUTION_BUCKETS: usize = 100;
 /// What a job runs on.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {
+    /// The engine, for queries inside that read another repository.
+    pub engine: &'a Engine,
     /// The repository.
     pub repository: &'a Repository,
     /// Its live queries.
@@ -123,8 +124,9 @@ impl History {
         echo: &Echo,
     ) -> Result<History, ApiError> {
         let options = prepared.scan_options(ground.limits, ground.pool);
-        let source = Arc::clone(snapshot);
-        let scan = Scan::start(source.clone(), Arc::clone(&prepared.program), options.clone())?;
+        let source: Arc<dyn Source> = Arc::clone(snapshot) as _;
+        let program = with_queries_run(ground.engine, &source, &prepared.program, &options)?;
+        let scan = Scan::start(Arc::clone(&source), program, options.clone())?;
         let distribution = match distribution_program(prepared, echo) {
             Some(program) => Some(Scan::start(source, program, options)?),
             None => None,
@@ -171,9 +173,9 @@ fn distribution_program(prepared: &Prepared, echo: &Echo) -> Option<Arc<Program>
         return None;
     }
     let text = format!("{}\n| bucket(buckets={DISTRIBUTION_BUCKETS}, function=count())", echo.filter);
-    let options =
-        Options { arguments: prepared.arguments.clone(), ending: Ending::Tail, ..Options::default() };
-    Program::compile(&text, &options).ok()
+    let program = Program::compile(&text, &prepared.options()).ok()?;
+    // A histogram is not worth running queries for it.
+    program.queries().is_empty().then_some(program)
 }
 
 impl LiveJob {

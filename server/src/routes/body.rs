@@ -63,6 +63,10 @@ async fn read_through(
 pub(super) async fn read_plain(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, ApiError> {
     let limit = app.settings().query.max_request_bytes;
     let held = read_through(app, app.request_gate(), headers, body, limit).await?;
+    plain(held, headers, limit)
+}
+
+fn plain(held: Held, headers: &HeaderMap, limit: usize) -> Result<Vec<u8>, ApiError> {
     let Held { bytes, ticket: _ticket } = held;
     let named = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     match Encoding::of(named)? {
@@ -73,6 +77,16 @@ pub(super) async fn read_plain(app: &App, headers: &HeaderMap, body: Body) -> Re
             Ok(plain_body(&bytes, encoding, &limits)?)
         }
     }
+}
+
+/// Reads a file that is uploaded, decompressed.
+///
+/// # Errors
+/// As [`read_plain`].
+pub(super) async fn read_file(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, ApiError> {
+    let limit = app.settings().query.max_file_bytes;
+    let held = read_through(app, app.gate(), headers, body, limit).await?;
+    plain(held, headers, limit)
 }
 
 async fn read_into(

@@ -23,7 +23,7 @@ pub(super) async fn explain(
     let repository = app.repository(&repository)?;
     let (parts, body) = request.into_parts();
     let asked = read_request(&app, &parts.headers, body).await?;
-    let prepared = prepare(&app, asked, Purpose::Job).await?;
+    let prepared = prepare(&app, repository.name(), asked, Purpose::Job).await?;
     let budget = Duration::from_millis(app.settings().query.timeout_millis);
     let live = app.live(&repository)?;
     let explain = move || {

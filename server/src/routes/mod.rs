@@ -12,6 +12,7 @@ mod event_stream;
 mod explain;
 mod extract;
 mod fields;
+mod files;
 mod guard;
 mod ingest;
 mod lull;
@@ -45,6 +46,7 @@ pub fn router(app: &App) -> Router {
         .merge(scoped(app, Scope::Query, reading_routes()))
         .merge(scoped(app, Scope::Admin, changing_routes()))
         .merge(metric_routes(app))
+        .merge(file_routes(app))
         .merge(scoped(app, Scope::Ingest, ingest_routes()))
         .fallback(unknown::route)
         .method_not_allowed_fallback(unknown::method)
@@ -131,6 +133,15 @@ fn metric_routes(app: &App) -> Router<App> {
     let reading = both(Router::new(), "/{repo}/metrics/{name}", get(metrics::read));
     let changing =
         both(Router::new(), "/{repo}/metrics/{name}", put(metrics::define).delete(metrics::delete));
+    scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))
+}
+
+/// Lookup files: reading one and changing it want different scopes at one address.
+fn file_routes(app: &App) -> Router<App> {
+    let reading = both(Router::new(), "/{repo}/files", get(files::list));
+    let reading = both(reading, "/{repo}/files/{*name}", get(files::read));
+    let changing = both(Router::new(), "/{repo}/files", post(files::upload));
+    let changing = both(changing, "/{repo}/files/{*name}", put(files::put).delete(files::remove));
     scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))
 }
 

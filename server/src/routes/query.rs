@@ -51,7 +51,9 @@ pub(super) async fn stream(
     let shared = app.clone();
     // One turn for all of it: most searches are done before a second one could be had.
     let begin = move || {
-        let prepared = Prepared::new(&asked, Purpose::Stream, now_nanos(), &shared.settings().query)?;
+        let tables = shared.lookups(repository.name())?.tables();
+        let limits = &shared.settings().query;
+        let prepared = Prepared::new(&asked, Purpose::Stream, now_nanos(), limits, &tables)?;
         shared.counters().queries.inc();
         let prepared = Arc::new(prepared);
         if prepared.is_live {
@@ -88,11 +90,13 @@ pub(super) async fn read_request(
 /// Compiles a request, not on an async thread.
 pub(super) async fn prepare(
     app: &App,
+    repository: &str,
     asked: QueryRequest,
     purpose: Purpose,
 ) -> Result<Arc<Prepared>, ApiError> {
     let limits = app.settings().query.clone();
-    let prepared = move || Prepared::new(&asked, purpose, now_nanos(), &limits);
+    let lookups = app.lookups(repository)?;
+    let prepared = move || Prepared::new(&asked, purpose, now_nanos(), &limits, &lookups.tables());
     app.answering().run(prepared).await?.map(Arc::new)
 }
 

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use weir_query::compile::Options;
 
 use super::event_stream::{EventSender, event_stream};
 use super::extract::{Path, Query};
@@ -37,9 +36,21 @@ pub(super) async fn create(
     let shared = app.clone();
     let start = move || {
         let limits = &shared.settings().query;
-        let prepared = Prepared::new(&asked, Purpose::Job, now_nanos(), limits)?;
+        let prepared = Prepared::new(
+            &asked,
+            Purpose::Job,
+            now_nanos(),
+            limits,
+            &shared.lookups(repository.name())?.tables(),
+        )?;
         let live = shared.live(&repository)?;
-        let ground = Ground { repository: &repository, live: &live, pool: shared.pool(), limits };
+        let ground = Ground {
+            engine: shared.engine(),
+            repository: &repository,
+            live: &live,
+            pool: shared.pool(),
+            limits,
+        };
         let echo = echo(&asked, &prepared);
         let job = Job::start(ground, prepared, echo, asked.around.as_ref())?;
         let query_on_view = job.prepared().text.clone();
@@ -50,9 +61,8 @@ pub(super) async fn create(
 }
 
 fn echo(asked: &QueryRequest, prepared: &Prepared) -> Echo {
-    let options = Options { arguments: prepared.arguments.clone(), ..Options::default() };
     Echo {
-        filter: filter_part(&prepared.text, &options),
+        filter: filter_part(&prepared.text, &prepared.options()),
         is_interactive: asked.is_interactive.unwrap_or(false),
         include_deleted_events: asked.include_deleted_events.unwrap_or(false),
         no_result_until_done: asked.no_result_until_done.unwrap_or(false),

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use weir_engine::Repository;
 use weir_engine::live::{Dropped, Follow, Followed};
-use weir_engine::scan::{NextRows, Scan, ScanHandle, ScanOptions};
+use weir_engine::scan::{NextRows, Scan, ScanHandle, ScanOptions, Source};
 use weir_query::machine::Context;
 use weir_query::result::ResultTable;
 
@@ -28,7 +28,7 @@ use crate::app::{App, OpenStream};
 use crate::clock::now_nanos;
 use crate::encode::{Form, RowEncoder};
 use crate::error::ApiError;
-use crate::search::Prepared;
+use crate::search::{Prepared, with_queries_run};
 
 /// Pieces that wait for the client.
 const MAX_WAITING_PIECES: usize = 4;
@@ -51,19 +51,23 @@ pub(super) fn follow(
     let live = app.live(repository)?;
     // Follow first, scan a snapshot, skip through its cut: nothing is missed, nothing comes twice.
     let context = Context { start_nanos: i64::MIN, end_nanos: i64::MAX, ..prepared.context.clone() };
-    let tail = live.follow(Arc::clone(&prepared.program), context)?;
+    let source: Arc<dyn Source> = repository.snapshot();
+    let limits = &app.settings().query;
+    let options = prepared.scan_options(limits, app.pool());
+    // Queries inside run once, when the stream begins.
+    let program = with_queries_run(app.engine(), &source, &prepared.program, &options)?;
+    let tail = live.follow(Arc::clone(&program), context)?;
     let history = match prepared.has_start {
         false => None,
         true => {
             let snapshot = repository.snapshot();
             tail.skip_through(snapshot.up_to_sequence);
-            let limits = &app.settings().query;
             let options = ScanOptions {
                 stream: true,
                 time_budget: Some(Duration::from_millis(limits.stream_timeout_millis)),
-                ..prepared.scan_options(limits, app.pool())
+                ..options
             };
-            Some(Scan::start(snapshot, Arc::clone(&prepared.program), options)?)
+            Some(Scan::start(snapshot, program, options)?)
         }
     };
     let (sender, receiver) = mpsc::channel(MAX_WAITING_PIECES);

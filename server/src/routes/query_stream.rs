@@ -13,13 +13,13 @@ use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use weir_engine::Repository;
-use weir_engine::scan::{NextRows, Scan, ScanEnd, ScanHandle, ScanOptions};
+use weir_engine::scan::{NextRows, Scan, ScanEnd, ScanHandle, ScanOptions, Source};
 
 use super::query::{COST, ascii};
 use crate::app::App;
 use crate::encode::{Form, RowEncoder};
 use crate::error::ApiError;
-use crate::search::{Cost, Prepared};
+use crate::search::{Cost, Prepared, with_queries_run};
 
 /// Pieces that wait for the client.
 const MAX_WAITING_PIECES: usize = 2;
@@ -103,7 +103,9 @@ impl Pump {
             time_budget: Some(Duration::from_millis(budget)),
             ..prepared.scan_options(limits, app.pool())
         };
-        let scan = Scan::start(repository.snapshot(), Arc::clone(&prepared.program), options)?;
+        let source: Arc<dyn Source> = repository.snapshot();
+        let program = with_queries_run(app.engine(), &source, &prepared.program, &options)?;
+        let scan = Scan::start(source, program, options)?;
         let changed = Arc::new(Notify::new());
         let waker = Arc::clone(&changed);
         scan.set_waker(move || waker.notify_one());

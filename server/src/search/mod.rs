@@ -3,9 +3,11 @@
 mod cost;
 mod prepared;
 mod stages;
+mod tables;
 mod time;
 
 pub use cost::Cost;
 pub use prepared::{Prepared, Purpose, is_zone};
 pub use stages::filter_part;
+pub use tables::with_queries_run;
 pub use time::{TimeError, parse_relative_nanos, parse_time};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
 use weir_engine::live::MetricDefinition;
+use weir_engine::lookups::Tables;
 use weir_engine::scan::{ScanOptions, ScanPool};
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::Context;
@@ -41,6 +42,8 @@ pub struct Prepared {
     pub text: String,
     /// The values of its parameters.
     pub arguments: BTreeMap<String, Vec<String>>,
+    /// The lookup tables there were when it was compiled.
+    pub tables: Arc<Tables>,
     /// Compiled.
     pub program: Arc<Program>,
     /// Time range, zone and bounds.
@@ -52,7 +55,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a request at the time `now_nanos`.
+    /// Reads a request at the time `now_nanos`, when there are these lookup tables.
     ///
     /// # Errors
     /// 400 when the query does not compile or a time or zone means nothing.
@@ -61,6 +64,7 @@ impl Prepared {
         purpose: Purpose,
         now_nanos: i64,
         limits: &Query,
+        tables: &Arc<Tables>,
     ) -> Result<Prepared, ApiError> {
         let zone = zone(request)?;
         let is_live = request.is_live.unwrap_or(false);
@@ -85,7 +89,12 @@ impl Prepared {
             Purpose::Stream => Ending::Stream,
             Purpose::Job => Ending::Tail,
         };
-        let options = Options { arguments: arguments.clone(), ending, ..Options::default() };
+        let options = Options {
+            arguments: arguments.clone(),
+            tables: Tables::clone(tables),
+            ending,
+            ..Options::default()
+        };
         let program = Program::compile(&request.query_string, &options)
             .map_err(|faults| ApiError::query(&request.query_string, &faults))?;
         let context = Context {
@@ -96,7 +105,18 @@ impl Prepared {
             max_state_bytes: limits.max_state_bytes,
         };
         let has_start = request.start.is_some();
-        Ok(Prepared { text: request.query_string.clone(), arguments, program, context, is_live, has_start })
+        let (text, tables) = (request.query_string.clone(), Arc::clone(tables));
+        Ok(Prepared { text, arguments, tables, program, context, is_live, has_start })
+    }
+
+    /// What a text is compiled with that is made of its own.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
+            arguments: self.arguments.clone(),
+            tables: Tables::clone(&self.tables),
+            ..Options::default()
+        }
     }
 
     /// Whether its rows are computed, not events.
@@ -225,20 +245,20 @@ mod tests {
     fn ranges_have_defaults_and_an_order() {
         let now = 1_721_000_000_000 * NANOS_PER_MILLI;
         let limits = Query::default();
-        let prepared = Prepared::new(&request("*"), Purpose::Job, now, &limits).unwrap();
+        let prepared = Prepared::new(&request("*"), Purpose::Job, now, &limits, &Arc::default()).unwrap();
         assert_eq!(prepared.start_millis(), 1_721_000_000_000 - 86_400_000);
         assert_eq!(prepared.context.end_nanos, now + 1);
         let text = |text: &str| Some(TimeText::Text(text.to_owned()));
         let wrong = QueryRequest { start: text("1h"), end: text("2h"), ..request("*") };
-        let error = Prepared::new(&wrong, Purpose::Job, now, &limits).unwrap_err();
+        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Arc::default()).unwrap_err();
         assert!(error.message.contains("after end"), "{}", error.message);
         let wrong = QueryRequest { is_live: Some(true), end: text("1h"), ..request("*") };
-        let error = Prepared::new(&wrong, Purpose::Job, now, &limits).unwrap_err();
+        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Arc::default()).unwrap_err();
         assert_eq!(error.message, "a live query ends now");
         let right = QueryRequest { is_live: Some(true), end: text("now"), ..request("*") };
-        assert!(Prepared::new(&right, Purpose::Job, now, &limits).is_ok());
+        assert!(Prepared::new(&right, Purpose::Job, now, &limits, &Arc::default()).is_ok());
         let wrong = QueryRequest { start: text("soon"), ..request("*") };
-        let error = Prepared::new(&wrong, Purpose::Job, now, &limits).unwrap_err();
+        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Arc::default()).unwrap_err();
         assert!(error.message.starts_with("start: \"soon\""), "{}", error.message);
     }
 

@@ -127,6 +127,8 @@ pub struct Query {
     pub poll_after_millis: u64,
     /// Bytes of a request body.
     pub max_request_bytes: usize,
+    /// A lookup file that is uploaded, bytes.
+    pub max_file_bytes: usize,
     /// Bytes of request bodies held at once, over all requests; one more is answered 429.
     pub max_requests_bytes: usize,
 }
@@ -146,6 +148,7 @@ impl Default for Query {
             live_job_lifetime_millis: 3_600_000,
             poll_after_millis: 100,
             max_request_bytes: 2 << 20,
+            max_file_bytes: 128 << 20,
             max_requests_bytes: 64 << 20,
         }
     }

@@ -2,6 +2,7 @@
 
 mod explain;
 mod field;
+mod file;
 mod ingest;
 mod job;
 mod metric;
@@ -12,6 +13,7 @@ mod repository;
 
 pub use explain::Explained;
 pub use field::FieldFacts;
+pub use file::FileFacts;
 pub use ingest::{IngestAnswer, IngestParameters, RejectedEvent};
 pub use job::{Costs, FilterQuery, JobCreated, JobMetaData, JobPage, JobWarning};
 pub use metric::{

@@ -1,0 +1,68 @@
+//! Queries inside a query: `defineTable`, `join`, `selfJoinFilter`; and `readFile`. The plan makes lookups of them
+//! ([`crate::plan::queries`]); here is what they take.
+
+use crate::functions::{Build, Kind, Parameter, Signature};
+use crate::plan::queries::MAX_QUERY_ROWS;
+use crate::table::MAX_TABLE_ROWS;
+
+/// The most rows that `join` makes of one.
+pub const MAX_JOINED_ROWS: i64 = 100_000;
+
+/// The table of this family.
+pub const SIGNATURES: &[Signature] = &[
+    Signature {
+        name: "defineTable",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("query", Kind::Pipeline),
+            Parameter::required("name", Kind::Text),
+            Parameter::required("include", Kind::Texts),
+            Parameter::optional("start", Kind::Text),
+            Parameter::optional("end", Kind::Text),
+            Parameter::optional("view", Kind::Text).aliased(&["repo"]),
+        ],
+        build: Build::Plan,
+        doc: "Makes the result of a query a table that `match` and `readFile` read by its name.",
+    },
+    Signature {
+        name: "join",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("query", Kind::Pipeline),
+            Parameter::required("field", Kind::Texts),
+            Parameter::optional("key", Kind::Texts),
+            Parameter::optional("include", Kind::Texts),
+            Parameter::with_default("mode", Kind::Choice(&["inner", "left"]), "inner"),
+            Parameter::with_default("max", Kind::Limit { most: MAX_JOINED_ROWS }, "1"),
+            Parameter::with_default("limit", Kind::Limit { most: MAX_QUERY_ROWS }, "100000"),
+            Parameter::optional("start", Kind::Text),
+            Parameter::optional("end", Kind::Text),
+            Parameter::optional("view", Kind::Text).aliased(&["repo"]),
+            Parameter::with_default("live", Kind::Bool, "false"),
+        ],
+        build: Build::Plan,
+        doc: "Rows whose key occurs in the result of a query, with fields of the row found; `!join` keeps the others.",
+    },
+    Signature {
+        name: "selfJoinFilter",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("field", Kind::Texts),
+            Parameter::required("where", Kind::Pipelines),
+            Parameter::with_default("prefilter", Kind::Bool, "false"),
+        ],
+        build: Build::Plan,
+        doc: "Rows whose keys occur in rows that pass each of several conditions.",
+    },
+    Signature {
+        name: "readFile",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("file", Kind::Table).aliased(&["table"]),
+            Parameter::optional("include", Kind::Texts),
+            Parameter::optional("limit", Kind::Limit { most: MAX_TABLE_ROWS as i64 }),
+        ],
+        build: Build::Plan,
+        doc: "The rows of a lookup table instead of events.",
+    },
+];

@@ -1,0 +1,210 @@
+//! `match`: rows that meet a row of a lookup table, with what that row says.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::error::Diagnostic;
+use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
+use crate::machine::{StepError, View};
+use crate::record::{Column, ColumnBuilder, Selection};
+use crate::table::{KeyColumn, MatchMode, Table, TableIndex};
+
+/// The most rows that `match` makes of one.
+pub const MAX_MATCHED_ROWS: i64 = 500;
+/// Values whose rows are remembered while a batch is gone through.
+const REMEMBERED: usize = 4_096;
+
+const MODES: &[&str] = &["string", "glob", "cidr"];
+
+/// The table of this family.
+pub const SIGNATURES: &[Signature] = &[Signature {
+    name: "match",
+    aliases: &["lookup"],
+    parameters: &[
+        Parameter::required("file", Kind::Table).aliased(&["table"]),
+        Parameter::required("field", Kind::Texts).aliased(&["on"]),
+        Parameter::optional("column", Kind::Texts).aliased(&["key"]),
+        Parameter::optional("include", Kind::Texts),
+        Parameter::with_default("mode", Kind::Choices(MODES), "string"),
+        Parameter::with_default("strict", Kind::Bool, "true"),
+        Parameter::with_default("ignoreCase", Kind::Bool, "false"),
+        Parameter::with_default("nrows", Kind::Limit { most: MAX_MATCHED_ROWS }, "1"),
+    ],
+    build: Build::Row(build),
+    doc: "Rows that meet a row of a lookup table, with the columns of that row; `strict=false` keeps the others, too.",
+}];
+
+/// A compiled `match`.
+#[derive(Debug)]
+pub struct Lookup {
+    fields: Vec<Arc<str>>,
+    /// `None`: the table is not there yet, and nothing is found.
+    index: Option<TableIndex>,
+    /// What is copied: the field written and the table's column.
+    outputs: Vec<(Arc<str>, Column)>,
+    /// Rows that meet none are dropped.
+    strict: bool,
+    limit: usize,
+}
+
+fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
+    let fields = arguments.texts("field").to_vec();
+    let columns = match arguments.texts("column") {
+        [] => &fields,
+        columns if columns.len() == fields.len() => columns,
+        columns => {
+            let message =
+                format!("{} fields and {} columns: each field needs its column", fields.len(), columns.len());
+            return Err(arguments.fault("column", message));
+        }
+    };
+    let keys = keys(arguments, columns)?;
+    let limit = usize::try_from(arguments.integer("nrows").unwrap_or(1)).unwrap_or(1);
+    let strict = arguments.is_true("strict");
+    let Some(table) = arguments.table("file") else {
+        return Ok(RowFunction::Lookup(Lookup { fields, index: None, outputs: Vec::new(), strict, limit }));
+    };
+    let outputs = outputs(arguments, table, columns)?;
+    let index = TableIndex::new(table, keys).map_err(|name| no_column(arguments, "column", table, &name))?;
+    Ok(RowFunction::Lookup(Lookup { fields, index: Some(index), outputs, strict, limit }))
+}
+
+/// The columns rows are found by; one mode is that of all.
+fn keys(arguments: &Arguments, columns: &[Arc<str>]) -> Result<Vec<KeyColumn>, Diagnostic> {
+    let modes = arguments.texts("mode");
+    if modes.len() > 1 && modes.len() != columns.len() {
+        let message =
+            format!("{} modes for {} columns: give one for all, or one each", modes.len(), columns.len());
+        return Err(arguments.fault("mode", message));
+    }
+    let mode = |at: usize| match modes.get(at).or(modes.first()).map(|mode| &**mode) {
+        Some("glob") => MatchMode::Glob,
+        Some("cidr") => MatchMode::Cidr,
+        _ => MatchMode::Exact,
+    };
+    let ignore_case = arguments.is_true("ignoreCase");
+    let key =
+        |(at, name): (usize, &Arc<str>)| KeyColumn { name: Arc::clone(name), mode: mode(at), ignore_case };
+    Ok(columns.iter().enumerate().map(key).collect())
+}
+
+/// The columns copied: those asked for, else all but the keys.
+fn outputs(
+    arguments: &Arguments,
+    table: &Table,
+    keys: &[Arc<str>],
+) -> Result<Vec<(Arc<str>, Column)>, Diagnostic> {
+    let include = arguments.texts("include");
+    if arguments.get("include").is_none() || matches!(include, [all] if **all == *"*") {
+        let others = table.data().columns.iter().filter(|(name, _)| !keys.contains(name));
+        return Ok(others.cloned().collect());
+    }
+    let column = |name: &Arc<str>| match table.column(name) {
+        Some(column) => Ok((Arc::clone(name), column.clone())),
+        None => Err(no_column(arguments, "include", table, name)),
+    };
+    include.iter().map(column).collect()
+}
+
+fn no_column(arguments: &Arguments, parameter: &str, table: &Table, name: &str) -> Diagnostic {
+    let names: Vec<&str> = table.names().map(|name| &**name).collect();
+    let near = crate::suggest::suggest(name, names.iter().copied());
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has {}", names.join(", ")),
+    };
+    let message = format!("the table `{}` has no column `{name}`", table.name());
+    Diagnostic { code: "unknown-column", hint: Some(hint), ..arguments.fault(parameter, message) }
+}
+
+/// Rows found for rows of a view.
+#[derive(Default)]
+struct Found {
+    /// The view's rows.
+    rows: Vec<u32>,
+    /// The table's, beside them.
+    meets: Vec<Option<u32>>,
+}
+
+impl Lookup {
+    /// Runs over the rows in play.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn apply(&self, view: &mut View<'_>, _: &mut Scratch) -> Result<(), StepError> {
+        let Some(index) = &self.index else {
+            if self.strict {
+                view.set_selection(Selection::none(view.rows()));
+            }
+            return Ok(());
+        };
+        let found = self.find(index, view)?;
+        if self.limit > 1 {
+            view.multiply(&found.rows)?;
+        } else if self.strict {
+            let mut chosen = Selection::none(view.rows());
+            found.rows.iter().for_each(|row| chosen.insert(*row as usize));
+            view.set_selection(chosen);
+        }
+        for (name, column) in &self.outputs {
+            let mut written = ColumnBuilder::with_capacity(view.rows());
+            for (at, (row, meets)) in found.rows.iter().zip(&found.meets).enumerate() {
+                let Some(meets) = meets else { continue };
+                written.pad(if self.limit > 1 { at } else { *row as usize });
+                written.push(column.get(*meets as usize));
+            }
+            written.pad(view.rows());
+            view.assign(name, written.finish())?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, index: &TableIndex, view: &View<'_>) -> Result<Found, StepError> {
+        let columns: Vec<Column> =
+            self.fields.iter().map(|field| view.column(field)).collect::<Result<_, _>>()?;
+        let mut known: HashMap<String, Vec<u32>> = HashMap::new();
+        let (mut found, mut fresh, mut key) = (Found::default(), Vec::new(), String::new());
+        for row in view.selection().iter() {
+            let values: Option<Vec<_>> =
+                columns.iter().map(|column| column.get(row).map(|value| value.text())).collect();
+            let texts: Vec<&str> = values.iter().flatten().map(|value| &**value).collect();
+            key.clear();
+            for text in &texts {
+                // Lengths keep one list of texts from reading as another.
+                key.push_str(&text.len().to_string());
+                key.push(':');
+                key.push_str(text);
+            }
+            let meets = match known.get(&key) {
+                _ if values.is_none() => &[][..],
+                Some(rows) => rows,
+                None => {
+                    index.find(&texts, self.limit, &mut fresh);
+                    if known.len() < REMEMBERED {
+                        known.insert(key.clone(), fresh.clone());
+                    }
+                    &fresh
+                }
+            };
+            if meets.is_empty() && !self.strict {
+                found.rows.push(row as u32);
+                found.meets.push(None);
+            }
+            for meets in meets {
+                found.rows.push(row as u32);
+                found.meets.push(Some(*meets));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes what it reads and writes.
+    pub fn touches(&self, touches: &mut Touches) {
+        self.fields.iter().for_each(|field| touches.read(field));
+        for (name, _) in &self.outputs {
+            touches.read(name);
+            touches.write(name);
+        }
+    }
+}
