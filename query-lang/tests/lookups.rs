@@ -245,7 +245,7 @@ fn faults_point_at_what_is_wrong() {
         ),
         (
             "selfJoinFilter(a, where=[{b=1}, {count()}])",
-            "only filters can stand inside a condition at byte 24",
+            "the aggregate `count` cannot stand in `where` at byte 33",
         ),
     ] {
         let faults = Program::compile(text, &options()).map(|_| ()).unwrap_err();

@@ -47,7 +47,7 @@ fn call(call: &Call) -> Result<Compiled, Diagnostic> {
     let Build::Row(build) = call.arguments.signature().build else {
         return Ok(Compiled::Condition(Box::new(condition::call(call)?)));
     };
-    match build(&call.arguments)? {
+    match build(&call.arguments)?.apart() {
         RowFunction::Filter(predicate) => Ok(Compiled::Condition(Box::new(predicate))),
         function => match function.output() {
             Some(output) => Ok(Compiled::Call(Box::new(function), output)),

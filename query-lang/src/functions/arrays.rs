@@ -362,7 +362,7 @@ fn split_string(
 }
 
 /// The element number and what follows it in the name of a field of an element: `a[3].b` is `(3, ".b")` for `a`.
-fn member<'n>(name: &'n str, array: &str) -> Option<(usize, &'n str)> {
+pub(crate) fn member<'n>(name: &'n str, array: &str) -> Option<(usize, &'n str)> {
     let (number, rest) = name.strip_prefix(array)?.strip_prefix('[')?.split_once(']')?;
     let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     number.parse().ok().filter(|at| plain && *at < MAX_ARRAY_ELEMENTS).map(|at| (at, rest))

@@ -1,9 +1,9 @@
-//! Functions that pass or drop rows: `in`, `wildcard`, `cidr`, `test`, `text:contains`, `array:contains`.
+//! Functions that pass or drop rows: `in`, `wildcard`, `cidr`, `test`, `text:contains`, `array:contains`, `array:regex`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::compile::{TextMatcher, expression};
+use crate::compile::{TextMatcher, expression, literals};
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build, Kind, Parameter, Signature};
 use crate::machine::predicate::{Predicate, Relates, ValueTest};
@@ -84,6 +84,17 @@ pub const SIGNATURES: &[Signature] = &[
         parameters: &[Parameter::required("array", Kind::Text), Parameter::required("value", Kind::Text)],
         build: Build::Filter(array_contains),
         doc: "An element of the array is this value.",
+    },
+    Signature {
+        name: "array:regex",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("array", Kind::Text),
+            Parameter::required("regex", Kind::Regex),
+            Parameter::with_default("flags", Kind::Text, ""),
+        ],
+        build: Build::Filter(array_regex),
+        doc: "An element of the array matches a regex.",
     },
 ];
 
@@ -168,10 +179,16 @@ fn in_text(
 }
 
 fn array_contains(arguments: &Arguments) -> Result<Predicate, Diagnostic> {
-    let array = arguments.text_or_empty("array");
-    let name = array.strip_suffix("[]").unwrap_or(&array).to_owned();
     let matcher = TextMatcher::equals_text(&arguments.text_or_empty("value"));
-    Ok(Predicate::Element { array: name.into(), matcher })
+    Ok(Predicate::Element { array: arguments.text_or_empty("array"), matcher })
+}
+
+fn array_regex(arguments: &Arguments) -> Result<Predicate, Diagnostic> {
+    let Some(regex) = arguments.regex("regex") else { return Err(arguments.fault("regex", "no regex")) };
+    let flags = arguments.text_or_empty("flags");
+    let compiled = crate::compile::regex::compile(regex, &flags)?;
+    let matcher = TextMatcher::regex_requiring(compiled.regex, literals::of_regex(regex, &flags));
+    Ok(Predicate::Element { array: arguments.text_or_empty("array"), matcher })
 }
 
 /// An IPv4 or IPv6 network.

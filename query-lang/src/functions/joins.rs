@@ -14,7 +14,7 @@ pub const SIGNATURES: &[Signature] = &[
         name: "defineTable",
         aliases: &[],
         parameters: &[
-            Parameter::required("query", Kind::Pipeline),
+            Parameter::required("query", Kind::Query),
             Parameter::required("name", Kind::Text),
             Parameter::required("include", Kind::Texts),
             Parameter::optional("start", Kind::Text),
@@ -28,7 +28,7 @@ pub const SIGNATURES: &[Signature] = &[
         name: "join",
         aliases: &[],
         parameters: &[
-            Parameter::required("query", Kind::Pipeline),
+            Parameter::required("query", Kind::Query),
             Parameter::required("field", Kind::Texts),
             Parameter::optional("key", Kind::Texts),
             Parameter::optional("include", Kind::Texts),

@@ -89,13 +89,10 @@ impl ParseJson {
     /// The fields of `text`, in its order; none when it is no JSON.
     #[must_use]
     pub fn fields(&self, text: &str) -> Option<Vec<(String, String)>> {
-        let mut reader = Reader { rest: text, fields: Vec::new() };
+        let mut reader = Reader::new(text);
         let mut path = self.prefix.to_string();
         reader.value(&mut path, 0)?;
-        reader.space();
-        if !reader.rest.is_empty() {
-            return None;
-        }
+        reader.end()?;
         let fields = reader.fields.into_iter().filter_map(|(name, value)| {
             let name = self.named(&name);
             let text = match value {
@@ -127,7 +124,7 @@ impl ParseJson {
 }
 
 /// Whether `name` is `field` or a member of it.
-fn is_under(name: &str, field: &str) -> bool {
+pub(crate) fn is_under(name: &str, field: &str) -> bool {
     name.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
@@ -173,19 +170,51 @@ enum Scalar {
 }
 
 /// Reads JSON (RFC 8259) from the front of a text.
-struct Reader<'t> {
+pub(crate) struct Reader<'t> {
     rest: &'t str,
     fields: Vec<(String, Scalar)>,
 }
 
 impl<'t> Reader<'t> {
-    fn space(&mut self) {
+    pub(crate) fn new(text: &'t str) -> Reader<'t> {
+        Reader { rest: text, fields: Vec::new() }
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'t str {
+        self.rest
+    }
+
+    pub(crate) fn next_byte(&self) -> Option<u8> {
+        self.rest.as_bytes().first().copied()
+    }
+
+    pub(crate) fn space(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
     }
 
-    fn take(&mut self, what: &str) -> Option<()> {
+    pub(crate) fn take(&mut self, what: &str) -> Option<()> {
         self.rest = self.rest.strip_prefix(what)?;
         Some(())
+    }
+
+    /// Nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Option<()> {
+        self.space();
+        self.rest.is_empty().then_some(())
+    }
+
+    /// A string, number, truth value or null, as it is written.
+    pub(crate) fn scalar_as_written(&mut self) -> Option<&'t str> {
+        let before = self.rest;
+        match self.next_byte()? {
+            b'"' => drop(self.string()?),
+            b't' => self.take("true")?,
+            b'f' => self.take("false")?,
+            b'n' => self.take("null")?,
+            _ => drop(self.number()?.len()),
+        }
+        before.get(..before.len() - self.rest.len())
     }
 
     fn value(&mut self, path: &mut String, depth: usize) -> Option<()> {
@@ -280,7 +309,8 @@ impl<'t> Reader<'t> {
         Some(number)
     }
 
-    fn string(&mut self) -> Option<String> {
+    /// A string, without quotes and escapes.
+    pub(crate) fn string(&mut self) -> Option<String> {
         self.take("\"")?;
         let mut out = String::new();
         loop {

@@ -4,11 +4,18 @@
 
 use std::sync::Arc;
 
+use crate::functions::characters::Characters;
 use crate::functions::duration::DurationFormat;
 use crate::functions::encoding::Coding;
+use crate::functions::hashes;
+use crate::functions::integers::{HexText, ParseInteger};
+use crate::functions::jsontext::JsonText;
 use crate::functions::math::Operation;
+use crate::functions::network::Subnet;
 use crate::functions::text::TextMap;
 use crate::functions::timeformat::FormatTime;
+use crate::functions::units::UnitConversion;
+use crate::functions::xml::XmlLayout;
 use crate::functions::{Arguments, Scratch, Touches};
 use crate::machine::{StepError, View};
 use crate::record::ColumnBuilder;
@@ -38,6 +45,22 @@ pub enum Map {
     Duration(DurationFormat),
     /// `urlDecode`, `base64Decode` ...
     Coding(Coding),
+    /// `unit:convert`
+    Unit(Box<UnitConversion>),
+    /// `parseInt`
+    Integer(ParseInteger),
+    /// `parseHexString`
+    Hex(HexText),
+    /// `shannonEntropy`, `stripAnsiCodes`
+    Characters(Characters),
+    /// `json:prettyPrint`, `json:extract`
+    Json(JsonText),
+    /// `xml:prettyPrint`
+    Xml(XmlLayout),
+    /// `subnet`
+    Subnet(Subnet),
+    /// `tokenHash`
+    TokenHash,
 }
 
 impl Mapping {
@@ -61,6 +84,14 @@ impl Mapping {
             Map::Time(format) => format.write(value, context, out),
             Map::Duration(format) => format.write(value, out),
             Map::Coding(coding) => coding.write(value, text, out),
+            Map::Unit(conversion) => conversion.write(value, text, out),
+            Map::Integer(integer) => integer.write(value, text, out),
+            Map::Hex(hex) => hex.write(value, text, out),
+            Map::Characters(characters) => characters.write(value, text, out),
+            Map::Json(json) => json.write(value, text, out),
+            Map::Xml(layout) => layout.write(value, text, out),
+            Map::Subnet(subnet) => subnet.write(value, text, out),
+            Map::TokenHash => hashes::write_token_hash(value, text, out),
         };
         view.map(&self.input, &self.output, write)?;
         Ok(())

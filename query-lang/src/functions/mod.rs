@@ -11,25 +11,42 @@
 pub mod aggregate;
 pub mod arguments;
 pub mod arrays;
+pub mod cef;
+pub mod characters;
 pub mod clock;
+pub mod columns;
+pub mod digests;
 pub mod duration;
+pub mod dynamic;
+pub mod each;
+pub mod elements;
 pub mod encoding;
+pub mod events;
 pub mod fields;
 pub mod filters;
 pub mod format;
+pub mod geo;
+pub mod hashes;
+pub mod integers;
 pub mod joins;
 pub mod json;
+pub mod jsontext;
 pub mod kv;
 pub mod lookup;
 pub mod mapping;
 pub mod math;
+pub mod network;
 pub mod regex;
 pub mod signature;
+pub mod substring;
 pub mod text;
 pub mod timeformat;
 pub mod timeparts;
 pub mod timepattern;
 pub mod timestamp;
+pub mod units;
+pub mod uri;
+pub mod xml;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,103 +61,71 @@ use crate::machine::{Context, StepError, View};
 pub const FAMILIES: &[&[Signature]] = &[
     aggregate::SIGNATURES,
     arrays::SIGNATURES,
+    cef::SIGNATURES,
+    characters::SIGNATURES,
     clock::SIGNATURES,
+    columns::SIGNATURES,
+    digests::SIGNATURES,
     duration::SIGNATURES,
+    dynamic::SIGNATURES,
+    each::SIGNATURES,
+    elements::SIGNATURES,
     encoding::SIGNATURES,
+    events::SIGNATURES,
     fields::SIGNATURES,
     filters::SIGNATURES,
     format::SIGNATURES,
     joins::SIGNATURES,
+    geo::SIGNATURES,
+    hashes::SIGNATURES,
+    integers::SIGNATURES,
     json::SIGNATURES,
+    jsontext::SIGNATURES,
     kv::SIGNATURES,
     lookup::SIGNATURES,
     math::SIGNATURES,
+    network::SIGNATURES,
     regex::SIGNATURES,
+    substring::SIGNATURES,
     text::SIGNATURES,
     timeformat::SIGNATURES,
     timeparts::SIGNATURES,
     timestamp::SIGNATURES,
+    units::SIGNATURES,
+    uri::SIGNATURES,
+    xml::SIGNATURES,
 ];
 
 /// Functions that CQL has and this version has not: named in errors, so that nobody takes them for a typo.
 pub const NOT_BUILT: &[&str] = &[
     "accumulate",
     "appendAggregation",
-    "array:append",
-    "array:dedup",
-    "array:drop",
-    "array:eval",
-    "array:exists",
-    "array:filter",
     "array:intersection",
-    "array:length",
     "array:reduceAll",
     "array:reduceColumn",
     "array:reduceRow",
-    "array:regex",
-    "array:rename",
-    "array:sort",
     "array:union",
     "asn",
-    "bitfield:extractFlags",
     "callFunction",
-    "communityId",
-    "copyEvent",
     "correlate",
     "counterAsRate",
-    "crypto:md5",
-    "crypto:sha1",
-    "crypto:sha256",
-    "eventFieldCount",
-    "eventInternals",
-    "eventSize",
     "fieldset",
-    "geography:distance",
-    "geohash",
-    "getField",
-    "hash",
-    "hashMatch",
-    "hashRewrite",
     "ioc:lookup",
     "ipLocation",
-    "json:extract",
-    "json:prettyPrint",
     "matchAsArray",
     "neighbor",
-    "objectArray:eval",
-    "objectArray:exists",
-    "parseCEF",
-    "parseCsv",
-    "parseFixedWidth",
-    "parseHexString",
-    "parseInt",
-    "parseLEEF",
-    "parseUri",
-    "parseUrl",
-    "parseXml",
     "partition",
     "rdns",
     "reverseDns",
-    "sample",
     "sankey",
     "selfJoin",
     "series",
     "session",
-    "setField",
-    "shannonEntropy",
     "slidingTimeWindow",
     "slidingWindow",
-    "stripAnsiCodes",
-    "subnet",
-    "text:positionOf",
-    "text:substring",
-    "tokenHash",
     "transpose",
-    "unit:convert",
     "window",
     "worldMap",
-    "writeJson",
-    "xml:prettyPrint",
 ];
 
 /// The function called `name`, without case.
@@ -183,6 +168,38 @@ pub enum RowFunction {
     KeyValues(kv::ParseKeyValues),
     /// `match`
     Lookup(lookup::Lookup),
+    /// `array:exists`, `array:filter`, `array:eval` ...
+    Each(each::EachElement),
+    /// `array:append`, `array:sort` ...
+    Elements(elements::ElementFunction),
+    /// `getField`, `setField`
+    Dynamic(dynamic::DynamicField),
+    /// `text:substring`, `text:positionOf`
+    Substring(Box<substring::Substring>),
+    /// `bitfield:extractFlags`
+    Flags(integers::ExtractFlags),
+    /// `writeJson`
+    WriteJson(jsontext::WriteJson),
+    /// `parseCsv`, `parseFixedWidth`
+    Columns(columns::ParseColumns),
+    /// `parseCEF`, `parseLEEF`
+    Message(cef::ParseMessage),
+    /// `parseUri`, `parseUrl`
+    Uri(uri::ParseUri),
+    /// `parseXml`
+    Xml(xml::ParseXml),
+    /// `communityId`
+    Community(network::CommunityId),
+    /// `geohash`, `geography:distance`
+    Geography(geo::Geography),
+    /// `crypto:*`
+    Digest(digests::FieldsDigest),
+    /// `hashRewrite`
+    Rewrite(digests::Rewrite),
+    /// `hash`
+    Hash(hashes::FieldsHash),
+    /// `copyEvent`, `eventSize` ...
+    Event(events::EventFunction),
 }
 
 /// What a run carries from batch to batch beside its state: nothing that changes an answer.
@@ -248,6 +265,22 @@ impl RowFunction {
             RowFunction::Json(function) => function.apply(view, scratch),
             RowFunction::KeyValues(function) => function.apply(view, scratch),
             RowFunction::Lookup(function) => function.apply(view, scratch),
+            RowFunction::Each(function) => function.apply(view, scratch),
+            RowFunction::Elements(function) => function.apply(view, scratch),
+            RowFunction::Dynamic(function) => function.apply(view, scratch),
+            RowFunction::Substring(function) => function.apply(view, scratch),
+            RowFunction::Flags(function) => function.apply(view, scratch),
+            RowFunction::WriteJson(function) => function.apply(view, scratch),
+            RowFunction::Columns(function) => function.apply(view, scratch),
+            RowFunction::Message(function) => function.apply(view, scratch),
+            RowFunction::Uri(function) => function.apply(view, scratch),
+            RowFunction::Xml(function) => function.apply(view, scratch),
+            RowFunction::Community(function) => function.apply(view, scratch),
+            RowFunction::Geography(function) => function.apply(view, scratch),
+            RowFunction::Digest(function) => function.apply(view, scratch),
+            RowFunction::Rewrite(function) => function.apply(view, scratch),
+            RowFunction::Hash(function) => function.apply(view, scratch),
+            RowFunction::Event(function) => function.apply(view, scratch),
         }
     }
 
@@ -267,7 +300,40 @@ impl RowFunction {
             RowFunction::Json(function) => function.touches(touches),
             RowFunction::KeyValues(function) => function.touches(touches),
             RowFunction::Lookup(function) => function.touches(touches),
+            RowFunction::Each(function) => function.touches(touches),
+            RowFunction::Elements(function) => function.touches(touches),
+            RowFunction::Dynamic(function) => function.touches(touches),
+            RowFunction::Substring(function) => function.touches(touches),
+            RowFunction::Flags(function) => function.touches(touches),
+            RowFunction::WriteJson(function) => function.touches(touches),
+            RowFunction::Columns(function) => function.touches(touches),
+            RowFunction::Message(function) => function.touches(touches),
+            RowFunction::Uri(function) => function.touches(touches),
+            RowFunction::Xml(function) => function.touches(touches),
+            RowFunction::Community(function) => function.touches(touches),
+            RowFunction::Geography(function) => function.touches(touches),
+            RowFunction::Digest(function) => function.touches(touches),
+            RowFunction::Rewrite(function) => function.touches(touches),
+            RowFunction::Hash(function) => function.touches(touches),
+            RowFunction::Event(function) => function.touches(touches),
         }
+    }
+
+    /// The same function, writing to a field that it does not read: what it yields in an expression is told from what
+    /// was there.
+    #[must_use]
+    pub fn apart(mut self) -> RowFunction {
+        let fields = match &mut self {
+            RowFunction::Mapping(mapping) => Some((&mapping.input, &mut mapping.output)),
+            RowFunction::Rewrite(rewrite) => Some((&rewrite.field, &mut rewrite.output)),
+            _ => None,
+        };
+        if let Some((input, output)) = fields
+            && *input == *output
+        {
+            *output = format!("{input}=").into();
+        }
+        self
     }
 
     /// The field a call used inside an expression yields (`1 + length(x)`); `None` when it gives true or false by
@@ -284,7 +350,24 @@ impl RowFunction {
             RowFunction::Clock(function) => Some(function.output()),
             RowFunction::TimePart(function) => Some(function.output()),
             RowFunction::Timestamp(function) => Some(function.output()),
-            RowFunction::Json(_) | RowFunction::KeyValues(_) => None,
+            RowFunction::Elements(function) => function.output(),
+            RowFunction::Dynamic(function) => function.output(),
+            RowFunction::Substring(function) => Some(function.output()),
+            RowFunction::WriteJson(function) => Some(function.output()),
+            RowFunction::Community(function) => Some(function.output()),
+            RowFunction::Geography(function) => Some(function.output()),
+            RowFunction::Digest(function) => Some(function.output()),
+            RowFunction::Rewrite(function) => Some(function.output()),
+            RowFunction::Hash(function) => Some(function.output()),
+            RowFunction::Event(function) => function.output(),
+            RowFunction::Json(_)
+            | RowFunction::KeyValues(_)
+            | RowFunction::Each(_)
+            | RowFunction::Flags(_)
+            | RowFunction::Columns(_)
+            | RowFunction::Message(_)
+            | RowFunction::Uri(_)
+            | RowFunction::Xml(_) => None,
         }
     }
 }

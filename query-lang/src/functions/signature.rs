@@ -105,6 +105,8 @@ pub enum Kind {
     Assignments,
     /// `{ filters and transforms }`.
     Pipeline,
+    /// `{ a whole query }`.
+    Query,
     /// A list of `{ .. }`; one stands for a list of one.
     Pipelines,
     /// The name of a lookup table.
@@ -154,5 +156,11 @@ impl Signature {
     pub fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
             || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a call is a value rather than a step: `if(..)` and `coalesce(..)`.
+    #[must_use]
+    pub fn is_value(&self) -> bool {
+        matches!(self.build, Build::Plan) && matches!(self.name, "if" | "coalesce")
     }
 }

@@ -28,7 +28,7 @@ use crate::value::{Number, ValueRef};
 use crate::windows::Zone;
 
 /// Numbers up to this are seconds when `unit=auto`, greater ones milliseconds.
-const SECONDS_UP_TO: i64 = 100_000_000_000;
+pub(crate) const SECONDS_UP_TO: i64 = 100_000_000_000;
 
 /// Names of months.
 pub const MONTHS: [&str; 12] = [

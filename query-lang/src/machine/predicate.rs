@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::compile::TextMatcher;
+use crate::functions::arrays;
 use crate::functions::filters::{self, Network};
+use crate::functions::hashes;
 use crate::functions::{RowFunction, Scratch, Touches};
 use crate::machine::expression::Expression;
 use crate::machine::{StepError, View};
@@ -54,7 +56,7 @@ pub enum Predicate {
     },
     /// An element of the array passes: `array[0]`, `array[1]` and so on up to the first gap.
     Element {
-        /// The array's name, without brackets.
+        /// The array's name; `[]` in it stands for the place of the index.
         array: Arc<str>,
         /// The test.
         matcher: TextMatcher,
@@ -81,6 +83,8 @@ pub enum ValueTest {
     Compare(Relation, Number),
     /// It is an address in one of these networks.
     Cidr(Vec<Network>),
+    /// Its hash is below this one.
+    HashBelow(u64),
 }
 
 impl ValueTest {
@@ -95,6 +99,7 @@ impl ValueTest {
                     .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
                 _ => false,
             },
+            ValueTest::HashBelow(bound) => hashes::sampled(&value.text()) < *bound,
         }
     }
 }
@@ -257,9 +262,6 @@ impl Relates {
     }
 }
 
-/// The longest array looked at.
-pub const MAX_ARRAY_ELEMENTS: usize = 10_000;
-
 fn element(
     array: &str,
     matcher: &TextMatcher,
@@ -269,8 +271,8 @@ fn element(
 ) -> Result<Selection, StepError> {
     let mut passed = Selection::none(within.rows());
     let mut left = within.clone();
-    for at in 0..MAX_ARRAY_ELEMENTS {
-        let column = view.column_within(&format!("{array}[{at}]"), &left)?;
+    for at in 0..arrays::MAX_ARRAY_ELEMENTS {
+        let column = view.column_within(&arrays::element(array, at), &left)?;
         left = column.present(&left);
         if left.is_empty() {
             break;

@@ -70,7 +70,11 @@ impl RowStep {
                 let column = value.evaluate(view, view.selection(), scratch)?;
                 Ok(view.assign(target, column)?)
             }
-            RowStep::AssignNamedBy(by, value) => assign_named_by(by, value, view, scratch),
+            RowStep::AssignNamedBy(by, value) => {
+                let names = view.column(by)?;
+                let values = value.evaluate(view, view.selection(), scratch)?;
+                assign_named(&names, &values, view, scratch)
+            }
             RowStep::Case(clauses) => case(clauses, view, scratch),
         }
     }
@@ -116,14 +120,17 @@ fn case(clauses: &[Vec<RowStep>], view: &mut View<'_>, scratch: &mut Scratch) ->
     view.join(forks)
 }
 
-fn assign_named_by(
-    by: &Arc<str>,
-    value: &Expression,
+/// Writes the value that `values` has in a row to the field that `names` names there. Where either is missing, nothing
+/// is written.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub fn assign_named(
+    names: &Column,
+    values: &Column,
     view: &mut View<'_>,
     scratch: &mut Scratch,
 ) -> Result<(), StepError> {
-    let names = view.column(by)?;
-    let values = value.evaluate(view, view.selection(), scratch)?;
     let mut columns: Vec<(Arc<str>, ColumnBuilder)> = Vec::new();
     for row in view.selection().iter() {
         let (Some(name), Some(value)) = (names.get(row), values.get(row)) else { continue };

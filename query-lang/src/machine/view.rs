@@ -410,6 +410,24 @@ impl<'r> View<'r> {
         left
     }
 
+    /// The values that field `name` has here, for the `rows` rows of the view this was forked from: each has that of the
+    /// first row in play that was made of it.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn returned(&self, name: &str, rows: usize) -> Result<Column, RowsError> {
+        let column = self.column(name)?;
+        let Some(parents) = &self.parents else { return Ok(column) };
+        let mut first: Vec<Option<usize>> = vec![None; rows];
+        for row in self.selection.iter() {
+            let parent = parents.get(row).and_then(|parent| first.get_mut(*parent as usize));
+            if let Some(first) = parent.filter(|first| first.is_none()) {
+                *first = Some(row);
+            }
+        }
+        Ok(Column::weave(&[column], rows, |row| Some((0, first.get(row).copied().flatten()?))))
+    }
+
     fn shows(&self, name: &str) -> bool {
         self.visible.as_ref().is_none_or(|names| names.iter().any(|shown| &**shown == name))
     }

@@ -1,6 +1,6 @@
 //! Conditions and expressions on one row.
 
-use super::{Row, steps};
+use super::{Row, arrays, steps};
 use crate::functions::{Arguments, Build, filters};
 use crate::machine::Context;
 use crate::plan::{BinaryOp, Call, Expression, Filter, Test, TextTest};
@@ -78,11 +78,10 @@ fn call_passes(call: &Call, row: &Row, context: &Context) -> bool {
         "text:startsWith" => sides(arguments, row, context).is_some_and(|(a, b)| a.starts_with(&b)),
         "text:endsWith" => sides(arguments, row, context).is_some_and(|(a, b)| a.ends_with(&b)),
         "array:contains" => {
-            let array = arguments.text_or_empty("array");
-            let name = array.strip_suffix("[]").unwrap_or(&array);
-            let elements = (0..).map_while(|at| row.get(&format!("{name}[{at}]")));
+            let elements = arrays::elements(row, &arguments.text_or_empty("array"));
             elements.into_iter().any(|element| *element == *arguments.text_or_empty("value"))
         }
+        "array:exists" | "objectArray:exists" => arrays::exists(arguments, row, context),
         _ => !steps::function(call, row.clone(), context).is_empty(),
     }
 }

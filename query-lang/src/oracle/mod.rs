@@ -6,6 +6,7 @@
 //! of are run by the machine's, on a table of one row.
 
 mod aggregate;
+mod arrays;
 mod condition;
 mod steps;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Row;
 use super::condition::{passes, value};
-use crate::functions::{Build, RowFunction, Scratch};
+use super::{Row, arrays};
+use crate::functions::{Arguments, Build, RowFunction, Scratch};
 use crate::machine::{Context, View};
 use crate::plan::{Call, Step};
 use crate::record::{Rows, Selection};
@@ -94,9 +94,29 @@ pub(super) fn function(call: &Call, mut row: Row, context: &Context) -> Vec<Row>
             }
         }
         "regex" => return regex(call, row),
-        _ => return by_machine(call, &row, context),
+        "getField" => {
+            if let Some(text) = named(arguments, "source", &row, context).and_then(|name| row.get(&name)) {
+                let text = text.to_owned();
+                row.set(&arguments.text_or_empty("as"), text);
+            }
+        }
+        "setField" => {
+            let name = named(arguments, "target", &row, context);
+            if let (Some(name), Some(text)) = (name, named(arguments, "value", &row, context)) {
+                row.set(&name, text);
+            }
+        }
+        name => match arrays::apply(name, arguments, &row, context) {
+            Some(made) => row = made,
+            None => return by_machine(call, &row, context),
+        },
     }
     vec![row]
+}
+
+/// The text of the expression that is the argument `name`.
+fn named(arguments: &Arguments, name: &str, row: &Row, context: &Context) -> Option<String> {
+    Some(value(arguments.expression(name)?, row, context)?.borrow().text().into_owned())
 }
 
 fn map(call: &Call, row: &mut Row, f: impl Fn(&str) -> Option<String>) {
@@ -136,9 +156,13 @@ fn regex(call: &Call, row: Row) -> Vec<Row> {
 /// What a function called in an expression yields.
 pub(super) fn yielded(call: &Call, row: &Row, context: &Context) -> Option<Value> {
     let Build::Row(build) = call.arguments.signature().build else { return None };
-    let Some(output) = build(&call.arguments).ok()?.output() else {
+    let built = build(&call.arguments).ok()?.apart();
+    let Some(output) = built.output() else {
         return Some(Value::truth(!function(call, row.clone(), context).is_empty()));
     };
+    if build(&call.arguments).ok()?.output().as_ref() != Some(&output) {
+        return run_function(&built, row, context).first()?.get(&output).map(Value::text);
+    }
     let mut copy = row.clone();
     copy.event.fields.remove(&*output);
     function(call, copy, context).first()?.get(&output).map(Value::text)
@@ -146,13 +170,20 @@ pub(super) fn yielded(call: &Call, row: &Row, context: &Context) -> Option<Value
 
 /// Runs a function on a table of this row alone.
 fn by_machine(call: &Call, row: &Row, context: &Context) -> Vec<Row> {
-    let Build::Row(build) = call.arguments.signature().build else { return Vec::new() };
-    let Ok(function) = build(&call.arguments) else { return Vec::new() };
+    let function = match call.arguments.signature().build {
+        Build::Row(build) => build(&call.arguments),
+        Build::Filter(build) => build(&call.arguments).map(RowFunction::Filter),
+        _ => return Vec::new(),
+    };
+    function.map_or_else(|_| Vec::new(), |function| run_function(&function, row, context))
+}
+
+fn run_function(function: &RowFunction, row: &Row, context: &Context) -> Vec<Row> {
     let fields: Vec<(String, String)> = row.event.fields.clone().into_iter().collect();
     let table = ResultTable::of_events(&[fields]);
     let mut scratch = Scratch { context: context.clone(), ..Scratch::default() };
     let mut view = View::new(&table, Selection::all(table.len()));
-    if apply(&function, &mut view, &mut scratch).is_none() {
+    if apply(function, &mut view, &mut scratch).is_none() {
         return Vec::new();
     }
     let names = view.names();

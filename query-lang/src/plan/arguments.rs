@@ -7,7 +7,7 @@ use crate::error::Diagnostic;
 use crate::functions::{self, Argument, Arguments, Build, Kind, Parameter, Signature};
 use crate::plan::expression::span_of;
 use crate::plan::lower::{Lowering, aggregate_name};
-use crate::plan::{AggregatePipeline, Call, Place, Regex, Step};
+use crate::plan::{AggregatePipeline, Call, Filter, Place, Regex, Step};
 use crate::span::Span;
 use crate::value::{Number, ValueRef};
 
@@ -261,20 +261,22 @@ impl Lowering<'_> {
                 let list = elements(expr);
                 Some(Argument::Expressions(list.iter().map(|one| self.expression(one)).collect()))
             }
-            Kind::Pipeline => self.braces(expr, parameter).map(Argument::Pipeline),
+            Kind::Query => self.braces(expr, parameter).map(Argument::Pipeline),
             Kind::Pipelines => {
-                let list = elements(expr).iter().map(|one| self.braces(one, parameter));
+                let list = elements(expr).iter().map(|one| self.row_steps(one, parameter.name));
                 list.collect::<Option<_>>().map(Argument::Pipelines)
             }
             Kind::Table => {
                 let name = self.text(expr)?;
                 self.table(&name, span_of(expr))
             }
+            Kind::Pipeline => self.row_steps(expr, parameter.name).map(Argument::Pipeline),
             Kind::Aggregates => Some(Argument::Aggregates(self.aggregates(expr))),
             Kind::Assignments => None,
         }
     }
 
+    /// A whole query in braces.
     fn braces(&mut self, expr: &ast::Expr, parameter: &Parameter) -> Option<Vec<Step>> {
         match expr {
             ast::Expr::Block(pipeline, _) => Some(self.pipeline(pipeline)),
@@ -284,6 +286,38 @@ impl Lowering<'_> {
                 None
             }
         }
+    }
+
+    /// Steps in braces, or one call: a filter, a transform, or a condition that is an expression.
+    fn row_steps(&mut self, expr: &ast::Expr, name: &str) -> Option<Vec<Step>> {
+        let span = span_of(expr);
+        let steps = match expr {
+            ast::Expr::Block(pipeline, _) => self.pipeline(pipeline),
+            ast::Expr::Group(inner, _) => return self.row_steps(inner, name),
+            ast::Expr::Call(call) if !self.signature(&call.name).is_some_and(Signature::is_value) => {
+                let mut steps = Vec::new();
+                self.call_step(call, None, &mut steps);
+                steps
+            }
+            ast::Expr::Call(_) | ast::Expr::Bool(..) | ast::Expr::Unary(..) | ast::Expr::Binary(..) => {
+                let condition = Argument::Expression(self.expression(expr));
+                let name = ast::Name { text: "test".to_owned(), quoted: false, span };
+                let call = ast::Call { name, args: Vec::new(), span };
+                let test = self.call_with(&call, None, vec![("expression", condition)])?;
+                vec![Step::Filter(Filter::Call(test))]
+            }
+            other => {
+                let message = format!("`{name}` takes steps in braces, or a call");
+                self.fault("argument", message, span_of(other));
+                return None;
+            }
+        };
+        if let Some(aggregate) = steps.iter().find_map(aggregate_name) {
+            let message = format!("the aggregate `{aggregate}` cannot stand in `{name}`");
+            self.fault("position", message, span);
+            return None;
+        }
+        Some(super::simplify::steps(steps))
     }
 
     /// One text: a word, string, number, truth value or parameter.

@@ -42,11 +42,14 @@ pub struct TableIndex {
     tests: Vec<Vec<Option<Test>>>,
 }
 
+/// Rows by network, of networks of one length.
+type ByNetwork = HashMap<Network, Vec<u32>, foldhash::fast::FixedState>;
+
 /// Rows by their only key.
 #[derive(Debug)]
 enum Only {
     /// By the length of their networks, longest first, and the first address of each.
-    Cidr(Vec<(u32, HashMap<Network, Vec<u32>, foldhash::fast::FixedState>)>),
+    Cidr(Vec<(u32, ByNetwork)>),
     /// By the first byte of their patterns; those that begin with `*`, or are empty, beside it.
     Glob(HashMap<u8, Vec<u32>, foldhash::fast::FixedState>, Vec<u32>),
 }
@@ -136,7 +139,7 @@ impl TableIndex {
         match key.mode {
             MatchMode::Exact => None,
             MatchMode::Cidr => {
-                let mut lengths: Vec<(u32, HashMap<Network, Vec<u32>, _>)> = Vec::new();
+                let mut lengths: Vec<(u32, ByNetwork)> = Vec::new();
                 for (row, test) in rows() {
                     let Test::Network(network) = test else { continue };
                     let length = network.length();

@@ -1,0 +1,295 @@
+//! `parseInt`, `parseHexString` and `bitfield:extractFlags`: integers and bytes written in digits of other kinds.
+
+use std::sync::Arc;
+
+use crate::error::Diagnostic;
+use crate::functions::mapping::{Map, Mapping};
+use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
+use crate::machine::{StepError, View};
+use crate::record::ColumnBuilder;
+use crate::value::{Number, ValueRef};
+
+/// The table of this family.
+pub const SIGNATURES: &[Signature] = &[
+    Signature {
+        name: "parseInt",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("field", Kind::Text),
+            Parameter::with_default("radix", Kind::Integer { least: 2, most: 36 }, "16"),
+            Parameter::with_default("endian", Kind::Choice(&["big", "little"]), "big"),
+            Parameter::optional("as", Kind::Text),
+        ],
+        build: Build::Row(build_integer),
+        doc: "The integer that digits of another base stand for.",
+    },
+    Signature {
+        name: "parseHexString",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("field", Kind::Text),
+            Parameter::with_default("as", Kind::Text, "_parsehexstring"),
+            Parameter::with_default("charset", Kind::Choice(CHARSETS), "UTF-8"),
+        ],
+        build: Build::Row(build_hex),
+        doc: "The text that bytes written in hexadecimal stand for.",
+    },
+    Signature {
+        name: "bitfield:extractFlags",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("field", Kind::Text),
+            Parameter::required("output", Kind::Pairs),
+            Parameter::with_default("onlyTrue", Kind::Bool, "false"),
+        ],
+        build: Build::Row(build_flags),
+        doc: "Bits of an integer as fields that are true or false.",
+    },
+];
+
+const CHARSETS: &[&str] = &["UTF-8", "ISO-8859-1", "UTF-16BE", "UTF-16LE"];
+
+/// A compiled `parseInt`.
+#[derive(Clone, Copy, Debug)]
+pub struct ParseInteger {
+    radix: u32,
+    little: bool,
+}
+
+/// A compiled `parseHexString`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HexText {
+    /// Bytes of UTF-8.
+    Utf8,
+    /// A character each.
+    Latin1,
+    /// Two bytes each, the high one first.
+    Utf16Big,
+    /// Two bytes each, the low one first.
+    Utf16Little,
+}
+
+/// A compiled `bitfield:extractFlags`.
+#[derive(Debug)]
+pub struct ExtractFlags {
+    field: Arc<str>,
+    /// Bits and the fields they are written to.
+    flags: Vec<(u32, Arc<str>)>,
+    only_true: bool,
+}
+
+fn build_integer(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
+    let radix = arguments.integer("radix").and_then(|radix| u32::try_from(radix).ok()).unwrap_or(16);
+    let little = *arguments.text_or_empty("endian") == *"little";
+    if little && radix != 16 {
+        let message = "the order of bytes is a matter of hexadecimal digits: it goes with radix=16";
+        return Err(arguments.fault("endian", message));
+    }
+    Ok(RowFunction::Mapping(Mapping::new(arguments, Map::Integer(ParseInteger { radix, little }))))
+}
+
+fn build_hex(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
+    let charset = match &*arguments.text_or_empty("charset") {
+        "ISO-8859-1" => HexText::Latin1,
+        "UTF-16BE" => HexText::Utf16Big,
+        "UTF-16LE" => HexText::Utf16Little,
+        _ => HexText::Utf8,
+    };
+    Ok(RowFunction::Mapping(Mapping::new(arguments, Map::Hex(charset))))
+}
+
+fn build_flags(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
+    let mut flags: Vec<(u32, Arc<str>)> = Vec::new();
+    for pair in arguments.pairs("output") {
+        let [bit, name] = pair.as_slice() else {
+            return Err(
+                arguments.fault("output", "expected pairs of a bit and a field: `[[0, first], [1, second]]`")
+            );
+        };
+        let Some(bit) = bit.trim().parse().ok().filter(|bit| *bit < u64::BITS) else {
+            return Err(arguments.fault("output", format!("expected a bit from 0 to 63, not `{bit}`")));
+        };
+        if flags.iter().any(|(_, known)| known == name) {
+            return Err(arguments.fault("output", format!("two bits are written to `{name}`")));
+        }
+        flags.push((bit, Arc::clone(name)));
+    }
+    let (field, only_true) = (arguments.text_or_empty("field"), arguments.is_true("onlyTrue"));
+    Ok(RowFunction::Flags(ExtractFlags { field, flags, only_true }))
+}
+
+/// `text` without what says that it is hexadecimal.
+fn without_prefix(text: &str) -> &str {
+    ["0x", "0X", "16#"].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text)
+}
+
+impl ParseInteger {
+    /// Writes the answer for `value`; nothing where there is none.
+    pub(crate) fn write(self, value: ValueRef<'_>, scratch: &mut String, out: &mut ColumnBuilder) {
+        let Some(number) = self.apply(value.text_in(scratch)) else { return };
+        match i64::try_from(number) {
+            Ok(number) => out.int(number),
+            Err(_) => out.text(&number.to_string()),
+        }
+    }
+
+    /// The integer that `text` stands for, below 2^128.
+    #[must_use]
+    pub fn apply(self, text: &str) -> Option<u128> {
+        let text = text.trim();
+        let digits = if self.radix == 16 { without_prefix(text) } else { text };
+        if !digits.chars().all(|digit| digit.is_digit(self.radix)) {
+            return None;
+        }
+        if !self.little {
+            return u128::from_str_radix(digits, self.radix).ok();
+        }
+        // An odd digit at the front is a byte of its own.
+        let whole = format!("{}{digits}", if digits.len() % 2 == 1 { "0" } else { "" });
+        let bytes: Vec<&str> =
+            (0..whole.len()).step_by(2).rev().filter_map(|at| whole.get(at..at + 2)).collect();
+        u128::from_str_radix(&bytes.concat(), 16).ok()
+    }
+}
+
+impl HexText {
+    /// Writes the answer for `value`; nothing where it has no two hexadecimal digits.
+    pub(crate) fn write(self, value: ValueRef<'_>, scratch: &mut String, out: &mut ColumnBuilder) {
+        if let Some(text) = self.apply(value.text_in(scratch)) {
+            out.text(&text);
+        }
+    }
+
+    /// The text that the hexadecimal digits in `text` stand for; other characters, and an odd digit at the end, are
+    /// passed over, and what is no text in the character set becomes U+FFFD.
+    #[must_use]
+    pub fn apply(self, text: &str) -> Option<String> {
+        let digits: Vec<u32> =
+            without_prefix(text.trim_start()).chars().filter_map(|c| c.to_digit(16)).collect();
+        let pairs = digits.chunks_exact(2);
+        let bytes: Vec<u8> =
+            pairs.map(|pair| pair.iter().fold(0_u8, |byte, digit| byte << 4 | *digit as u8)).collect();
+        if bytes.is_empty() {
+            return None;
+        }
+        let units = |read: fn([u8; 2]) -> u16| -> String {
+            let pairs = bytes.chunks(2);
+            let units = pairs.map(|pair| <[u8; 2]>::try_from(pair).map(read));
+            // A byte too many stands for nothing, as half a pair of surrogates does.
+            let units: Vec<u16> = units.map(|unit| unit.unwrap_or(0xd800)).collect();
+            String::from_utf16_lossy(&units)
+        };
+        Some(match self {
+            HexText::Utf8 => String::from_utf8_lossy(&bytes).into_owned(),
+            HexText::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
+            HexText::Utf16Big => units(u16::from_be_bytes),
+            HexText::Utf16Little => units(u16::from_le_bytes),
+        })
+    }
+}
+
+impl ExtractFlags {
+    /// Runs over the rows in play.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn apply(&self, view: &mut View<'_>, _scratch: &mut Scratch) -> Result<(), StepError> {
+        let column = view.column(&self.field)?;
+        let (columns, _) = column.map_many(view.selection(), self.flags.len(), |value, outputs| {
+            let Some(bits) = bits(value) else { return false };
+            for ((bit, _), out) in self.flags.iter().zip(outputs) {
+                match bits >> bit & 1 {
+                    1 => out.text("true"),
+                    _ if !self.only_true => out.text("false"),
+                    _ => {}
+                }
+            }
+            true
+        });
+        for ((_, name), column) in self.flags.iter().zip(columns) {
+            view.assign(name, column)?;
+        }
+        Ok(())
+    }
+
+    /// Notes what it reads and writes.
+    pub fn touches(&self, touches: &mut Touches) {
+        touches.read(&self.field);
+        for (_, name) in &self.flags {
+            touches.read(name);
+            touches.write(name);
+        }
+    }
+}
+
+/// The bits of an integer from -2^63 to 2^64 - 1.
+fn bits(value: ValueRef<'_>) -> Option<u64> {
+    let (digits, scale) = value.number().and_then(Number::decimal)?;
+    let signed = || i64::try_from(digits).ok().map(i64::cast_unsigned);
+    (scale == 0).then_some(())?;
+    u64::try_from(digits).ok().or_else(signed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_of_other_bases() {
+        for (text, radix, little, told) in [
+            ("FF", 16, false, Some(255)),
+            ("0xff", 16, false, Some(255)),
+            ("16#ff", 16, false, Some(255)),
+            (" 8001 ", 16, false, Some(32769)),
+            ("8001", 16, true, Some(384)),
+            ("0x123", 16, true, Some(0x2301)),
+            ("00011001", 2, false, Some(25)),
+            ("77", 8, false, Some(63)),
+            ("zz", 36, false, Some(1295)),
+            ("ffffffffffffffff", 16, false, Some(18_446_744_073_709_551_615)),
+            ("fffffffffffffffffffffffffffffffff", 16, false, None),
+            ("-1", 16, false, None),
+            ("+1", 16, false, None),
+            ("12", 2, false, None),
+            ("0x", 16, false, None),
+            ("", 16, true, None),
+            ("ÿ", 16, true, None),
+        ] {
+            assert_eq!(ParseInteger { radix, little }.apply(text), told, "{text} {radix}");
+        }
+    }
+
+    #[test]
+    fn bytes_in_hexadecimal() {
+        for (charset, text, told) in [
+            (HexText::Latin1, "48656c6c6f576f726c64", Some("HelloWorld")),
+            (HexText::Utf8, "0x4 865 6c6c6f576f726c6420 plus F09F 98 80", Some("HelloWorld 😀")),
+            (HexText::Latin1, "e6F8", Some("æø")),
+            (HexText::Utf8, "c3a6ff", Some("æ\u{fffd}")),
+            (HexText::Utf16Big, "00e6d83dde00", Some("æ😀")),
+            (HexText::Utf16Little, "e6003d", Some("æ\u{fffd}")),
+            (HexText::Utf8, "414", Some("A")),
+            (HexText::Utf8, "16#41", Some("A")),
+            (HexText::Utf8, "no: x", None),
+            (HexText::Utf8, "4", None),
+            (HexText::Utf8, "", None),
+        ] {
+            assert_eq!(charset.apply(text).as_deref(), told, "{text}");
+        }
+    }
+
+    #[test]
+    fn bits_of_integers() {
+        for (text, told) in [
+            ("5", Some(5)),
+            ("5.0", Some(5)),
+            ("-1", Some(u64::MAX)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("5.5", None),
+            ("x", None),
+        ] {
+            assert_eq!(bits(ValueRef::Text(text)), told, "{text}");
+        }
+    }
+}
