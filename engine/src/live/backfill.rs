@@ -75,16 +75,27 @@ impl Reader<'_> {
     /// Another metric, over `window`, shares `standing`: starts to read what it lacks for that.
     pub(super) fn join(&self, standing: &mut Standing, window: Window) {
         let cut = (self.history)().up_to_sequence();
-        if let Some(buckets) = standing.join(window, cut, self.now_nanos) {
+        if let Some(buckets) = standing.join(window, cut, standing.shown_at(self.now_nanos)) {
             self.read(standing, 0, cut, buckets);
         }
     }
 
-    /// Starts to read what the feed left out: `after < sequence <= up_to`.
+    /// Starts to read what the feed left out: `after < sequence <= up_to`. One that is put off is not fed anyway.
     pub(super) fn catch_up(&self, standing: &mut Standing, after: u64, up_to: u64) {
+        if standing.is_deferred() {
+            return;
+        }
         let first = standing.next_sequence().max(after.saturating_add(1));
         standing.skip_to(up_to.saturating_add(1));
         self.read_missed(standing, first, up_to);
+    }
+
+    /// Starts to read what came since `standing` was put off, or since it was read last.
+    pub(super) fn read_deferred(&self, standing: &mut Standing) {
+        let up_to = (self.history)().up_to_sequence();
+        if let Some(missed) = standing.begin_reading(up_to, self.now_nanos) {
+            self.read_missed(standing, missed.start, missed.end.saturating_sub(1));
+        }
     }
 
     /// Starts to read the events from `first` to `up_to`, but for those that another backfill brings.
@@ -102,7 +113,8 @@ impl Reader<'_> {
     }
 
     fn start(&self, standing: &mut Standing, mut backfill: Backfill) {
-        let Some((layout, range)) = standing.layout(&backfill.buckets, self.now_nanos) else { return };
+        let now_nanos = standing.read_at(self.now_nanos);
+        let Some((layout, range)) = standing.layout(&backfill.buckets, now_nanos) else { return };
         if standing.backfills.iter().filter(|backfill| backfill.scan.is_some()).count() >= MAX_RUNNING {
             return standing.backfills.push(backfill);
         }
@@ -112,7 +124,7 @@ impl Reader<'_> {
             last_sequence: backfill.last_sequence,
             pool: self.pool.clone(),
             max_state_bytes: standing.max_bytes(),
-            ..ScanOptions::new(standing.context(self.now_nanos))
+            ..ScanOptions::new(standing.context(now_nanos))
         };
         let source = (self.history)();
         match Scan::start_laid_out(&*source, Arc::clone(&standing.program), &options, layout) {
@@ -148,9 +160,9 @@ impl Reader<'_> {
         if is_too_much && self.halve(standing, backfill) {
             return;
         }
-        let sums = scan.take_buckets();
+        let (sums, now_nanos) = (scan.take_buckets(), standing.read_at(self.now_nanos));
         for (bucket, sum) in sums.iter().filter(|(bucket, _)| backfill.buckets.contains(bucket)) {
-            if standing.put_sum(*bucket, sum, self.now_nanos) && backfill.is_of_missed() {
+            if standing.put_sum(*bucket, sum, now_nanos) && backfill.is_of_missed() {
                 standing.taken += sum.rows;
             }
         }
@@ -168,7 +180,8 @@ impl Reader<'_> {
 
     /// Reads in two halves what was too much to be read at once. False: it is a single bucket.
     fn halve(&self, standing: &mut Standing, backfill: &Backfill) -> bool {
-        let Some(middle) = standing.middle_of(&backfill.buckets, self.now_nanos) else { return false };
+        let now_nanos = standing.read_at(self.now_nanos);
+        let Some(middle) = standing.middle_of(&backfill.buckets, now_nanos) else { return false };
         let Range { start, end } = backfill.buckets;
         for buckets in [start..middle, middle..end] {
             let (first_sequence, last_sequence) = (backfill.first_sequence, backfill.last_sequence);

@@ -10,7 +10,7 @@ use weir_query::windows::Zone;
 
 use super::calendar::{CalendarUnit, OFFSET_STEP};
 use super::emission::Giving;
-use super::{LiveError, Refinement};
+use super::{LiveError, Priority, Refinement};
 
 /// The most characters of a metric's name.
 pub const MAX_NAME_CHARACTERS: usize = 128;
@@ -88,6 +88,8 @@ pub struct MetricDefinition {
     pub refinement: Refinement,
     /// The most bytes its states may hold.
     pub max_bytes: usize,
+    /// How much it matters that it is up to date, when not all can be.
+    pub priority: Priority,
 }
 
 impl MetricDefinition {
@@ -109,6 +111,7 @@ impl MetricDefinition {
             trigger: String::new(),
             refinement: Refinement::Accumulating,
             max_bytes: DEFAULT_METRIC_BYTES,
+            priority: Priority::Normal,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The definitions of a repository's metrics on disk: one text file, replaced as a whole.
 //!
 //! ```text
-//! weir-metrics 2
+//! weir-metrics 3
 //! metric errors
 //! query level=ERROR | count()
 //! argument service web api        (a name and its values; backslash escapes: \\ \n \r \s)
@@ -15,13 +15,14 @@
 //! trigger any(count(100), every(10s))
 //! refinement accumulating
 //! max_bytes 268435456
+//! priority normal                 (or: low, high)
 //! end
 //! checksum 1f2e3d4c               (CRC-32C of everything before this line)
 //! ```
 //!
 //! Hard constraints: the file is never changed in place (written aside, synced, renamed, directory synced); a file
 //! whose checksum does not fit is never half believed; a key that is not known here is an error, as it may mean
-//! something. The first version knew sliding windows only, and is read.
+//! something. The first version knew sliding windows only, the second no priorities; both are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,11 +30,11 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{CalendarUnit, LiveError, MetricDefinition, Refinement, TimeBasis, WindowKind};
+use super::{CalendarUnit, LiveError, MetricDefinition, Priority, Refinement, TimeBasis, WindowKind};
 
-const HEADER: &str = "weir-metrics 2";
+const HEADER: &str = "weir-metrics 3";
 /// Of versions that are read too.
-const OLD_HEADERS: &[&str] = &["weir-metrics 1"];
+const OLD_HEADERS: &[&str] = &["weir-metrics 1", "weir-metrics 2"];
 /// The most bytes of a definitions file that are read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -136,6 +137,7 @@ fn print(definitions: &Definitions) -> String {
         line("trigger", &escape(&definition.trigger));
         line("refinement", definition.refinement.as_str());
         line("max_bytes", &definition.max_bytes.to_string());
+        line("priority", definition.priority.as_str());
         out.push_str("end\n");
     }
     let checksum = crc32c::crc32c(out.as_bytes());
@@ -188,6 +190,9 @@ fn set(definition: &mut MetricDefinition, key: &str, value: &str) -> Result<(), 
         "refinement" => {
             let refinement = Refinement::parse(value);
             definition.refinement = refinement.ok_or(format!("`refinement {value}` is not known"))?;
+        }
+        "priority" => {
+            definition.priority = Priority::parse(value).ok_or(format!("`priority {value}` is not known"))?;
         }
         "max_bytes" => definition.max_bytes = usize::try_from(number()?).unwrap_or(usize::MAX),
         "time" if value == "event" => definition.time = TimeBasis::Event,
@@ -261,6 +266,7 @@ mod tests {
         one.idle_timeout = Duration::from_millis(7);
         one.trigger = "any(count(1), when(a=\"\n\"))".to_owned();
         one.refinement = Refinement::Retracting;
+        one.priority = Priority::High;
         one.timezone = "Europe/Berlin".to_owned();
         let two = MetricDefinition::new("*", Duration::from_millis(1_500));
         let mut definitions = Definitions::from([("one".to_owned(), one), ("t-w.o".to_owned(), two.clone())]);
@@ -293,27 +299,30 @@ mod tests {
         assert_eq!(problems.len(), 2);
     }
 
-    #[test]
-    fn the_first_version_is_read() {
+    /// What an older version, which did not know some keys, would have written.
+    fn older(header: &str, unknown: &[&str]) -> String {
         let new = print(&some());
-        let mut old: String = new
-            .lines()
-            .filter(|line| {
-                !["kind", "idle_timeout_nanos", "trigger", "refinement", "checksum"]
-                    .iter()
-                    .any(|key| line.starts_with(key))
-            })
-            .map(|line| format!("{}\n", line.replace(HEADER, OLD_HEADERS[0])))
-            .collect();
+        let is_known =
+            |line: &&str| !line.starts_with("checksum") && !unknown.iter().any(|key| line.starts_with(key));
+        let lines = new.lines().filter(is_known);
+        let mut old: String = lines.map(|line| format!("{}\n", line.replace(HEADER, header))).collect();
         old.push_str(&format!("checksum {:08x}\n", crc32c::crc32c(old.as_bytes())));
+        old
+    }
+
+    #[test]
+    fn older_versions_are_read() {
         let mut expected = some();
+        expected.values_mut().for_each(|definition| definition.priority = Priority::Normal);
+        assert_eq!(parse(older(OLD_HEADERS[1], &["priority"]).as_bytes()).unwrap(), expected);
         for definition in expected.values_mut() {
             definition.kind = WindowKind::Sliding;
             definition.idle_timeout = DEFAULT_IDLE_TIMEOUT;
             definition.trigger = String::new();
             definition.refinement = Refinement::Accumulating;
         }
-        assert_eq!(parse(old.as_bytes()).unwrap(), expected);
+        let unknown = ["priority", "kind", "idle_timeout_nanos", "trigger", "refinement"];
+        assert_eq!(parse(older(OLD_HEADERS[0], &unknown).as_bytes()).unwrap(), expected);
     }
 
     #[test]

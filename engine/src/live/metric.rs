@@ -160,6 +160,7 @@ impl Metric {
     pub(super) fn result(&mut self, now_nanos: i64, tick: Duration) -> Result<Arc<LiveResult>, StepError> {
         let standing = Arc::clone(&self.standing);
         let mut standing = standing.lock();
+        let now_nanos = standing.shown_at(now_nanos);
         self.result_of(&mut standing, now_nanos, tick)
     }
 
@@ -214,7 +215,7 @@ impl Metric {
         if total.is_coarse {
             table.warnings.push(too_coarse(buckets.start - total.start));
         }
-        let backfilling = !standing.backfills.is_empty();
+        let backfilling = standing.is_filling();
         let whole = !backfilling && total.dropped == 0 && !total.is_coarse && problem.is_none();
         let status = self.status(standing, buckets, (whole, closed), now_nanos);
         if !of_pane {
@@ -240,6 +241,7 @@ impl Metric {
             future: standing.tally.future,
             repaired: standing.tally.repaired,
             backfilling,
+            degraded: standing.degraded(),
             state_bytes: standing.bytes(),
         }))
     }
@@ -275,6 +277,7 @@ impl Metric {
         }
         let standing = Arc::clone(&self.standing);
         let mut standing = standing.lock();
+        let now_nanos = standing.shown_at(now_nanos);
         if let Ok(Some(result)) = self.next_given(&mut standing, now_nanos, tick) {
             self.push(&result);
         }
@@ -346,6 +349,7 @@ impl Metric {
     /// The metric as it is at `now`.
     pub(super) fn info(&self, now_nanos: i64) -> MetricInfo {
         let standing = self.standing.lock();
+        let now_nanos = standing.shown_at(now_nanos);
         let problem = self.problem.as_ref().or(standing.problem_from(self.buckets(now_nanos).start));
         MetricInfo {
             name: self.name.clone(),
@@ -355,6 +359,9 @@ impl Metric {
             state_bytes: standing.bytes(),
             shared_by: standing.sharers(),
             access: standing.access().to_string(),
+            nanos_per_event: standing.nanos_per_event(),
+            events_seen: standing.cost.events,
+            degraded: standing.degraded(),
             subscriptions: self.subscriptions(),
             problem: problem.map(|problem| problem.what.clone()).unwrap_or_default(),
             is_restored: standing.origin.is_restored,

@@ -15,6 +15,8 @@
 
 mod backfill;
 mod calendar;
+mod cost;
+mod deferral;
 mod definition;
 mod due;
 mod emission;
@@ -22,10 +24,12 @@ mod error;
 mod follow;
 mod history;
 mod keep;
+mod load;
 mod matching;
 mod metric;
 mod options;
 mod pane;
+mod priority;
 mod progress;
 mod refill;
 mod refinement;
@@ -58,12 +62,13 @@ pub use error::LiveError;
 pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTES};
 pub use history::{HistoryPoint, HistoryRange, MAX_HISTORY_BUCKETS, MAX_HISTORY_STEPS};
 pub use options::{
-    Clock, DEFAULT_SNAPSHOT_BYTES, DEFAULT_SNAPSHOT_INTERVAL, DEFAULT_TICK, Following, History, Lasting,
-    LiveOptions, SnapshotOptions,
+    Clock, DEFAULT_DEFERRED_INTERVAL, DEFAULT_MAX_LAG, DEFAULT_SNAPSHOT_BYTES, DEFAULT_SNAPSHOT_INTERVAL,
+    DEFAULT_TICK, DegradingOptions, Following, History, Lasting, LiveOptions, SnapshotOptions,
 };
+pub use priority::Priority;
 pub use refinement::Refinement;
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
-pub use result::{LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
+pub use result::{Degraded, LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
 pub use session::{MAX_SESSIONS, SESSION_END, SESSION_START};
 pub use snapshot::read_snapshot;
 pub use sources::MAX_SOURCES;

@@ -37,6 +37,27 @@ pub struct SnapshotOptions {
     pub lasting: Lasting,
 }
 
+/// How far the live path may be behind before metrics degrade, by default.
+pub const DEFAULT_MAX_LAG: Duration = Duration::from_secs(2);
+/// How often a metric that is degraded is read from history, by default.
+pub const DEFAULT_DEFERRED_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What happens when the live path falls behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DegradingOptions {
+    /// From the arrival of events to their being stepped over: when it takes longer, the metrics of the lowest priority,
+    /// and of those the costliest, are read from history for a while. Zero: never.
+    pub max_lag: Duration,
+    /// From one such reading of a metric to the next, at least.
+    pub interval: Duration,
+}
+
+impl Default for DegradingOptions {
+    fn default() -> DegradingOptions {
+        DegradingOptions { max_lag: DEFAULT_MAX_LAG, interval: DEFAULT_DEFERRED_INTERVAL }
+    }
+}
+
 /// The least time between two results of a metric that takes long to compute, by default; others are given sooner.
 pub const DEFAULT_TICK: Duration = Duration::from_millis(50);
 /// What the live queries of a repository are told.
@@ -50,6 +71,8 @@ pub struct LiveOptions {
     pub definitions: Option<PathBuf>,
     /// Where what metrics have learnt is saved; `None`: it is read from history after every restart.
     pub snapshots: Option<SnapshotOptions>,
+    /// What happens when the live path falls behind.
+    pub degrading: DegradingOptions,
     /// The clock; tests bring their own.
     pub clock: Clock,
     /// The least time between two results of a metric that takes long to compute.
@@ -66,6 +89,15 @@ impl LiveOptions {
             let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
         });
-        LiveOptions { history, follow, definitions, snapshots: None, clock, tick: DEFAULT_TICK, pool: None }
+        LiveOptions {
+            history,
+            follow,
+            definitions,
+            snapshots: None,
+            degrading: DegradingOptions::default(),
+            clock,
+            tick: DEFAULT_TICK,
+            pool: None,
+        }
     }
 }

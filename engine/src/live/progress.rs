@@ -11,6 +11,8 @@ pub(super) struct Progress {
     pub(super) next_sequence: u64,
     /// From the arrival of the newest event to its being stepped over, nanoseconds.
     pub(super) lag_nanos: i64,
+    /// Events in batches that were timed.
+    pub(super) timed_events: u64,
 }
 
 /// A batch, as every standing sees it.
@@ -25,6 +27,9 @@ pub(super) struct Arrival {
     pub(super) now_nanos: i64,
     /// How far all had come before it.
     pub(super) before: Progress,
+    /// What it costs is taken.
+    pub(super) is_timed: bool,
+    events: u64,
 }
 
 impl Progress {
@@ -35,13 +40,15 @@ impl Progress {
 }
 
 impl Arrival {
-    pub(super) fn new(batch: &EventBatch, before: Progress, now_nanos: i64) -> Arrival {
+    pub(super) fn new(batch: &EventBatch, before: Progress, is_timed: bool, now_nanos: i64) -> Arrival {
         Arrival {
             first_sequence: batch.base_sequence(),
             end_sequence: batch.last_sequence().saturating_add(1),
             ingest_nanos: batch.ingest_range(),
             now_nanos,
             before,
+            is_timed,
+            events: batch.len() as u64,
         }
     }
 
@@ -55,6 +62,7 @@ impl Arrival {
         let mut after = self.before;
         after.next_sequence = after.next_sequence.max(self.end_sequence);
         after.lag_nanos = self.lag_nanos();
+        after.timed_events += if self.is_timed { self.events } else { 0 };
         after
     }
 }

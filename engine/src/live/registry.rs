@@ -177,11 +177,12 @@ impl Live {
     pub fn sharing(&self, definition: &MetricDefinition) -> Result<Sharing, LiveError> {
         let program = definition.compile()?;
         let present = self.shared.standings.find(&StandingKey::of(definition, &program));
-        let (metrics, state_bytes) = present.map_or((0, 0), |standing| {
+        let (metrics, state_bytes, nanos_per_event) = present.map_or((0, 0, None), |standing| {
             let standing = standing.lock();
-            (standing.sharers(), standing.bytes())
+            (standing.sharers(), standing.bytes(), Some(standing.nanos_per_event()))
         });
-        Ok(Sharing { metrics, state_bytes, access: Access::of(program.required()).to_string() })
+        let access = Access::of(program.required()).to_string();
+        Ok(Sharing { metrics, state_bytes, access, nanos_per_event })
     }
 
     /// The result of metric `name` over its window now, at most a tick old.
@@ -267,6 +268,11 @@ impl Live {
             batches: counters.batches.load(Ordering::Relaxed),
             events: counters.events.load(Ordering::Relaxed),
             catch_ups: counters.catch_ups.load(Ordering::Relaxed),
+            busy_nanos: counters.busy_nanos.load(Ordering::Relaxed),
+            lag_nanos: self.shared.progress.lock().lag_nanos.unsigned_abs(),
+            deferred: self.shared.deferred.lock().line.len(),
+            deferrals: counters.deferrals.load(Ordering::Relaxed),
+            deferred_reads: counters.deferred_reads.load(Ordering::Relaxed),
             snapshots: saving.written.load(Ordering::Relaxed),
             snapshot_failures: saving.failures.load(Ordering::Relaxed),
             snapshot_nanos: saving.nanos.load(Ordering::Relaxed),
@@ -275,6 +281,12 @@ impl Live {
             snapshot_left_out: saving.left_out.load(Ordering::Relaxed),
             ..LiveStats::default()
         };
+        let (mut all_nanos, mut most_nanos) = (0.0, 0.0_f64);
+        for standing in &standings {
+            let nanos = standing.lock().nanos_per_event();
+            (all_nanos, most_nanos) = (all_nanos + nanos, most_nanos.max(nanos));
+        }
+        (stats.nanos_per_event, stats.costliest_nanos_per_event) = (all_nanos as u64, most_nanos as u64);
         for origin in standings.iter().map(|standing| standing.lock().origin) {
             let (count, nanos) = match origin.is_restored {
                 true => (&mut stats.restored, &mut stats.restore_nanos),

@@ -1,5 +1,6 @@
 //! What a live query answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_query::result::ResultTable;
@@ -72,8 +73,22 @@ pub struct LiveResult {
     pub repaired: u64,
     /// History is still being read.
     pub backfilling: bool,
+    /// It is of a while ago.
+    pub degraded: Option<Degraded>,
     /// Bytes the states hold.
     pub state_bytes: usize,
+}
+
+/// The live path fell behind: what a metric lacks is read from history now and then, and its results are of the last time
+/// that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Degraded {
+    /// Since when, nanoseconds since the epoch.
+    pub since_nanos: i64,
+    /// Of which time its results are, nanoseconds since the epoch.
+    pub as_of_nanos: i64,
+    /// Why.
+    pub reason: Arc<str>,
 }
 
 /// A metric and how it does.
@@ -94,6 +109,13 @@ pub struct MetricInfo {
     /// How events come to it: `level = "ERROR" by hash`, `literal "timeout"`, `status from 500 by range`, `always a
     /// candidate`.
     pub access: String,
+    /// What it costs to step over an event of the repository, whether or not it is brought to this metric: nanoseconds of
+    /// the live thread, of late; shared ones in full.
+    pub nanos_per_event: f64,
+    /// Events that were brought to it.
+    pub events_seen: u64,
+    /// It is of a while ago.
+    pub degraded: Option<Degraded>,
     /// Subscriptions to it.
     pub subscriptions: usize,
     /// Of the latest result: what is wrong with it, empty when nothing is.
@@ -106,7 +128,7 @@ pub struct MetricInfo {
 }
 
 /// What a query that is not defined yet would have in common with those that are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sharing {
     /// Metrics whose states would be its own too.
     pub metrics: usize,
@@ -114,6 +136,8 @@ pub struct Sharing {
     pub state_bytes: usize,
     /// How events would come to it, as [`MetricInfo::access`].
     pub access: String,
+    /// What these states cost, as [`MetricInfo::nanos_per_event`]; `None`: there are none.
+    pub nanos_per_event: Option<f64>,
 }
 
 /// What is live in a repository, and what it took.
@@ -135,6 +159,20 @@ pub struct LiveStats {
     pub events: u64,
     /// How often batches came faster than they could be stepped over, and were read from history instead.
     pub catch_ups: u64,
+    /// Nanoseconds that the live thread worked.
+    pub busy_nanos: u64,
+    /// What it costs to step all states over an event, nanoseconds of the live thread, of late.
+    pub nanos_per_event: u64,
+    /// What the costliest of them does.
+    pub costliest_nanos_per_event: u64,
+    /// From the arrival of the newest events to their being stepped over, nanoseconds.
+    pub lag_nanos: u64,
+    /// States that are read from history, as the live path fell behind.
+    pub deferred: usize,
+    /// How often one was put off so.
+    pub deferrals: u64,
+    /// How often one of them was read.
+    pub deferred_reads: u64,
     /// States that came out of a snapshot at the start.
     pub restored: usize,
     /// Nanoseconds from the start until the last of them had what came since.

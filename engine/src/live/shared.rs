@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use weir_query::program::Program;
 
 use super::backfill::Reader;
+use super::cost::Cost;
+use super::deferral::Deferred;
 use super::due::Watched;
 use super::emission::Giving;
 use super::keep;
@@ -35,6 +37,8 @@ pub(super) struct Shared {
     /// Metrics that the thread is to look at, whether there is something to push.
     pub(super) stirred: Mutex<Vec<Watched>>,
     pub(super) tails: Mutex<Vec<TailEntry>>,
+    /// Standings that are put off.
+    pub(super) deferred: Mutex<Deferred>,
     /// Held by whoever changes what is live, and by the thread when it leaves.
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
     pub(super) stopped: AtomicBool,
@@ -60,6 +64,9 @@ pub(super) struct Counters {
     pub(super) batches: AtomicU64,
     pub(super) events: AtomicU64,
     pub(super) catch_ups: AtomicU64,
+    pub(super) busy_nanos: AtomicU64,
+    pub(super) deferrals: AtomicU64,
+    pub(super) deferred_reads: AtomicU64,
 }
 
 impl Shared {
@@ -74,6 +81,7 @@ impl Shared {
             progress: Arc::default(),
             stirred: Mutex::default(),
             tails: Mutex::default(),
+            deferred: Mutex::default(),
             thread: Mutex::new(None),
             stopped: AtomicBool::new(false),
             idle_rounds: AtomicU64::new(0),
@@ -206,11 +214,14 @@ impl Shared {
         }
         if let Some(present) = self.standings.find(&key) {
             self.reader().join(&mut present.lock(), window);
+            present.lock().priorities.add(definition.priority);
             self.standings.note_filling(Arc::clone(&present));
             return present;
         }
         let progress = (Arc::clone(&self.progress), Arc::clone(&self.sources));
-        let standing = Standing::new(key.clone(), Arc::clone(program), window, progress, self.now());
+        let mut standing = Standing::new(key.clone(), Arc::clone(program), window, progress, self.now());
+        standing.priorities.add(definition.priority);
+        standing.cost = Cost::new(self.progress.lock().timed_events);
         let saved = self
             .restoring
             .lock()
@@ -231,7 +242,7 @@ impl Shared {
     /// `metric` is gone, and with the last of its equals what they shared.
     pub(super) fn leave(&self, metric: &Metric) {
         let mut standing = metric.standing.lock();
-        if !standing.leave(&metric.window) {
+        if !standing.leave(&metric.window, metric.definition.priority) {
             self.standings.remove(standing.key());
         }
     }

@@ -11,6 +11,7 @@
 //! [`super::metric::Metric`] then finishes the same states its own way.
 
 mod cut;
+mod deferral;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,9 +25,11 @@ use weir_query::record::{OrderKey, Rows, Selection};
 
 use super::TimeBasis;
 use super::backfill::Backfill;
+use super::cost::{self, Cost};
 use super::matching::{Access, Portion};
 use super::metric::Metric;
 use super::pane::Pane;
+use super::priority::{Priorities, Priority};
 use super::progress::{Arrival, Progress};
 use super::refill::Refill;
 use super::ring::{Ring, Total, Want};
@@ -36,6 +39,7 @@ use super::standing_key::StandingKey;
 use super::window::{Window, Windows, nanos};
 use crate::scan::sink::{self, Layout};
 pub(super) use cut::{Reading, StandingCut};
+use deferral::Deferral;
 
 /// The most buckets too far ahead to be kept of which it is known that they have events. Those of more are dropped.
 pub const MAX_FUTURE_BUCKETS: usize = 1_024;
@@ -119,6 +123,10 @@ pub(super) struct Standing {
     pub(super) revisions: u64,
     problem: Option<Problem>,
     pub(super) origin: Origin,
+    pub(super) priorities: Priorities,
+    pub(super) cost: Cost,
+    /// Batches do not come to it: it is read from history.
+    deferral: Option<Deferral>,
     /// The metrics over it that somebody subscribed to.
     watchers: Vec<Weak<Mutex<Metric>>>,
 }
@@ -157,6 +165,9 @@ impl Standing {
             revisions: 0,
             problem: None,
             origin: Origin { is_restored: false, begun: Instant::now(), took: None },
+            priorities: Priorities::default(),
+            cost: Cost::default(),
+            deferral: None,
             watchers: Vec::new(),
             window: Windows::new(window),
             key,
@@ -181,7 +192,10 @@ impl Standing {
 
     /// The first sequence that is neither in the ring nor being read by a backfill.
     pub(super) fn next_sequence(&self) -> u64 {
-        self.next_sequence.max(self.progress.lock().next_sequence)
+        match self.is_deferred() {
+            true => self.next_sequence,
+            false => self.next_sequence.max(self.progress.lock().next_sequence),
+        }
     }
 
     /// Live begins with this sequence, or goes on with it.
@@ -189,8 +203,14 @@ impl Standing {
         self.next_sequence = self.next_sequence.max(sequence);
     }
 
-    /// How far time has come in all sources that are waited for; `None` while nothing is known.
+    /// How far time had come, by the time that results are of, in all sources that are waited for; `None` while nothing is
+    /// known.
     pub(super) fn reached(&self, now_nanos: i64) -> Option<i64> {
+        self.reached_then().unwrap_or_else(|| self.present(now_nanos))
+    }
+
+    /// How far time has come.
+    fn present(&self, now_nanos: i64) -> Option<i64> {
         let idle_nanos = nanos(self.key.idle_timeout).saturating_add(nanos(self.key.lateness));
         self.sources.lock().reached(self.key.time, idle_nanos, now_nanos)
     }
@@ -203,6 +223,11 @@ impl Standing {
     /// From the arrival of the newest event to its being stepped over, nanoseconds.
     pub(super) fn lag_nanos(&self) -> i64 {
         self.progress.lock().lag_nanos
+    }
+
+    /// What it costs of late, nanoseconds for each event that comes to the repository.
+    pub(super) fn nanos_per_event(&self) -> f64 {
+        self.cost.nanos_per_event(self.progress.lock().timed_events)
     }
 
     /// How many metrics share it.
@@ -256,7 +281,8 @@ impl Standing {
     }
 
     /// A metric over `window` no longer shares it. False: none does.
-    pub(super) fn leave(&mut self, window: &Window) -> bool {
+    pub(super) fn leave(&mut self, window: &Window, priority: Priority) -> bool {
+        self.priorities.remove(priority);
         let is_shared = self.window.remove(window);
         self.ring.keep_windows(|other| self.window.has(other));
         self.ring.set_folding(self.may_fold());
@@ -333,9 +359,17 @@ impl Standing {
     /// Steps over what it may match of a batch: row steps once, then each bucket absorbs its rows. `filtered`: all of
     /// `portion` has passed the filters it begins with.
     pub(super) fn apply(&mut self, portion: &Portion<'_>, filtered: bool, arrival: &Arrival) {
-        if self.window.metrics() == 0 || arrival.end_sequence <= self.next_sequence {
+        if self.window.metrics() == 0 || self.is_deferred() || arrival.end_sequence <= self.next_sequence {
             return;
         }
+        let begun = cost::clock(arrival.is_timed);
+        self.step(portion, filtered, arrival);
+        if let Some(begun) = begun {
+            self.cost.charge(begun.elapsed(), arrival.before.timed_events);
+        }
+    }
+
+    fn step(&mut self, portion: &Portion<'_>, filtered: bool, arrival: &Arrival) {
         let within = match arrival.first_sequence.checked_sub(self.next_sequence) {
             Some(_) => Selection::all(portion.len()),
             None => {
@@ -349,6 +383,7 @@ impl Standing {
         self.reserved.retain(|reserved| reserved.up_to_sequence >= arrival.first_sequence);
         self.renew(arrival.now_nanos);
         let rows = within.count() as u64;
+        self.cost.events += rows;
         let selected = match filtered {
             true => self.machine.select_filtered(portion, within),
             false => self.machine.select(portion, within),
@@ -375,7 +410,7 @@ impl Standing {
             self.told = now_nanos;
             self.machine = Machine::new(Arc::clone(&self.program), self.context(now_nanos));
         }
-        let now = self.window.bucket(now_nanos);
+        let now = self.window.bucket(self.shown_at(now_nanos));
         if now != self.come {
             self.come = now;
             self.come_to(now_nanos);
@@ -525,7 +560,7 @@ impl Standing {
     /// Whether the time of buckets has come whose events are in history only.
     pub(super) fn is_repair_due(&mut self, now_nanos: i64) -> bool {
         let Some(first) = self.ahead.first_key_value().map(|(bucket, _)| *bucket) else { return false };
-        self.backfills.is_empty() && first < self.window.kept(now_nanos).end
+        self.backfills.is_empty() && first < self.window.kept(self.shown_at(now_nanos)).end
     }
 
     /// Buckets to be read anew up to the sequence returned. They are empty from now on: what is read is all there was
@@ -534,7 +569,7 @@ impl Standing {
         if !self.is_repair_due(now_nanos) {
             return None;
         }
-        let kept = self.window.kept(now_nanos);
+        let kept = self.window.kept(self.shown_at(now_nanos));
         let start = self.ahead.first_key_value().map(|(bucket, _)| *bucket)?;
         let mut end = start;
         while end < kept.end && self.ahead.contains_key(&end) {
@@ -562,6 +597,7 @@ impl Standing {
         if self.backfills.is_empty() {
             self.origin.took.get_or_insert_with(|| self.origin.begun.elapsed());
         }
+        self.note_reading_done();
     }
 
     /// Something has to be read for it, and the live thread has to be told.
@@ -632,6 +668,7 @@ impl Standing {
     }
 
     fn come_to(&mut self, now_nanos: i64) {
+        let now_nanos = self.shown_at(now_nanos);
         let first = self.window.kept(now_nanos).start;
         // What is forgotten has to be in the roll-ups that go on.
         self.ring.close_before(first.max(self.window.bucket(now_nanos).saturating_sub(OPEN_BUCKETS)));

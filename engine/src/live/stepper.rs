@@ -10,6 +10,8 @@ use weir_query::machine::{Context, Machine, State};
 use weir_query::program::Program;
 use weir_query::record::Selection;
 
+use super::cost::Sampling;
+use super::deferral::Deferring;
 use super::due::{DueQueue, Watched};
 use super::follow::Tail;
 use super::metric::Metric;
@@ -70,6 +72,8 @@ struct Rounds {
     stepping: Stepping,
     due: DueQueue<Mutex<Metric>>,
     sweep: Sweep,
+    sampling: Sampling,
+    deferring: Deferring,
 }
 
 /// Runs until the repository closes, or nothing is live any more.
@@ -78,19 +82,28 @@ pub(super) fn run(shared: &Arc<Shared>, mut feed: Feed) {
     let (mut wait, mut rounds) = (Duration::ZERO, Rounds::default());
     let mut held = None;
     while !shared.stopped.load(Ordering::Acquire) {
-        match held.take().unwrap_or_else(|| feed.next(wait)) {
+        let delivery = held.take().unwrap_or_else(|| feed.next(wait));
+        let begun = Instant::now();
+        match delivery {
             Delivery::Batch(batch) => {
                 let joins = shared.standings.len() >= JOIN_FROM_STANDINGS;
                 let batch = if joins { taken(&mut feed, batch, &mut held) } else { batch };
-                apply(shared, &mut rounds.stepping, &batch);
+                apply(shared, &mut rounds, &batch);
             }
-            Delivery::Missed { after, up_to } => catch_up(shared, after, up_to),
-            Delivery::Idle => drop(shared.idle_rounds.fetch_add(1, Ordering::AcqRel)),
+            Delivery::Missed { after, up_to } => {
+                rounds.deferring.load.overflowed();
+                catch_up(shared, after, up_to);
+            }
+            Delivery::Idle => {
+                rounds.deferring.load.idle();
+                shared.idle_rounds.fetch_add(1, Ordering::AcqRel);
+            }
             Delivery::Closed => break,
         }
         wait = rounds.look_around(shared);
         make_index(shared);
         save_when_due(shared);
+        rounds.worked(shared, begun.elapsed());
         if is_over(shared) {
             return;
         }
@@ -134,11 +147,15 @@ fn is_over(shared: &Shared) -> bool {
     }
 }
 
-fn apply(shared: &Shared, stepping: &mut Stepping, batch: &EventBatch) {
+fn apply(shared: &Shared, rounds: &mut Rounds, batch: &EventBatch) {
     shared.counters.batches.fetch_add(1, Ordering::Relaxed);
     shared.counters.events.fetch_add(batch.len() as u64, Ordering::Relaxed);
-    let arrival = Arrival::new(batch, *shared.progress.lock(), shared.now());
-    stepping.step(&shared.standings.lists(), batch, &arrival);
+    let (before, is_timed) = (*shared.progress.lock(), rounds.sampling.next());
+    let (arrival, begun) = (Arrival::new(batch, before, is_timed, shared.now()), Instant::now());
+    rounds.stepping.step(&shared.standings.lists(), batch, &arrival);
+    rounds.sampling.took(begun.elapsed());
+    let lag = Duration::from_nanos(arrival.lag_nanos().unsigned_abs());
+    rounds.deferring.load.stepped(batch.len() as u64, lag);
     shared.tails.lock().retain_mut(|entry| {
         catch_unwind(AssertUnwindSafe(|| entry.apply(batch))).unwrap_or_else(|_| {
             tracing::error!("a live tail panicked");
@@ -164,6 +181,14 @@ fn catch_up(shared: &Shared, after: u64, up_to: u64) {
 }
 
 impl Rounds {
+    /// The thread worked for so long since it waited last.
+    fn worked(&mut self, shared: &Shared, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        shared.counters.busy_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.deferring.load.worked(took);
+        self.deferring.step(shared);
+    }
+
     /// Merges backfills that are done and pushes results that are due. How long there is nothing to do.
     fn look_around(&mut self, shared: &Shared) -> Duration {
         let mut wait = MAX_WAIT;

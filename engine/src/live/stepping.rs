@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use weir_query::machine::StepError;
 use weir_query::record::{Rows, RowsError};
 
+use super::cost;
 use super::due::Watched;
 use super::matching::{Arrived, Class, Found, Portion, QueryIndex, Wanted};
 use super::progress::Arrival;
@@ -51,12 +52,18 @@ impl Stepping {
 
 /// Steps those that begin with the same filters: these run once.
 fn step_class(class: &Class<Shared>, portion: &Portion<'_>, arrival: &Arrival, stirred: &mut Vec<Watched>) {
-    let Some(first) = class.members.first() else { return };
     let members = &class.members;
     if class.leading.is_none() {
         return step_all(members, portion, false, arrival, stirred);
     }
+    // Where all are put off, nothing is to be filtered.
+    let Some(first) = members.iter().find(|standing| !standing.lock().is_deferred()) else { return };
+    let begun = cost::clock(arrival.is_timed);
     let filtered = catch_unwind(AssertUnwindSafe(|| first.lock().filter(portion)));
+    if let Some(begun) = begun {
+        let share = begun.elapsed() / u32::try_from(members.len()).unwrap_or(u32::MAX).max(1);
+        members.iter().for_each(|standing| standing.lock().cost.charge(share, arrival.before.timed_events));
+    }
     match filtered {
         Ok(Ok(passing)) if passing.is_empty() => {}
         Ok(Ok(passing)) if passing.is_all() => step_all(members, portion, true, arrival, stirred),

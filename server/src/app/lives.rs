@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use weir_engine::Repository;
-use weir_engine::live::{Live, LiveError, LiveOptions, LiveStats, SnapshotOptions};
+use weir_engine::live::{DegradingOptions, Live, LiveError, LiveOptions, LiveStats, SnapshotOptions};
 use weir_engine::scan::{ScanPool, Source};
 
 use crate::settings::Standing;
@@ -46,6 +46,10 @@ impl Lives {
         let options = LiveOptions {
             pool: Some(self.pool.clone()),
             snapshots,
+            degrading: DegradingOptions {
+                max_lag: Duration::from_millis(self.settings.max_lag_millis),
+                interval: Duration::from_millis(self.settings.degraded_interval_millis),
+            },
             ..LiveOptions::new(history, follow, Some(file))
         };
         let live = Live::open(options)?;

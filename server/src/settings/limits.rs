@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits that mean "off" when they are zero.
-pub(super) const MAY_BE_ZERO: [&str; 9] = [
+pub(super) const MAY_BE_ZERO: [&str; 10] = [
+    "standing.max_lag_millis",
     "standing.snapshot_interval_millis",
     "standing.delta_cache_bytes",
     "query.state_cache_bytes",
@@ -172,6 +173,11 @@ pub struct Standing {
     pub snapshot_interval_millis: u64,
     /// Bytes of the snapshot of one repository: what has no room is read from history after a restart.
     pub max_snapshot_bytes: u64,
+    /// From the arrival of events to their being seen by standing metrics: when it takes longer, metrics of the lowest
+    /// priority, and of those the costliest, degrade: they are read from history now and then. 0: never.
+    pub max_lag_millis: u64,
+    /// From one such reading of a metric to the next, at least.
+    pub degraded_interval_millis: u64,
 }
 
 impl Default for Standing {
@@ -183,6 +189,8 @@ impl Default for Standing {
             heartbeat_millis: 15_000,
             snapshot_interval_millis: 30_000,
             max_snapshot_bytes: 256 << 20,
+            max_lag_millis: 2_000,
+            degraded_interval_millis: 10_000,
         }
     }
 }

@@ -55,6 +55,9 @@ pub struct Shared {
     pub state_bytes: usize,
     /// How events would come to it: `level = "ERROR" by hash`, `always a candidate`.
     pub access: String,
+    /// What these states cost, ns of the live thread for each event that comes to the repository; absent: there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nanos_per_event: Option<f64>,
 }
 
 impl Explained {
@@ -81,6 +84,7 @@ impl Explained {
                 shared_by: live.metrics,
                 state_bytes: live.state_bytes,
                 access: live.access,
+                nanos_per_event: live.nanos_per_event.map(super::metric::tenths),
             }),
             took_micros,
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use weir_engine::live::{
-    CalendarUnit, LiveResult, MetricDefinition, MetricInfo, Refinement, TimeBasis, WindowKind,
+    CalendarUnit, Degraded, LiveResult, MetricDefinition, MetricInfo, Priority, Refinement, TimeBasis,
+    WindowKind,
 };
 
 use super::query::Argument;
@@ -43,6 +44,8 @@ pub struct MetricRequest {
     pub trigger: Option<String>,
     /// `accumulating` (default), `discarding` or `retracting`.
     pub refinement: Option<RefinementWord>,
+    /// `low`, `normal` (default) or `high`: who is put off first when the live path falls behind.
+    pub priority: Option<PriorityWord>,
     /// Values of `?param`.
     pub arguments: Option<BTreeMap<String, Argument>>,
     /// The zone for time functions and the calendar.
@@ -90,6 +93,18 @@ pub enum RefinementWord {
     Discarding,
     /// It takes its place, and the rows that are no longer so come along.
     Retracting,
+}
+
+/// How much it matters that a metric is up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PriorityWord {
+    /// First to be put off.
+    Low,
+    /// As most are.
+    Normal,
+    /// Last to be put off.
+    High,
 }
 
 /// A duration: milliseconds or text such as `90s`, `5m`, `1 hour`.
@@ -147,6 +162,7 @@ impl MetricRequest {
             Some(RefinementWord::Discarding) => Refinement::Discarding,
             Some(RefinementWord::Retracting) => Refinement::Retracting,
         };
+        definition.priority = self.priority.map_or(Priority::Normal, PriorityWord::priority);
         if self.time == Some(TimeWord::Ingest) {
             definition.time = TimeBasis::Ingest;
         }
@@ -226,6 +242,24 @@ impl RefinementWord {
     }
 }
 
+impl PriorityWord {
+    fn priority(self) -> Priority {
+        match self {
+            PriorityWord::Low => Priority::Low,
+            PriorityWord::Normal => Priority::Normal,
+            PriorityWord::High => Priority::High,
+        }
+    }
+
+    fn of(priority: Priority) -> PriorityWord {
+        match priority {
+            Priority::Low => PriorityWord::Low,
+            Priority::Normal => PriorityWord::Normal,
+            Priority::High => PriorityWord::High,
+        }
+    }
+}
+
 /// A number with an optional fraction and a unit.
 fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -282,6 +316,16 @@ pub struct MetricFacts {
     pub shared_by: usize,
     /// How events come to it: `level = "ERROR" by hash`, `always a candidate`.
     pub access: String,
+    /// Who is put off first when the live path falls behind.
+    pub priority: PriorityWord,
+    /// What it costs to step over an event of the repository, whether or not it is brought to this metric, ns of the live
+    /// thread; shared states in full.
+    pub nanos_per_event: f64,
+    /// Events that were brought to it.
+    pub events_seen: u64,
+    /// The live path fell behind: its results are of a while ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<DegradedFacts>,
     /// Readers that have it pushed.
     pub subscriptions: usize,
     /// What is wrong with it; empty: nothing.
@@ -291,6 +335,27 @@ pub struct MetricFacts {
     /// How long it was read, ms; absent: it still is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filled_after_millis: Option<u64>,
+}
+
+/// Why results are of a while ago.
+#[derive(Clone, Debug, Serialize)]
+pub struct DegradedFacts {
+    /// Since when, ms.
+    pub since: i64,
+    /// Of which time its results are, ms.
+    pub as_of: i64,
+    /// Why.
+    pub reason: String,
+}
+
+impl DegradedFacts {
+    fn of(degraded: &Degraded) -> DegradedFacts {
+        DegradedFacts {
+            since: degraded.since_nanos.div_euclid(1_000_000),
+            as_of: degraded.as_of_nanos.div_euclid(1_000_000),
+            reason: degraded.reason.to_string(),
+        }
+    }
 }
 
 /// Where what a metric has learnt comes from.
@@ -334,12 +399,21 @@ impl From<MetricInfo> for MetricFacts {
             state_bytes: info.state_bytes,
             shared_by: info.shared_by,
             access: info.access,
+            priority: PriorityWord::of(definition.priority),
+            nanos_per_event: tenths(info.nanos_per_event),
+            events_seen: info.events_seen,
+            degraded: info.degraded.as_ref().map(DegradedFacts::of),
             subscriptions: info.subscriptions,
             problem: info.problem,
             origin: if info.is_restored { OriginWord::Snapshot } else { OriginWord::History },
             filled_after_millis: info.filled_after.map(millis),
         }
     }
+}
+
+/// `number`, to a tenth.
+pub(super) fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }
 
 /// What `GET …/metrics/{name}` says besides the rows.
@@ -369,6 +443,9 @@ pub struct MetricState {
     pub repaired: u64,
     /// History is still being read.
     pub backfilling: bool,
+    /// The live path fell behind: this is of a while ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<DegradedFacts>,
     /// From arrival to here, ms.
     pub lag_millis: i64,
     /// Names of columns in the order to be shown.
@@ -395,6 +472,7 @@ impl MetricState {
             future: result.future,
             repaired: result.repaired,
             backfilling: result.backfilling,
+            degraded: result.degraded.as_ref().map(DegradedFacts::of),
             lag_millis: millis(result.lag_nanos),
             field_order: result.table.columns.iter().map(|(name, _)| name.to_string()).collect(),
             warnings: result.table.warnings.clone(),
@@ -421,6 +499,12 @@ mod tests {
         assert!(read(r#"{"query":"x","window":"-5m"}"#).is_err());
         assert!(read(r#"{"query":"x","timezone":"Mars/Olympus"}"#).unwrap_err().starts_with("timezone"));
         assert!(read(r#"{"query":"x","timezone":"Europe/Copenhagen"}"#).is_ok());
+        for (text, priority) in [("", Priority::Normal), (r#","priority":"low""#, Priority::Low)] {
+            assert_eq!(read(&format!(r#"{{"query":"x"{text}}}"#)).unwrap().priority, priority);
+        }
+        let fault =
+            serde_json::from_str::<MetricRequest>(r#"{"query":"x","priority":"urgent"}"#).unwrap_err();
+        assert!(fault.to_string().contains("expected one of `low`, `normal`, `high`"), "{fault}");
         assert!(serde_json::from_str::<MetricRequest>(r#"{"query":"x","widow":"5m"}"#).is_err());
     }
 }

@@ -119,6 +119,7 @@ async fn wrong_definitions_say_what_is_wrong() {
         ("m", r#"{"query":"count()","trigger":"when(count())"}"#, 400, "invalid-trigger"),
         ("m", r#"{"query":"count()","refinement":"forgetful"}"#, 400, "bad-request"),
         ("m", r#"{"query":"count()","idleTimeout":"soon"}"#, 400, "bad-request"),
+        ("m", r#"{"query":"count()","priority":"urgent"}"#, 400, "bad-request"),
         ("a%2Fb", r#"{"query":"count()"}"#, 400, "invalid-name"),
         ("job-1", r#"{"query":"count()"}"#, 400, "bad-request"),
     ] {
@@ -141,7 +142,8 @@ async fn definitions_are_shown_as_they_were_given() {
             r#"{"query":"count()","kind":"calendar","unit":"day","zone":"Europe/Berlin"}"#,
             json!({"kind": "calendar", "unit": "day", "timezone": "Europe/Berlin", "granule_millis": 900_000}),
         ),
-        (r#"{"query":"count()","kind":"global"}"#, json!({"kind": "global"})),
+        (r#"{"query":"count()","kind":"global"}"#, json!({"kind": "global", "priority": "normal"})),
+        (r#"{"query":"count()","priority":"low"}"#, json!({"priority": "low"})),
         (
             r#"{"query":"count()","kind":"session","gap":"5s"}"#,
             json!({"kind": "session", "gap_millis": 5_000}),
@@ -192,4 +194,57 @@ async fn fields_are_listed() {
     let of =
         |name: &str| fields.as_array().unwrap().iter().find(|field| field["name"] == name).cloned().unwrap();
     assert_eq!((of("a")["events"].clone(), of("b")["events"].clone()), (json!(2), json!(1)));
+}
+
+#[tokio::test]
+async fn a_costly_metric_degrades_and_says_so() {
+    let world = World::with(|settings| {
+        settings.standing.max_lag_millis = 50;
+        settings.standing.degraded_interval_millis = 100;
+    });
+    let steps: Vec<String> = (1..200).map(|at| format!("x{at} := n * {at} + 1 |")).collect();
+    let maxima: Vec<String> = (1..200).map(|at| format!("max(x{at}, as=m{at})")).collect();
+    let costly = format!("{} [count(), {}]", steps.join(" "), maxima.join(", "));
+    for (name, query) in [("costly", costly.as_str()), ("cheap", "count()")] {
+        let body = json!({"query": query, "window": "1h", "granule": "10s"}).to_string();
+        assert_eq!(world.put(&format!("{METRICS}/{name}"), &body).await.status, 201);
+    }
+    let degraded = async || {
+        let list = world.get(METRICS).await.json();
+        let of = |name| {
+            list.as_array().unwrap().iter().find(|metric| metric["name"] == name).unwrap()["degraded"].clone()
+        };
+        (of("costly"), of("cheap"))
+    };
+    let until = async |is_degraded: bool, sends: bool| {
+        let mut sent = 0;
+        for _ in 0..2_000 {
+            let (costly, cheap) = degraded().await;
+            assert_eq!(cheap, Value::Null);
+            if costly.is_object() == is_degraded {
+                return sent;
+            }
+            if sends {
+                let lines =
+                    (sent..sent + 500).map(|n| now_line("INFO").replace('}', &format!(",\"n\":{n}}}")));
+                world.ingest(&lines.collect::<String>()).await;
+                sent += 500;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{:?}", degraded().await);
+    };
+    let sent = until(true, true).await;
+    let facts = degraded().await.0;
+    assert!(facts["reason"].as_str().unwrap().contains("behind"), "{facts}");
+    assert!(facts["since"].as_i64() <= facts["as_of"].as_i64(), "{facts}");
+    let state = world.get(&format!("{METRICS}/costly")).await.json();
+    assert!(state["degraded"]["as_of"].is_i64() && state["end"].is_i64(), "{state}");
+    let exposed = world.get("/metrics").await.text();
+    assert!(exposed.contains("live_states_deferred 1\n"), "{exposed}");
+    until(false, false).await;
+    let rows = json!([{"_count": sent.to_string()}]);
+    let state = world.get(&format!("{METRICS}/costly")).await.json();
+    assert_eq!((&state["rows"][0]["_count"], state.get("degraded")), (&json!(sent.to_string()), None));
+    wait_for(&world, "cheap", &rows).await;
 }

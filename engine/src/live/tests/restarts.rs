@@ -9,7 +9,7 @@ use crate::live::saving::save;
 use crate::live::{Refinement, SnapshotOptions, WindowKind, read_snapshot};
 
 /// Live queries that are saved in a folder of their own, when a test says so.
-struct Saved {
+pub(super) struct Saved {
     store: Arc<Store>,
     folder: tempfile::TempDir,
     max_bytes: u64,
@@ -17,7 +17,7 @@ struct Saved {
 }
 
 impl Saved {
-    fn new(store: &Arc<Store>) -> Saved {
+    pub(super) fn new(store: &Arc<Store>) -> Saved {
         let folder = tempfile::tempdir().unwrap();
         Saved { store: Arc::clone(store), folder, max_bytes: u64::MAX, lasting: u64::MAX }
     }
@@ -26,7 +26,7 @@ impl Saved {
         self.folder.path().join("snapshot")
     }
 
-    fn open(&self) -> Arc<Live> {
+    pub(super) fn open(&self) -> Arc<Live> {
         let lasting = self.lasting;
         let mut options = self.store.options(Some(self.folder.path().join("metrics")));
         options.snapshots = Some(SnapshotOptions {
@@ -57,12 +57,12 @@ fn seen(live: &Live, name: &str) -> String {
     format!("{start_nanos}..{end_nanos} {events} {closed} {:?} {rows:?}", result.table.warnings)
 }
 
-fn settled(live: &Live) {
+pub(super) fn settled(live: &Live) {
     assert!(live.settle(PATIENCE));
     windows::settle_repairs(live);
 }
 
-fn same(one: &Live, other: &Live, what: &str) {
+pub(super) fn same(one: &Live, other: &Live, what: &str) {
     settled(one);
     settled(other);
     for metric in one.list() {
@@ -72,7 +72,7 @@ fn same(one: &Live, other: &Live, what: &str) {
 
 /// As [`same`], but a span that has ended may be closed by one before it is by the other: how far sources had come was
 /// saved a while ago.
-fn same_spans(one: &Live, other: &Live, what: &str) {
+pub(super) fn same_spans(one: &Live, other: &Live, what: &str) {
     settled(one);
     settled(other);
     for metric in one.list() {
@@ -85,7 +85,7 @@ fn same_spans(one: &Live, other: &Live, what: &str) {
 }
 
 /// What history answers is what `live` does. Events that were saved have texts in all columns.
-fn equals_scan(store: &Store, live: &Live, what: &str) {
+pub(super) fn equals_scan(store: &Store, live: &Live, what: &str) {
     settled(live);
     for (number, query) in laws() {
         let result = live.read(&format!("q{number}")).unwrap();
@@ -96,14 +96,14 @@ fn equals_scan(store: &Store, live: &Live, what: &str) {
 
 /// What happens after a batch.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     Nothing,
     Save,
     Kill,
     Close,
 }
 
-fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
     let step = prop_oneof![
         1 => Just(Step::Nothing),
         2 => Just(Step::Save),
@@ -114,7 +114,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
 }
 
 /// Does `step` with `live`, which is settled before it or not.
-fn after(saved: &Saved, live: Arc<Live>, (step, is_settled): (Step, bool)) -> Arc<Live> {
+pub(super) fn after(saved: &Saved, live: Arc<Live>, (step, is_settled): (Step, bool)) -> Arc<Live> {
     if is_settled {
         settled(&live);
     }
