@@ -57,8 +57,8 @@ impl Priorities {
 
     /// The highest; the usual one where there are no metrics.
     pub(super) fn highest(&self) -> Priority {
-        let known = Priority::ALL.into_iter().zip(self.metrics).filter(|(_, metrics)| *metrics > 0);
-        known.last().map_or(Priority::default(), |(priority, _)| priority)
+        let mut known = Priority::ALL.into_iter().zip(self.metrics).filter(|(_, metrics)| *metrics > 0);
+        known.next_back().map_or(Priority::default(), |(priority, _)| priority)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rows are compared as they are written: a row is the same where its JSON is. Keys are those the query groups by, and
 //! count only while no two rows of a table have the same one; so a delta is right whatever a query does to its groups.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -160,6 +161,21 @@ impl KeyedRows {
         }
     }
 
+    /// The rows of `older` that are not among these, in their order: one that stood twice and stands once is told of once.
+    #[must_use]
+    pub fn lacks_of(&self, older: &KeyedRows) -> Vec<usize> {
+        let mut still: HashMap<&[u8], usize> = HashMap::new();
+        (0..self.rows.ends.len()).for_each(|row| *still.entry(self.rows.get(row)).or_default() += 1);
+        let is_gone = |row: &usize| match still.get_mut(older.rows.get(*row)) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                false
+            }
+            _ => true,
+        };
+        (0..older.rows.ends.len()).filter(is_gone).collect()
+    }
+
     /// How many bytes [`KeyedRows::append_rows`] of all rows writes.
     #[must_use]
     pub fn written_bytes(&self) -> usize {
@@ -239,6 +255,19 @@ mod tests {
         ] {
             assert_eq!(keyed(new, false).change(&keyed(old, false)), unordered, "{new:?}");
             assert_eq!(keyed(new, true).change(&keyed(old, true)), ordered, "{new:?}, ordered");
+        }
+    }
+
+    #[test]
+    fn what_is_no_longer_there() {
+        for (old, new, expected) in [
+            (&[("b", 1), ("a", 2)][..], &[("a", 2), ("b", 1)][..], &[][..]),
+            (&[("b", 1), ("a", 2)], &[("b", 1), ("a", 3)], &[1]),
+            (&[("b", 1), ("a", 2)], &[], &[0, 1]),
+            (&[], &[("a", 2)], &[]),
+            (&[("a", 2), ("a", 2), ("a", 2)], &[("a", 2)], &[1, 2]),
+        ] {
+            assert_eq!(keyed(new, false).lacks_of(&keyed(old, false)), expected, "{old:?} to {new:?}");
         }
     }
 

@@ -37,8 +37,8 @@ pub(super) struct Body {
 const END: &[u8] = b"}\n\n";
 
 impl Body {
-    /// All of `latest`.
-    pub(super) fn state(latest: &Revision) -> Body {
+    /// All of `latest`, for a reader who has `base`, or of whom it is not known.
+    pub(super) fn state(base: Option<&Revision>, latest: &Revision) -> Body {
         let room = latest.rows.written_bytes() + latest.facts.len() + latest.keys.len() + 32;
         let mut out = Vec::with_capacity(room);
         out.extend_from_slice(b"\"rows\":[");
@@ -46,6 +46,15 @@ impl Body {
         out.extend_from_slice(b"],\"keys\":");
         out.extend_from_slice(&latest.keys);
         out.push(b',');
+        match (base, &latest.retracted) {
+            (Some(base), Some(_)) => append_retracted(base, latest, &mut out),
+            (None, Some(retracted)) => {
+                out.extend_from_slice(b"\"retracted\":");
+                out.extend_from_slice(retracted);
+                out.push(b',');
+            }
+            (_, None) => {}
+        }
         out.extend_from_slice(&latest.facts);
         out.extend_from_slice(END);
         Body { kind: Kind::State, bytes: out.into() }
@@ -69,10 +78,20 @@ impl Body {
         if kind == Kind::Delta && out.len() > latest.rows.written_bytes() + latest.keys.len() + ROOM {
             return None;
         }
+        if latest.retracted.is_some() {
+            append_retracted(base, latest, &mut out);
+        }
         out.extend_from_slice(&latest.facts);
         out.extend_from_slice(END);
         Some(Body { kind, bytes: out.into() })
     }
+}
+
+/// The rows of `base` that `latest` no longer has, as a key of the object.
+fn append_retracted(base: &Revision, latest: &Revision, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"retracted\":[");
+    base.rows.append_rows(&latest.rows.lacks_of(&base.rows), out);
+    out.extend_from_slice(b"],");
 }
 
 /// What a delta may be longer than its state: the words around its rows. One row that changes is a delta, too.

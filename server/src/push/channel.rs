@@ -256,12 +256,14 @@ impl Channel {
 
     /// What leads from `base` to `latest`, under each base it serves.
     fn make(base: Option<&Arc<Revision>>, latest: &Revision) -> Vec<(Option<u64>, Body)> {
-        let Some(base) = base else { return vec![(None, Body::state(latest))] };
+        let Some(base) = base else { return vec![(None, Body::state(None, latest))] };
         let from = Some(base.place.ordinal);
         match Body::between(base, latest) {
             Some(body) => vec![(from, body)],
+            // What is retracted depends on what the reader has.
+            None if latest.retracted.is_some() => vec![(from, Body::state(Some(base), latest))],
             None => {
-                let body = Body::state(latest);
+                let body = Body::state(None, latest);
                 vec![(from, body.clone()), (None, body)]
             }
         }

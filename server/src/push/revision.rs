@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use weir_engine::live::LiveResult;
+use weir_engine::live::{LiveResult, Refinement};
 use weir_query::program::Keys;
 
-use crate::encode::{KeyedRows, encode_metric_state};
+use crate::encode::{KeyedRows, encode_metric_state, write_events};
 
 /// A result as it is pushed.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Revision {
     /// What is said besides the rows: the inside of a JSON object.
     pub(super) facts: Vec<u8>,
     pub(super) rows: KeyedRows,
+    /// Where the metric retracts: the rows of the result given out before that it no longer has, a JSON array.
+    pub(super) retracted: Option<Vec<u8>>,
     /// The columns of its keys, a JSON array, or `null`.
     pub(super) keys: Vec<u8>,
 }
@@ -37,11 +39,19 @@ impl Revision {
             serde_json::to_vec(&columns).unwrap_or_default()
         });
         let keys = columns.unwrap_or_else(|| b"null".to_vec());
-        Revision { place, facts: encode_metric_state(result), rows, keys }
+        let retracted = (result.refinement == Refinement::Retracting).then(|| {
+            let mut out = Vec::new();
+            write_events(&result.retracted, 0..result.retracted.rows, &mut out);
+            out
+        });
+        Revision { place, facts: encode_metric_state(result), rows, retracted, keys }
     }
 
     /// Bytes of memory held.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Revision>() + self.facts.len() + self.keys.len() + self.rows.bytes()
+        size_of::<Revision>() + {
+            let retracted = self.retracted.as_ref().map_or(0, Vec::len);
+            self.facts.len() + self.keys.len() + retracted + self.rows.bytes()
+        }
     }
 }

@@ -13,6 +13,9 @@
 //! | `status` | since the revision `from` the rows are the same; `revision`, `status`, `watermark`, the window and the counts have moved |
 //! | `gone` | the metric was dropped; nothing more comes of it. The stream ends when all are gone |
 //!
+//! Where a metric retracts, `retracted` has the rows that its reader was given with the revision `from` and that are no longer so; in a
+//! `state` those of the result given out before.
+//!
 //! Each carries what `GET …/metrics/{name}` says besides the rows ([`super::MetricState`]), but for `gone`, which has only the name.
 //! `skipped` counts the revisions between the one the reader had and this one that were left out because it was slow.
 //! Rows of a grouped metric have no order; where order says something (`sort`, `top`), a delta leaves it as it was and
@@ -62,6 +65,9 @@ pub struct Pushed {
     /// Keys of rows that are gone.
     #[serde(default)]
     pub removed: Vec<Row>,
+    /// Rows of the revision `from` that are no longer so, where the metric retracts.
+    #[serde(default)]
+    pub retracted: Vec<Row>,
     /// In a `state`: the columns that tell rows apart; null: only states will come.
     pub keys: Option<Vec<String>>,
     /// Revisions left out.

@@ -280,3 +280,29 @@ async fn signs_of_life() {
         text.push_str(std::str::from_utf8(&piece.expect("a sign").unwrap().unwrap()).unwrap());
     }
 }
+
+#[tokio::test]
+async fn rows_that_are_no_longer_so_come_along_where_a_metric_retracts() {
+    let world = World::new();
+    let body = serde_json::json!({"query": "groupBy(service)", "window": "1h", "time": "ingest", "refinement": "retracting"});
+    assert!(world.put(&format!("{METRICS}/by"), &body.to_string()).await.status.is_success());
+    define(&world, "all", "count()").await;
+    send(&world, &["a", "b"]).await;
+    let mut client = Client::open(&world, "all,by", None).await;
+    client.until("by", &[("service", "b")]).await;
+    client.until("all", &[("_count", "2")]).await;
+    send(&world, &["a"]).await;
+    let mut events = client.until("by", &[("service", "a"), ("_count", "2")]).await;
+    events.extend(client.until("all", &[("_count", "3")]).await);
+    let retracted = |name: &str| {
+        let of = events.iter().filter(|event| event.data.metric == name);
+        serde_json::to_string(&of.flat_map(|event| &event.data.retracted).collect::<Vec<_>>()).unwrap()
+    };
+    assert_eq!(retracted("by"), r#"[{"service":"a","_count":"1"}]"#);
+    assert_eq!(retracted("all"), "[]");
+    let response = world.open(request(Method::GET, &format!("{METRICS}/by/events"), &[], "")).await;
+    let mut stream = response.into_body().into_data_stream();
+    let first = tokio::time::timeout(Duration::from_secs(10), stream.next()).await.unwrap().unwrap().unwrap();
+    let first = std::str::from_utf8(&first).unwrap().to_owned();
+    assert!(first.contains(r#""retracted":[{"service":"a","_count":"1"}]"#), "{first}");
+}
