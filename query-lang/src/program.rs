@@ -173,8 +173,9 @@ impl Program {
         let Some((plan, options)) = self.plan.as_deref() else { return Ok(Arc::clone(self)) };
         let mut plan = Plan { queries: Vec::new(), ..plan.clone() };
         plan::queries::fill(&mut plan.steps, tables);
-        let program = Program::from_plan(&plan, options)?;
-        Ok(Arc::new(Program { warnings, ..program }))
+        let mut program = Program::from_plan(&plan, options)?;
+        program.warnings.extend(warnings);
+        Ok(Arc::new(program))
     }
 
     fn inner(query: &SubQuery) -> Plan {
@@ -221,7 +222,7 @@ impl Program {
                 xxhash_rust::xxh3::xxh3_64(text.as_bytes())
             }),
             plan: None,
-            warnings: Vec::new(),
+            warnings: plan.warnings.clone(),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
         })
     }

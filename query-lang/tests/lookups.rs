@@ -23,6 +23,15 @@ const EVENTS: &[&str] = &[
 const TABLES: &[(&str, &str)] = &[
     ("hosts.csv", "ip,name,owner\n10.0.0.1,web,ops\n10.0.0.2,db,\n10.0.0.1,web2,dev\n"),
     ("nets.csv", "net,zone\n10.0.0.0/8,inside\n10.0.0.0/16,dmz\n"),
+    (
+        "ip-location.csv",
+        "network,country,city,lat,lon\n10.0.0.0/16,DE,Berlin,52.52,13.4\n10.0.0.2/32,SE,Lund,55.7,13.19\n",
+    ),
+    ("asn.csv", "network,asn,org\n10.0.0.0/8,64512,Example\n"),
+    (
+        "ioc.csv",
+        "indicator,type,labels,malicious_confidence\n10.0.0.1,ip_address,bot,high\n192.168.1.5,ip_address,scan,low\nANN,domain,test,high\n",
+    ),
     ("users.csv", "who,team\nA*,red\n*b,blue\n"),
     ("roles.json", r#"[{"user":"ann","role":"admin"},{"user":"cyd","role":"guest","until":{"year":2027}}]"#),
 ];
@@ -207,6 +216,65 @@ fn rows_of_keys_that_pass_each_condition() {
 }
 
 #[test]
+fn databases_are_tables() {
+    check(
+        "ip=10.* | ipLocation(ip) | asn(ip) | select([ip.country, ip.city, ip.asn])",
+        &[
+            "ip.country=DE ip.city=Berlin ip.asn=64512",
+            "ip.country=SE ip.city=Lund ip.asn=64512",
+            "ip.asn=64512",
+        ],
+    );
+    check(
+        "ipLocation(field=ip, as=at) | at.country=* | select([at.country])",
+        &["at.country=DE", "at.country=SE"],
+    );
+    check(
+        "ioc:lookup(field=ip, type=ip_address, strict=true) | select([ioc.detected, ioc[0].labels])",
+        &["ioc.detected=true ioc[0].labels=bot"],
+    );
+    check(
+        "ioc:lookup(field=[ip], type=ip_address, confidenceThreshold=low) | ioc.detected=true | select(ioc[0].indicator)",
+        &["ioc[0].indicator=10.0.0.1", "ioc[0].indicator=192.168.1.5"],
+    );
+    check(
+        "!ioc:lookup(field=[user], type=domain, strict=true) | select(user)",
+        &["user=bob", "user=cyd", "user=bob"],
+    );
+    let table = answer("rdns(ip, as=host) | count()");
+    assert_eq!(table.warnings, ["there is no lookup table `rdns.csv`: what would be found in it is missing"]);
+    check("rdns(ip, as=host) | rdns(ip) | count()", &["_count=5"]);
+}
+
+#[test]
+fn charts_of_flows_and_places() {
+    check(
+        "sankey(source=user, target=action) | sort([source, target], type=string, order=asc)",
+        &[
+            "source=ann target=delete weight=1",
+            "source=ann target=login weight=1",
+            "source=bob target=login weight=1",
+            "source=bob target=logout weight=1",
+            "source=cyd target=login weight=1",
+        ],
+    );
+    check(
+        "sankey(source=action, target=user, weight=count(ip, distinct=true, as=n)) | weight>0 | source=delete",
+        &["source=delete target=ann weight=1"],
+    );
+    check(
+        "worldMap(ip=ip) | sort(lat, order=asc) | select([lat, lon, magnitude])",
+        &["lat=52.52 lon=13.4 magnitude=1", "lat=55.7 lon=13.19 magnitude=1"],
+    );
+    check(
+        "ipLocation(ip, as=p) | worldMap(lat=p.lat, lon=p.lon, precision=1, magnitude=max(@timestamp)) | select([geohash, magnitude])",
+        &["geohash=u magnitude=2000"],
+    );
+    let faults = Program::compile("worldMap(lat=a)", &options()).map(|_| ()).unwrap_err();
+    assert_eq!(faults.to_string(), "`worldMap` takes either `ip`, or `lat` and `lon` at byte 0");
+}
+
+#[test]
 fn faults_point_at_what_is_wrong() {
     for (text, told) in [
         (
@@ -241,11 +309,11 @@ fn faults_point_at_what_is_wrong() {
         ("join(x, field=b)", "`query` takes a pipeline in braces at byte 5"),
         (
             "defineTable(query={a=1}, name=t, include=a) | defineTable(query={a=1}, name=t, include=a)",
-            "the table `t` is defined twice at byte 75",
+            "the table `t` is defined twice at byte 76",
         ),
         (
             "selfJoinFilter(a, where=[{b=1}, {count()}])",
-            "the aggregate `count` cannot stand in `where` at byte 33",
+            "the aggregate `count` cannot stand in `where` at byte 32",
         ),
     ] {
         let faults = Program::compile(text, &options()).map(|_| ()).unwrap_err();

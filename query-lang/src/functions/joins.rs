@@ -1,5 +1,5 @@
-//! Queries inside a query: `defineTable`, `join`, `selfJoinFilter`; and `readFile`. The plan makes lookups of them
-//! ([`crate::plan::queries`]); here is what they take.
+//! Functions the plan makes other steps of: queries inside a query (`defineTable`, `join`, `selfJoinFilter`, see
+//! [`crate::plan::queries`]), `readFile`, and charts (`sankey`, `worldMap`). Here is what they take.
 
 use crate::functions::{Build, Kind, Parameter, Signature};
 use crate::plan::queries::MAX_QUERY_ROWS;
@@ -53,6 +53,30 @@ pub const SIGNATURES: &[Signature] = &[
         ],
         build: Build::Plan,
         doc: "Rows whose keys occur in rows that pass each of several conditions.",
+    },
+    Signature {
+        name: "sankey",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("source", Kind::Text),
+            Parameter::required("target", Kind::Text),
+            Parameter::with_default("weight", Kind::Aggregates, "count"),
+        ],
+        build: Build::Plan,
+        doc: "How much flows from each `source` to each `target`.",
+    },
+    Signature {
+        name: "worldMap",
+        aliases: &[],
+        parameters: &[
+            Parameter::optional("ip", Kind::Text),
+            Parameter::optional("lat", Kind::Text),
+            Parameter::optional("lon", Kind::Text),
+            Parameter::with_default("magnitude", Kind::Aggregates, "count"),
+            Parameter::with_default("precision", Kind::Integer { least: 1, most: 12 }, "4"),
+        ],
+        build: Build::Plan,
+        doc: "How much there is in each cell of the map.",
     },
     Signature {
         name: "readFile",

@@ -128,6 +128,12 @@ struct Found {
 }
 
 impl Lookup {
+    /// A lookup of one field that keeps every row; without an index nothing is found.
+    pub(super) fn lenient(field: Arc<str>, found: Option<(TableIndex, Vec<(Arc<str>, Column)>)>) -> Lookup {
+        let (index, outputs) = found.map_or((None, Vec::new()), |(index, outputs)| (Some(index), outputs));
+        Lookup { fields: vec![field], index, outputs, strict: false, limit: 1 }
+    }
+
     /// Runs over the rows in play.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod cef;
 pub mod characters;
 pub mod clock;
 pub mod columns;
+pub mod databases;
 pub mod digests;
 pub mod duration;
 pub mod dynamic;
@@ -65,6 +66,7 @@ pub const FAMILIES: &[&[Signature]] = &[
     characters::SIGNATURES,
     clock::SIGNATURES,
     columns::SIGNATURES,
+    databases::SIGNATURES,
     digests::SIGNATURES,
     duration::SIGNATURES,
     dynamic::SIGNATURES,
@@ -105,19 +107,13 @@ pub const NOT_BUILT: &[&str] = &[
     "array:reduceColumn",
     "array:reduceRow",
     "array:union",
-    "asn",
     "callFunction",
     "correlate",
     "counterAsRate",
     "fieldset",
-    "ioc:lookup",
-    "ipLocation",
     "matchAsArray",
     "neighbor",
     "partition",
-    "rdns",
-    "reverseDns",
-    "sankey",
     "selfJoin",
     "series",
     "session",
@@ -125,7 +121,6 @@ pub const NOT_BUILT: &[&str] = &[
     "slidingWindow",
     "transpose",
     "window",
-    "worldMap",
 ];
 
 /// The function called `name`, without case.
@@ -166,8 +161,10 @@ pub enum RowFunction {
     Json(json::ParseJson),
     /// `kvParse`
     KeyValues(kv::ParseKeyValues),
-    /// `match`
+    /// `match`, `ipLocation` ...
     Lookup(lookup::Lookup),
+    /// `ioc:lookup`
+    Indicators(databases::Indicators),
     /// `array:exists`, `array:filter`, `array:eval` ...
     Each(each::EachElement),
     /// `array:append`, `array:sort` ...
@@ -265,6 +262,7 @@ impl RowFunction {
             RowFunction::Json(function) => function.apply(view, scratch),
             RowFunction::KeyValues(function) => function.apply(view, scratch),
             RowFunction::Lookup(function) => function.apply(view, scratch),
+            RowFunction::Indicators(function) => function.apply(view, scratch),
             RowFunction::Each(function) => function.apply(view, scratch),
             RowFunction::Elements(function) => function.apply(view, scratch),
             RowFunction::Dynamic(function) => function.apply(view, scratch),
@@ -300,6 +298,7 @@ impl RowFunction {
             RowFunction::Json(function) => function.touches(touches),
             RowFunction::KeyValues(function) => function.touches(touches),
             RowFunction::Lookup(function) => function.touches(touches),
+            RowFunction::Indicators(function) => function.touches(touches),
             RowFunction::Each(function) => function.touches(touches),
             RowFunction::Elements(function) => function.touches(touches),
             RowFunction::Dynamic(function) => function.touches(touches),
@@ -341,7 +340,10 @@ impl RowFunction {
     #[must_use]
     pub fn output(&self) -> Option<Arc<str>> {
         match self {
-            RowFunction::Filter(_) | RowFunction::Regex(_) | RowFunction::Lookup(_) => None,
+            RowFunction::Filter(_)
+            | RowFunction::Regex(_)
+            | RowFunction::Lookup(_)
+            | RowFunction::Indicators(_) => None,
             RowFunction::Fields(function) => function.output(),
             RowFunction::Format(function) => Some(function.output()),
             RowFunction::Mapping(function) => Some(function.output()),

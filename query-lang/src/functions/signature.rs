@@ -111,6 +111,8 @@ pub enum Kind {
     Pipelines,
     /// The name of a lookup table.
     Table,
+    /// As [`Kind::Table`], where a query runs without it, too, and says so.
+    Database,
     /// One or more aggregates: `count()`, `[a(), x := b()]`, `{ filter | a() | transform }`.
     Aggregates,
 }

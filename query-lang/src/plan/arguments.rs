@@ -271,6 +271,10 @@ impl Lowering<'_> {
                 self.table(&name, span_of(expr))
             }
             Kind::Pipeline => self.row_steps(expr, parameter.name).map(Argument::Pipeline),
+            Kind::Database => {
+                let name = self.text(expr)?;
+                Some(self.database(&name))
+            }
             Kind::Aggregates => Some(Argument::Aggregates(self.aggregates(expr))),
             Kind::Assignments => None,
         }

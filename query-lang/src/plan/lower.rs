@@ -31,6 +31,7 @@ pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics>
         let plan = Plan {
             interval: lowering.interval.take(),
             emission: lowering.emission.take(),
+            warnings: std::mem::take(&mut lowering.warnings),
             queries: lowering.queries.drain(..).map(|defined| defined.query).collect(),
             steps,
         };
@@ -63,6 +64,8 @@ pub(super) struct Lowering<'o> {
     emission: Option<Emission>,
     /// The queries inside, in the order in which they run.
     pub(super) queries: Vec<Defined>,
+    /// What is told with every result.
+    pub(super) warnings: Vec<String>,
     steps: usize,
 }
 
@@ -77,6 +80,7 @@ impl<'o> Lowering<'o> {
             interval: None,
             emission: None,
             queries: Vec::new(),
+            warnings: Vec::new(),
             steps: 0,
         }
     }
@@ -232,6 +236,8 @@ impl<'o> Lowering<'o> {
                 let (trigger, refinement) = (text("trigger"), text("refinement"));
                 self.emission = Some(Emission { trigger, refinement, place: Place(call.span) });
             }
+            (Build::Plan, "sankey") => self.sankey(&checked, out),
+            (Build::Plan, "worldMap") => self.world_map(&checked, out),
             (Build::Plan, "defineTable") => self.define_table(&checked),
             (Build::Plan, "join") => out.extend(self.join(&checked)),
             (Build::Plan, "selfJoinFilter") => self.self_join_filter(&checked, out),

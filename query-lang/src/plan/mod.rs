@@ -4,6 +4,7 @@
 //! in layout, comments, letter case of keywords or redundant parentheses have equal plans.
 
 mod arguments;
+mod charts;
 mod condition;
 mod describe;
 mod expression;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub interval: Option<Interval>,
     /// `emit(trigger, refinement)`, as written.
     pub emission: Option<Emission>,
+    /// What is told with every result.
+    pub warnings: Vec<String>,
     /// The queries that run before, in this order, and whose results are tables for the steps.
     pub queries: Vec<SubQuery>,
     /// The steps.

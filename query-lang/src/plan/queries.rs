@@ -85,6 +85,18 @@ impl Lowering<'_> {
         None
     }
 
+    /// The lookup table called `name`, or its name alone where it is not there.
+    pub(super) fn database(&mut self, name: &str) -> Argument {
+        if let Some(table) = self.options.tables.get(name) {
+            return Argument::Table(TableSource::Known(Arc::clone(table)));
+        }
+        let warning = format!("there is no lookup table `{name}`: what would be found in it is missing");
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+        Argument::Text(name.into())
+    }
+
     /// `defineTable`: a table for the steps behind it.
     pub(super) fn define_table(&mut self, call: &Call) {
         let arguments = &call.arguments;
