@@ -92,7 +92,7 @@ fn by_network(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
         let outputs = told.map(|(name, column)| (Arc::from(format!("{prefix}.{name}")), column.clone()));
         Ok::<_, Diagnostic>((indexed(arguments, table, vec![key])?, outputs.collect()))
     });
-    Ok(RowFunction::Lookup(Lookup::lenient(field, found.transpose()?)))
+    Ok(RowFunction::Lookup(Box::new(Lookup::lenient(field, found.transpose()?))))
 }
 
 fn rdns(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
@@ -102,7 +102,8 @@ fn rdns(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
         let outputs = vec![(arguments.text_or_empty("as"), names)];
         Ok::<_, Diagnostic>((indexed(arguments, table, vec![key])?, outputs))
     });
-    Ok(RowFunction::Lookup(Lookup::lenient(arguments.text_or_empty("field"), found.transpose()?)))
+    let field = arguments.text_or_empty("field");
+    Ok(RowFunction::Lookup(Box::new(Lookup::lenient(field, found.transpose()?))))
 }
 
 fn indexed(arguments: &Arguments, table: &Table, keys: Vec<KeyColumn>) -> Result<TableIndex, Diagnostic> {
@@ -158,13 +159,13 @@ fn ioc(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
             table.data().columns.iter().filter(|(name, _)| include.is_empty() || include.contains(name));
         Ok::<_, Diagnostic>(Known { index, sure, told: told.cloned().collect() })
     });
-    Ok(RowFunction::Indicators(Indicators {
+    Ok(RowFunction::Indicators(Box::new(Indicators {
         fields: arguments.texts("field").to_vec(),
         kind: arguments.text_or_empty("type"),
         prefix: arguments.text_or_empty("prefix"),
         strict: arguments.is_true("strict"),
         known: known.transpose()?,
-    }))
+    })))
 }
 
 impl Indicators {

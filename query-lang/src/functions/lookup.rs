@@ -35,14 +35,16 @@ pub const SIGNATURES: &[Signature] = &[Signature {
     doc: "Rows that meet a row of a lookup table, with the columns of that row; `strict=false` keeps the others, too.",
 }];
 
+/// What is copied: the field written and the table's column.
+pub(super) type Outputs = Vec<(Arc<str>, Column)>;
+
 /// A compiled `match`.
 #[derive(Debug)]
 pub struct Lookup {
     fields: Vec<Arc<str>>,
     /// `None`: the table is not there yet, and nothing is found.
     index: Option<TableIndex>,
-    /// What is copied: the field written and the table's column.
-    outputs: Vec<(Arc<str>, Column)>,
+    outputs: Outputs,
     /// Rows that meet none are dropped.
     strict: bool,
     limit: usize,
@@ -63,11 +65,12 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     let limit = usize::try_from(arguments.integer("nrows").unwrap_or(1)).unwrap_or(1);
     let strict = arguments.is_true("strict");
     let Some(table) = arguments.table("file") else {
-        return Ok(RowFunction::Lookup(Lookup { fields, index: None, outputs: Vec::new(), strict, limit }));
+        let nothing = Lookup { fields, index: None, outputs: Vec::new(), strict, limit };
+        return Ok(RowFunction::Lookup(Box::new(nothing)));
     };
     let outputs = outputs(arguments, table, columns)?;
     let index = TableIndex::new(table, keys).map_err(|name| no_column(arguments, "column", table, &name))?;
-    Ok(RowFunction::Lookup(Lookup { fields, index: Some(index), outputs, strict, limit }))
+    Ok(RowFunction::Lookup(Box::new(Lookup { fields, index: Some(index), outputs, strict, limit })))
 }
 
 /// The columns rows are found by; one mode is that of all.
@@ -129,7 +132,7 @@ struct Found {
 
 impl Lookup {
     /// A lookup of one field that keeps every row; without an index nothing is found.
-    pub(super) fn lenient(field: Arc<str>, found: Option<(TableIndex, Vec<(Arc<str>, Column)>)>) -> Lookup {
+    pub(super) fn lenient(field: Arc<str>, found: Option<(TableIndex, Outputs)>) -> Lookup {
         let (index, outputs) = found.map_or((None, Vec::new()), |(index, outputs)| (Some(index), outputs));
         Lookup { fields: vec![field], index, outputs, strict: false, limit: 1 }
     }

@@ -162,9 +162,9 @@ pub enum RowFunction {
     /// `kvParse`
     KeyValues(kv::ParseKeyValues),
     /// `match`, `ipLocation` ...
-    Lookup(lookup::Lookup),
+    Lookup(Box<lookup::Lookup>),
     /// `ioc:lookup`
-    Indicators(databases::Indicators),
+    Indicators(Box<databases::Indicators>),
     /// `array:exists`, `array:filter`, `array:eval` ...
     Each(each::EachElement),
     /// `array:append`, `array:sort` ...
