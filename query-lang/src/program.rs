@@ -29,6 +29,8 @@ pub struct Program {
     pub(crate) ending: Ending,
     /// The fields the first aggregate is fed; `None`: all.
     pub(crate) fed: Option<Vec<Arc<str>>>,
+    /// Those of them that it looks at as numbers and nothing else.
+    pub(crate) fed_numbers: Vec<Arc<str>>,
     /// The first aggregate asks for the places of rows.
     pub(crate) needs_order: bool,
     /// The first aggregate can learn from rows that stand for several.
@@ -205,6 +207,7 @@ impl Program {
             created,
             ending: options.ending,
             fed: first.fed,
+            fed_numbers: first.fed_numbers,
             needs_order: first.needs_order,
             takes_weights: first.takes_weights,
             times: first.times,
@@ -382,6 +385,7 @@ struct First {
     fields: Names,
     /// The fields its aggregate is fed.
     fed: Names,
+    fed_numbers: Vec<Arc<str>>,
     needs_order: bool,
     takes_weights: bool,
     times: Times,
@@ -397,6 +401,7 @@ impl First {
             return First {
                 fields: None,
                 fed: None,
+                fed_numbers: Vec::new(),
                 needs_order: true,
                 takes_weights: false,
                 times: Times::Field,
@@ -407,10 +412,16 @@ impl First {
         let times = times(aggregate, &read, pipelines);
         let fed_fields = list(&fed);
         read.read_by(fed);
+        let mut needs = aggregate.needs();
+        if !needs.pipelines.is_empty() || needs.all {
+            // What steps make of them is not known.
+            needs.numbers.clear();
+        }
         First {
             fields: list(&read),
             fed: fed_fields,
-            needs_order: aggregate.needs().order,
+            fed_numbers: needs.numbers,
+            needs_order: needs.order,
             takes_weights: aggregate.takes_weights(),
             times,
             reads_clock: read.reads_clock,

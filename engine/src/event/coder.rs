@@ -66,6 +66,11 @@ impl Coder {
         self.has_too_many = texts > MAX_TEXTS || (rows >= SAMPLE_ROWS && texts * ROWS_A_TEXT > rows);
     }
 
+    /// There are too many different ones: it takes no more.
+    pub(crate) fn has_too_many(&self) -> bool {
+        self.has_too_many
+    }
+
     /// The column of all texts; `None`: there are too many different ones.
     pub(crate) fn finish(self) -> Option<Column> {
         let few = !self.has_too_many && self.dictionary.len() * ROWS_A_TEXT <= self.codes.len();

@@ -198,6 +198,13 @@ impl EventBatch {
         }
     }
 
+    /// The texts of the events in `rows`, as they lie one behind the other.
+    pub(crate) fn texts(&self, rows: std::ops::Range<usize>) -> &[u8] {
+        let start = |row: usize| self.data.rows.get(row).map(|row| row.raw.start as usize);
+        let end = start(rows.end).unwrap_or(self.data.arena.len());
+        start(rows.start).and_then(|start| self.data.arena.as_bytes().get(start..end)).unwrap_or_default()
+    }
+
     /// The texts that spans point into.
     pub(crate) fn arena(&self) -> &str {
         &self.data.arena

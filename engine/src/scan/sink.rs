@@ -244,14 +244,57 @@ fn absorb_into(
     Ok(())
 }
 
-/// Calls `each` once a bucket of event time with the rows of `order` that fall into it, ascending. One selection
-/// is used for all, so that many buckets cost no memory.
+/// So many buckets are told apart row by row; rows of more are sorted by their buckets.
+const FEW_BUCKETS: usize = 8;
+
+/// Calls `each` once a bucket of event time with the rows of `order` that fall into it, ascending.
 pub(crate) fn split<E>(
     order: &[OrderKey],
     granule_nanos: i64,
     mut each: impl FnMut(i64, &Selection) -> Result<(), E>,
 ) -> Result<(), E> {
-    let bucket_of = |key: &OrderKey| key.nanos.div_euclid(granule_nanos.max(1));
+    let granule_nanos = granule_nanos.max(1);
+    match few_buckets(order, granule_nanos) {
+        Some(buckets) => buckets.iter().try_for_each(|(bucket, within)| each(*bucket, within)),
+        None => split_sorted(order, granule_nanos, each),
+    }
+}
+
+/// The rows of each bucket, by bucket; `None`: there are more than [`FEW_BUCKETS`]. Rows next to each other are mostly of
+/// one bucket, and then nothing is divided.
+fn few_buckets(order: &[OrderKey], granule_nanos: i64) -> Option<Vec<(i64, Selection)>> {
+    let mut buckets: Vec<(i64, Selection)> = Vec::with_capacity(2);
+    // Where the bucket of the row before starts, and which it is; no start: before the first time there is.
+    let (mut start, mut at) = (None, 0);
+    let is_in = |start: i64, nanos: i64| nanos >= start && nanos.abs_diff(start) < granule_nanos as u64;
+    for (row, key) in order.iter().enumerate() {
+        if !start.is_some_and(|start| is_in(start, key.nanos)) {
+            let bucket = key.nanos.div_euclid(granule_nanos);
+            start = bucket.checked_mul(granule_nanos);
+            at = match buckets.iter().position(|(own, _)| *own == bucket) {
+                Some(at) => at,
+                None if buckets.len() == FEW_BUCKETS => return None,
+                None => {
+                    buckets.push((bucket, Selection::none(order.len())));
+                    buckets.len() - 1
+                }
+            };
+        }
+        if let Some((_, within)) = buckets.get_mut(at) {
+            within.insert(row);
+        }
+    }
+    buckets.sort_unstable_by_key(|(bucket, _)| *bucket);
+    Some(buckets)
+}
+
+/// As [`split`], of any number of buckets: one selection is used for all, so that many cost no memory.
+fn split_sorted<E>(
+    order: &[OrderKey],
+    granule_nanos: i64,
+    mut each: impl FnMut(i64, &Selection) -> Result<(), E>,
+) -> Result<(), E> {
+    let bucket_of = |key: &OrderKey| key.nanos.div_euclid(granule_nanos);
     let mut keyed: Vec<(i64, usize)> =
         order.iter().enumerate().map(|(row, key)| (bucket_of(key), row)).collect();
     if !keyed.is_sorted() {
@@ -272,6 +315,7 @@ pub(crate) fn split<E>(
 mod tests {
     use std::sync::Arc;
 
+    use proptest::prelude::*;
     use weir_query::compile::Options;
     use weir_query::machine::Context;
     use weir_query::program::Program;
@@ -290,6 +334,29 @@ mod tests {
         })
         .unwrap();
         assert_eq!(found, [(-1, vec![1, 4]), (0, vec![0, 3, 5]), (1, vec![2])]);
+    }
+
+    proptest! {
+        #[test]
+        fn few_buckets_are_told_apart_as_many_are(
+            times in prop::collection::vec(prop_oneof![-40..60_i64, i64::MIN..i64::MAX, Just(i64::MIN), Just(i64::MAX)], 0..200),
+            near in any::<bool>(),
+            granule in prop_oneof![1..50_i64, 1..i64::MAX],
+        ) {
+            let order: Vec<OrderKey> = times
+                .iter()
+                .map(|nanos| OrderKey { nanos: if near { nanos % 100 } else { *nanos }, sequence: 0 })
+                .collect();
+            let (mut sorted, mut found) = (Vec::new(), Vec::new());
+            let push = |to: &mut Vec<(i64, Selection)>, bucket: i64, within: &Selection| {
+                to.push((bucket, within.clone()));
+                Ok::<(), ()>(())
+            };
+            split_sorted(&order, granule, |bucket, within| push(&mut sorted, bucket, within)).unwrap();
+            split(&order, granule, |bucket, within| push(&mut found, bucket, within)).unwrap();
+            prop_assert_eq!(few_buckets(&order, granule).is_some(), sorted.len() <= FEW_BUCKETS);
+            prop_assert_eq!(found, sorted);
+        }
     }
 
     #[test]

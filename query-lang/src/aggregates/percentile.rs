@@ -17,6 +17,8 @@ use crate::value::Number;
 const COUNTS_MAX: usize = 1 << 19;
 const COUNTS_LEAST: usize = 4_096;
 const COUNTS_PER_ROW: usize = 8;
+/// With fewer rows than one in so many buckets of all slots, integers are not counted but added one by one.
+const PLACES_PER_ROW: usize = 16;
 /// The span that all slots share is found again after so many integers outside it, and no fewer than there are slots.
 const OUTSIDE_LEAST: usize = 64;
 
@@ -167,6 +169,11 @@ impl Percentiles {
         grow(&mut self.sketches, slots.count);
         let column = input.column(&self.spec.field);
         let integers = Integers::of(&column);
+        if let Some(integers) = &integers
+            && self.add_few(integers, input.within, slots)
+        {
+            return;
+        }
         let seen = |slot: usize| slot;
         if let Some(counted) = integers.and_then(|integers| self.count(&integers, input.within, slots, seen))
         {
@@ -178,6 +185,28 @@ impl Percentiles {
                 sketch.add(number, scale);
             }
         });
+    }
+
+    /// Adds few integers one by one, by their steps; false, and nothing done, where they are so many that counting them in
+    /// an array is less work, or there are no steps.
+    fn add_few(&mut self, integers: &Integers<'_>, within: &Selection, slots: &Slots<'_>) -> bool {
+        if self.steps.is_none() {
+            self.steps = Steps::shared(self.scale);
+        }
+        let (Some(steps), sketches, scale) = (&self.steps, &mut self.sketches, self.scale) else {
+            return false;
+        };
+        if within.count() >= slots.count.saturating_mul(steps.places) / PLACES_PER_ROW {
+            return false;
+        }
+        integers.each(within, slots, |slot, value| {
+            let Some(sketch) = sketches.get_mut(slot as usize) else { return };
+            match steps.place_of(value) {
+                Some(place) => sketch.add_at(Number::Int(value), place),
+                None => sketch.add(Number::Int(value), scale),
+            }
+        });
+        true
     }
 
     /// Counts integers in an array of all buckets of all slots, which tells the same as number by number; `None` where

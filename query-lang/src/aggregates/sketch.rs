@@ -143,6 +143,16 @@ impl Sketch {
         }
     }
 
+    /// Adds a number of which it is known where it belongs: 0 for zero, else one more than its bucket.
+    pub(super) fn add_at(&mut self, number: Number, place: u32) {
+        self.count += 1;
+        self.widen_range(number, number);
+        match place.checked_sub(1) {
+            None => self.zeros += 1,
+            Some(bucket) => self.buckets.add(bucket as i32, 1),
+        }
+    }
+
     /// Adds counts of zeros and of the buckets from 0 on.
     pub(super) fn add_counts(&mut self, counts: &[u32]) {
         let Some((zeros, buckets)) = counts.split_first() else { return };

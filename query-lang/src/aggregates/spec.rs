@@ -278,6 +278,8 @@ pub struct SortField {
 pub struct Needs {
     /// By name.
     pub fields: Vec<Arc<str>>,
+    /// Those of them that are looked at as numbers and nothing else.
+    pub numbers: Vec<Arc<str>>,
     /// All there are.
     pub all: bool,
     /// The place of every row among events.
@@ -287,7 +289,15 @@ pub struct Needs {
 }
 
 impl Needs {
+    fn add_number(&mut self, field: &Arc<str>) {
+        if !self.fields.contains(field) {
+            self.fields.push(Arc::clone(field));
+            self.numbers.push(Arc::clone(field));
+        }
+    }
+
     fn add(&mut self, field: &Arc<str>) {
+        self.numbers.retain(|number| number != field);
         if !self.fields.contains(field) {
             self.fields.push(Arc::clone(field));
         }
@@ -384,9 +394,11 @@ impl AggregateSpec {
     fn note_needs(&self, needs: &mut Needs) {
         match self {
             AggregateSpec::Count(spec) => needs.add_all(&spec.field),
-            AggregateSpec::Number(spec) => needs.add(&spec.field),
-            AggregateSpec::Percentile(spec) => needs.add(&spec.field),
-            AggregateSpec::LinReg(spec) => needs.add_all([&spec.x, &spec.y]),
+            AggregateSpec::Number(spec) => needs.add_number(&spec.field),
+            AggregateSpec::Percentile(spec) => needs.add_number(&spec.field),
+            AggregateSpec::LinReg(spec) => {
+                [&spec.x, &spec.y].into_iter().for_each(|field| needs.add_number(field))
+            }
             AggregateSpec::GroupBy(spec) => {
                 needs.add_all(&spec.keys);
                 spec.function.note_needs(needs);
@@ -394,7 +406,7 @@ impl AggregateSpec {
             AggregateSpec::Top(spec) => {
                 needs.add_all(&spec.keys);
                 if let Measure::Sum(field) | Measure::Max(field) = &spec.measure {
-                    needs.add(field);
+                    needs.add_number(field);
                 }
             }
             AggregateSpec::Bucket(spec) => {

@@ -23,7 +23,7 @@ impl Pipelines for Composite<'_> {
         let mut view = View::new(&rows, input.within.clone());
         step::run(steps, &mut view, self.scratch)?;
         Ok(Derived {
-            columns: frame::columns(&view, None)?,
+            columns: frame::columns(&view, None, &[])?,
             rows: view.rows(),
             order: if input.order.is_empty() { Arc::default() } else { view.order()? },
             within: view.selection().clone(),

@@ -67,17 +67,23 @@ impl Expression {
                 Ok(column.map(within, |value, out| push_truth(out, compare::not(Some(value)))))
             }
             Expression::Equal(sides) => {
-                binary(sides, view, within, scratch, |a, b, out| push_truth(out, Some(compare::equal(a, b))))
+                let sides = evaluate_both(sides, view, within, scratch)?;
+                Ok(binary(&sides, rows, within, |a, b, out| push_truth(out, Some(compare::equal(a, b)))))
             }
             Expression::NotEqual(sides) => {
-                binary(sides, view, within, scratch, |a, b, out| push_truth(out, Some(!compare::equal(a, b))))
+                let sides = evaluate_both(sides, view, within, scratch)?;
+                Ok(binary(&sides, rows, within, |a, b, out| push_truth(out, Some(!compare::equal(a, b)))))
             }
-            Expression::Compare(relation, sides) => binary(sides, view, within, scratch, |a, b, out| {
-                push_truth(out, relation.apply(Some(a), Some(b)));
-            }),
-            Expression::Arithmetic(op, sides) => binary(sides, view, within, scratch, |a, b, out| {
-                push(out, op.apply(Some(a), Some(b)));
-            }),
+            Expression::Compare(relation, sides) => {
+                let sides = numbers_of_both(sides, view, within, scratch)?;
+                Ok(binary(&sides, rows, within, |a, b, out| {
+                    push_truth(out, relation.apply(Some(a), Some(b)));
+                }))
+            }
+            Expression::Arithmetic(op, sides) => {
+                let sides = numbers_of_both(sides, view, within, scratch)?;
+                Ok(binary(&sides, rows, within, |a, b, out| push(out, op.apply(Some(a), Some(b)))))
+            }
             Expression::Condition(predicate) => {
                 let passed = predicate.select(view, within, scratch)?;
                 let parts = [Column::constant("false", rows), Column::constant("true", rows)];
@@ -101,6 +107,19 @@ impl Expression {
             Expression::Coalesce { list, ignore_empty } => {
                 coalesce(list, *ignore_empty, view, within, scratch)
             }
+        }
+    }
+
+    /// As [`Expression::evaluate`], for whoever looks at the values as numbers and nothing else.
+    fn numbers(
+        &self,
+        view: &View<'_>,
+        within: &Selection,
+        scratch: &mut Scratch,
+    ) -> Result<Column, StepError> {
+        match self {
+            Expression::Field(field) => Ok(view.numbers_within(field, within)?),
+            other => other.evaluate(view, within, scratch),
         }
     }
 
@@ -165,19 +184,37 @@ fn push_truth(out: &mut ColumnBuilder, truth: Option<bool>) {
     }
 }
 
-/// What `f` makes of both sides where both have a value. With a constant side, a dictionary on the other is
-/// looked at once a text.
-fn binary(
+/// The values of both sides.
+type Sides = (Column, Column);
+
+fn evaluate_both(
     sides: &(Expression, Expression),
     view: &View<'_>,
     within: &Selection,
     scratch: &mut Scratch,
+) -> Result<Sides, StepError> {
+    Ok((sides.0.evaluate(view, within, scratch)?, sides.1.evaluate(view, within, scratch)?))
+}
+
+fn numbers_of_both(
+    sides: &(Expression, Expression),
+    view: &View<'_>,
+    within: &Selection,
+    scratch: &mut Scratch,
+) -> Result<Sides, StepError> {
+    Ok((sides.0.numbers(view, within, scratch)?, sides.1.numbers(view, within, scratch)?))
+}
+
+/// What `f` makes of both sides where both have a value. With a constant side, a dictionary on the other is
+/// looked at once a text.
+fn binary(
+    (left, right): &Sides,
+    rows: usize,
+    within: &Selection,
     mut f: impl FnMut(ValueRef<'_>, ValueRef<'_>, &mut ColumnBuilder),
-) -> Result<Column, StepError> {
-    let left = sides.0.evaluate(view, within, scratch)?;
-    let right = sides.1.evaluate(view, within, scratch)?;
-    Ok(match (&left, &right) {
-        (Column::Missing { .. }, _) | (_, Column::Missing { .. }) => Column::Missing { rows: view.rows() },
+) -> Column {
+    match (left, right) {
+        (Column::Missing { .. }, _) | (_, Column::Missing { .. }) => Column::Missing { rows },
         (column, Column::Constant { value, .. }) => {
             column.map(within, |left, out| f(left, value.borrow(), out))
         }
@@ -185,17 +222,17 @@ fn binary(
             column.map(within, |right, out| f(value.borrow(), right, out))
         }
         (left, right) => {
-            let mut out = ColumnBuilder::with_capacity(view.rows());
+            let mut out = ColumnBuilder::with_capacity(rows);
             for row in within.iter() {
                 if let (Some(left), Some(right)) = (left.get(row), right.get(row)) {
                     out.pad(row);
                     f(left, right, &mut out);
                 }
             }
-            out.pad(view.rows());
+            out.pad(rows);
             out.finish()
         }
-    })
+    }
 }
 
 fn coalesce(

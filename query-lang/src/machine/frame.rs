@@ -27,13 +27,17 @@ impl Frame {
         Input { rows: order.len(), order, columns, within, weights: None }
     }
 
-    /// The rows in play of `view`, with the fields `names`, or all.
-    pub(super) fn of(view: &View<'_>, names: Option<&[Arc<str>]>) -> Result<Frame, RowsError> {
+    /// The rows in play of `view`, with the fields `names`, or all. Of those, `numbers` are looked at as such only.
+    pub(super) fn of(
+        view: &View<'_>,
+        names: Option<&[Arc<str>]>,
+        numbers: &[Arc<str>],
+    ) -> Result<Frame, RowsError> {
         if view.selection().is_empty() {
             return Ok(Frame::default());
         }
         let order = view.order()?;
-        let columns = columns(view, names)?;
+        let columns = columns(view, names, numbers)?;
         if view.selection().is_all() {
             return Ok(Frame { order, columns });
         }
@@ -49,10 +53,11 @@ impl Frame {
     }
 }
 
-/// The columns of `view` called `names`, or all, for the rows in play.
+/// The columns of `view` called `names`, or all, for the rows in play. Of those, `numbers` are looked at as such only.
 pub(super) fn columns(
     view: &View<'_>,
     names: Option<&[Arc<str>]>,
+    numbers: &[Arc<str>],
 ) -> Result<Vec<(Arc<str>, Column)>, RowsError> {
     let all;
     let names = match names {
@@ -62,7 +67,13 @@ pub(super) fn columns(
             all.as_slice()
         }
     };
-    let column = |name: &Arc<str>| Ok((Arc::clone(name), view.column(name)?));
+    let column = |name: &Arc<str>| {
+        let column = match numbers.contains(name) {
+            true => view.numbers_within(name, view.selection())?,
+            false => view.column(name)?,
+        };
+        Ok((Arc::clone(name), column))
+    };
     names.iter().map(column).filter(|one| !matches!(one, Ok((_, Column::Missing { .. })))).collect()
 }
 

@@ -165,7 +165,9 @@ impl Machine {
         let Learnt::Aggregate(aggregate) = &mut state.learnt else { return Ok(false) };
         let Some(digest) = Digest::of(&program, summary, aggregate) else { return Ok(false) };
         let seen = self.run_first(&program, &digest, Selection::all(digest.len()));
-        let fed = seen.and_then(|view| Ok((frame::columns(&view, program.fed.as_deref())?, view)));
+        let fed = seen.and_then(|view| {
+            Ok((frame::columns(&view, program.fed.as_deref(), &program.fed_numbers)?, view))
+        });
         let (columns, view) = match fed {
             Ok(fed) => fed,
             // It does not tell something that is asked for after all.
@@ -224,7 +226,7 @@ impl Machine {
         let mut pipelines = composite(program, &mut self.scratch);
         let rows = view.rows();
         let Some(runs) = runs else {
-            let columns = frame::columns(view, program.fed.as_deref())?;
+            let columns = frame::columns(view, program.fed.as_deref(), &program.fed_numbers)?;
             let within = view.selection();
             let input = Input { rows, order: &order, columns: &columns, within, weights: None };
             return aggregate.step(&input, &mut pipelines);
@@ -233,7 +235,7 @@ impl Machine {
             .fed
             .as_ref()
             .map(|names| names.iter().filter(|name| ***name != *TIMESTAMP).cloned().collect());
-        let mut columns = frame::columns(view, fed.as_deref())?;
+        let mut columns = frame::columns(view, fed.as_deref(), &program.fed_numbers)?;
         columns.retain(|(name, _)| **name != *TIMESTAMP);
         for (run, millis) in runs {
             let within = view.selection().within(run);
@@ -290,7 +292,7 @@ impl Machine {
             step::run(stage.steps.get(program.leading..).unwrap_or_default(), &mut view, &mut self.scratch)?;
         }
         self.passed += view.selection().count() as u64;
-        Ok(Frame::of(&view, program.fed.as_deref())?)
+        Ok(Frame::of(&view, program.fed.as_deref(), &program.fed_numbers)?)
     }
 
     /// Runs the row steps (filters, transforms) up to the first aggregate over the rows of `within`.
@@ -301,7 +303,7 @@ impl Machine {
         let program = Arc::clone(&self.program);
         let view = self.run_first(&program, rows, within)?;
         self.passed += view.selection().count() as u64;
-        Ok(Frame::of(&view, program.fed.as_deref())?)
+        Ok(Frame::of(&view, program.fed.as_deref(), &program.fed_numbers)?)
     }
 
     /// Puts rows of `frame` into `state`. `within` is over the frame's rows, as [`Frame::order`] numbers them; the
@@ -402,7 +404,7 @@ impl Machine {
             return self.table_of(&view, table);
         };
         let order = view.order()?;
-        let columns = frame::columns(&view, None)?;
+        let columns = frame::columns(&view, None, &[])?;
         let within = view.selection();
         let input = Input { rows: view.rows(), order: &order, columns: &columns, within, weights: None };
         let source = if table.order.is_empty() { Source::Table } else { Source::Events };
@@ -423,7 +425,7 @@ impl Machine {
         let ordered = !order.is_empty();
         let whole = ResultTable {
             rows: view.rows(),
-            columns: frame::columns(view, None)?,
+            columns: frame::columns(view, None, &[])?,
             order,
             ..ResultTable::default()
         };

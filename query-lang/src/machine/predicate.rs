@@ -178,6 +178,9 @@ impl Predicate {
                 Ok(column.filter(within, |value| matcher.is_match_value(value, &mut scratch.text)))
             }
             Predicate::Search(matcher) => Ok(view.search(matcher, within)?),
+            Predicate::Value { field, test: test @ ValueTest::Compare(..) } => {
+                Ok(test.select(&view.numbers_within(field, within)?, within))
+            }
             Predicate::Value { field, test } => Ok(test.select(&view.column_within(field, within)?, within)),
             Predicate::True(expression) => expression.is_true(view, within, scratch),
             Predicate::Relates { relates, sides } => {

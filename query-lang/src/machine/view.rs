@@ -129,6 +129,18 @@ impl<'r> View<'r> {
         Ok(column.gather(origin))
     }
 
+    /// As [`View::column_within`], for whoever looks at the values as numbers and nothing else.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn numbers_within(&self, name: &str, within: &Selection) -> Result<Column, RowsError> {
+        let is_plain = self.origin.is_none() && !self.written.contains_key(name) && self.shows(name);
+        match if is_plain { self.source.numbers(name, within)? } else { None } {
+            Some(numbers) => Ok(numbers),
+            None => self.column_within(name, within),
+        }
+    }
+
     /// The values of field `name` of the source for the rows `origin`, which are all there are here.
     fn picked(&self, name: &str, origin: &[u32]) -> Result<Column, RowsError> {
         if let Some(column) = self.picked.borrow().get(name) {

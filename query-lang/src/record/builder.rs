@@ -9,6 +9,9 @@ use std::sync::Arc;
 use crate::record::{Column, Dictionary, Selection, TextColumn, TextSpan};
 use crate::value::{Value, ValueRef};
 
+/// Integers up to this are exact as doubles, and so is their text.
+const EXACT_DOUBLE: u64 = 1 << 53;
+
 /// Takes values row by row. Stays integers, or numbers, while every value is one; becomes text at the first that
 /// is not: which of them a column holds never shows.
 #[derive(Debug, Default)]
@@ -92,6 +95,7 @@ impl ColumnBuilder {
                 self.ints.push(value);
             }
             Form::Ints => self.ints.push(value),
+            Form::Floats if is_exact_double(value) => self.floats.push(value as f64),
             _ => return self.as_text(ValueRef::Int(value)),
         }
         self.missing.push(false);
@@ -106,6 +110,11 @@ impl ColumnBuilder {
                 self.floats.push(value);
             }
             Form::Floats => self.floats.push(value),
+            Form::Ints if self.ints.iter().all(|value| is_exact_double(*value)) => {
+                self.form = Form::Floats;
+                self.floats = self.ints.drain(..).map(|value| value as f64).collect();
+                self.floats.push(value);
+            }
             _ => return self.as_text(ValueRef::Float(value)),
         }
         self.missing.push(false);
@@ -167,6 +176,11 @@ impl ColumnBuilder {
         }
         Dictionary::new(self.arena, self.spans)
     }
+}
+
+/// Whether a double says the same as `value`, in the same digits.
+fn is_exact_double(value: i64) -> bool {
+    value.unsigned_abs() <= EXACT_DOUBLE
 }
 
 fn span(start: usize, end: usize) -> TextSpan {
@@ -433,3 +447,6 @@ enum Verdict {
     Passes,
     Fails,
 }
+
+#[cfg(test)]
+mod tests;

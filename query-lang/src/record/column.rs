@@ -130,6 +130,13 @@ impl Dictionary {
         self.spans.get(code as usize)?.of(&self.arena)
     }
 
+    /// The texts of `codes`, a slot each, as spans into a copy of all texts there are.
+    #[must_use]
+    pub fn texts_of(&self, codes: &[u32]) -> TextColumn {
+        let span = |code: &u32| self.spans.get(*code as usize).copied().unwrap_or(TextSpan::MISSING);
+        TextColumn { arena: Arc::new(self.arena.clone()), spans: codes.iter().map(span).collect() }
+    }
+
     /// The [`hash_text`] of each text; 0 for codes that have none. Computed once for as long as the dictionary
     /// lives, which is as long as the block that it belongs to is kept open.
     #[must_use]

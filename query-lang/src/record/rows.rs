@@ -68,6 +68,16 @@ pub trait Rows {
     /// When the bytes behind the rows are damaged or unreadable.
     fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError>;
 
+    /// As [`Rows::column`], for whoever looks at the values as numbers and nothing else, where the holder has them in
+    /// that form: numbers may be spelt another way, and what is none may be missing. `None`: take the column.
+    ///
+    /// # Errors
+    /// When the bytes behind the rows are damaged or unreadable.
+    fn numbers(&self, name: &str, within: &Selection) -> Result<Option<Column>, RowsError> {
+        let _ = (name, within);
+        Ok(None)
+    }
+
     /// The fields `names` of the rows `rows`, in this order, a slot a row; fields that none of them has are left out.
     /// Of the holder at most the distinct values of small dictionaries are kept alive by what is handed out. What it costs
     /// should hang on how many rows are asked for, not on how many there are.

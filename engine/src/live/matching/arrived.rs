@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use weir_query::compile::TextMatcher;
 use weir_query::record::{Column, OrderKey, Rows, RowsError, Selection};
 
-use super::encode::{Asked, Forms};
+use super::access::{Clause, Term};
+use super::encode::Forms;
 use super::reading::{self, Wanted};
 use crate::event::EventBatch;
 
@@ -26,9 +27,30 @@ pub(in crate::live) struct Portion<'a> {
     arrived: &'a Arrived<'a>,
     /// Rows of the batch; `None`: all.
     rows: Option<Vec<u32>>,
+    /// What fields are in all of them.
+    known: &'a [Known],
     columns: RefCell<Vec<(Arc<str>, Column)>>,
+    /// Columns whose values are looked at as numbers only.
+    numbers: RefCell<Vec<(Arc<str>, Column)>>,
     order: OnceCell<Arc<[OrderKey]>>,
     times: OnceCell<(i64, i64)>,
+}
+
+/// A field has this text.
+#[derive(Debug)]
+pub(super) struct Known {
+    field: Box<str>,
+    text: Box<str>,
+}
+
+impl Known {
+    /// What rows have that meet `clause`, where that is one text.
+    pub(super) fn of(clause: &Clause) -> Option<Known> {
+        match clause.as_slice() {
+            [Term::Value { field, text }] => Some(Known { field: field.clone(), text: text.clone() }),
+            _ => None,
+        }
+    }
 }
 
 impl<'b> Arrived<'b> {
@@ -60,13 +82,21 @@ impl<'b> Arrived<'b> {
         Ok(column)
     }
 
+    /// As [`Arrived::column`], for a query that looks at the values as numbers only; `None`: they have no form of their own.
+    pub(super) fn numbers(&self, name: &str, rows: usize) -> Result<Option<Column>, RowsError> {
+        if let Some(forms) = self.columns.borrow().get(name) {
+            return Ok(forms.numbers_for(rows).cloned());
+        }
+        let forms = Forms::new(self.batch.column(name, &self.all)?);
+        let column = forms.numbers_for(rows).cloned();
+        self.columns.borrow_mut().insert(name.into(), forms);
+        Ok(column)
+    }
+
     /// What was asked of it: most likely the same is wanted of the next batch.
     pub(in crate::live) fn wanted(&self) -> Vec<Wanted> {
         let columns = self.columns.borrow();
-        let asked = columns.iter().filter(|(_, forms)| forms.asked() > Asked::Nothing);
-        asked
-            .map(|(name, forms)| Wanted { name: Arc::clone(name), is_coded: forms.asked() == Asked::Codes })
-            .collect()
+        columns.iter().filter_map(|(name, forms)| forms.wanted(name)).collect()
     }
 
     fn names(&self) -> &Vec<Arc<str>> {
@@ -77,24 +107,25 @@ impl<'b> Arrived<'b> {
 impl<'a> Portion<'a> {
     /// All rows.
     pub(in crate::live) fn whole(arrived: &'a Arrived<'a>) -> Portion<'a> {
-        Portion {
-            arrived,
-            rows: None,
-            columns: RefCell::default(),
-            order: OnceCell::from(Arc::clone(&arrived.order)),
-            times: OnceCell::new(),
+        let order = OnceCell::from(Arc::clone(&arrived.order));
+        Portion { order, ..Portion::of(arrived, None, &[]) }
+    }
+
+    /// The rows `rows`, ascending, of which it is known what fields they have.
+    pub(super) fn chosen(arrived: &'a Arrived<'a>, rows: Vec<u32>, known: &'a [Known]) -> Portion<'a> {
+        match rows.len() == arrived.len() {
+            true => Portion { known, ..Portion::whole(arrived) },
+            false => Portion::of(arrived, Some(rows), known),
         }
     }
 
-    /// The rows `rows`, ascending.
-    pub(super) fn chosen(arrived: &'a Arrived<'a>, rows: Vec<u32>) -> Portion<'a> {
-        if rows.len() == arrived.len() {
-            return Portion::whole(arrived);
-        }
+    fn of(arrived: &'a Arrived<'a>, rows: Option<Vec<u32>>, known: &'a [Known]) -> Portion<'a> {
         Portion {
             arrived,
-            rows: Some(rows),
+            rows,
+            known,
             columns: RefCell::default(),
+            numbers: RefCell::default(),
             order: OnceCell::new(),
             times: OnceCell::new(),
         }
@@ -107,7 +138,7 @@ impl<'a> Portion<'a> {
             None => numbers.collect(),
             Some(rows) => numbers.filter_map(|row| rows.get(row as usize).copied()).collect(),
         };
-        Portion::chosen(self.arrived, rows)
+        Portion::chosen(self.arrived, rows, self.known)
     }
 
     /// Earliest and latest event time, nanoseconds; of no rows, nonsense.
@@ -159,6 +190,26 @@ impl Rows for Portion<'_> {
         let column = self.arrived.column(name, rows.len())?.gather(rows);
         self.columns.borrow_mut().push((name.into(), column.clone()));
         Ok(column)
+    }
+
+    fn numbers(&self, name: &str, _: &Selection) -> Result<Option<Column>, RowsError> {
+        let Some(rows) = &self.rows else { return self.arrived.numbers(name, self.arrived.len()) };
+        if let Some((_, column)) = self.numbers.borrow().iter().find(|(own, _)| **own == *name) {
+            return Ok(Some(column.clone()));
+        }
+        let column = self.arrived.numbers(name, rows.len())?.map(|column| column.gather(rows));
+        self.numbers.borrow_mut().extend(column.iter().map(|column| (name.into(), column.clone())));
+        Ok(column)
+    }
+
+    fn matching(
+        &self,
+        name: &str,
+        matcher: &TextMatcher,
+        within: &Selection,
+    ) -> Result<Option<Selection>, RowsError> {
+        let is_known = |text: &str| self.known.iter().any(|own| *own.field == *name && *own.text == *text);
+        Ok(matcher.as_equals().is_some_and(is_known).then(|| within.clone()))
     }
 
     fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError> {

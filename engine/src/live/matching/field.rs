@@ -1,10 +1,11 @@
 //! The values of one field that queries ask for, and what a batch has of them.
 
 use hashbrown::HashMap;
-use weir_query::record::Column;
+use weir_query::record::{Column, RowsError};
 use weir_query::value::ValueRef;
 
 use super::access::Bound;
+use super::arrived::Arrived;
 use super::found::{Found, TermId};
 use crate::event::glance::{Filter, Glance};
 
@@ -73,17 +74,30 @@ impl FieldTerms {
         self.texts.keys().for_each(|text| self.filter.add(text));
     }
 
-    /// Lays the rows of `column` to the terms they meet. `field` is its number.
-    pub(super) fn find(&self, field: usize, column: &Column, found: &mut Found) {
+    /// Lays the rows of a batch to the terms they meet. `field` is its number.
+    ///
+    /// # Errors
+    /// When the batch cannot be read.
+    pub(super) fn find(
+        &self,
+        field: usize,
+        arrived: &Arrived<'_>,
+        found: &mut Found,
+    ) -> Result<(), RowsError> {
+        let column = || arrived.column(&self.name, arrived.len());
         if let Some(term) = self.present {
-            column.present(&found.all).iter().for_each(|row| found.add(term, row as u32));
+            column()?.present(&found.all).iter().for_each(|row| found.add(term, row as u32));
         }
         if !self.texts.is_empty() {
-            self.find_texts(field, column, found);
+            self.find_texts(field, &column()?, found);
         }
         if !self.numbers.is_empty() || !self.ranges.is_empty() || self.checks_numbers {
-            self.find_numbers(field, column, found);
+            match arrived.numbers(&self.name, arrived.len())? {
+                Some(numbers) => self.find_numbers(field, &numbers, found),
+                None => self.find_numbers(field, &column()?, found),
+            }
         }
+        Ok(())
     }
 
     fn find_texts(&self, field: usize, column: &Column, found: &mut Found) {
@@ -132,7 +146,13 @@ impl FieldTerms {
                 numbers
                     .extend(codes.iter().map(|code| known.get(*code as usize).copied().unwrap_or(f64::NAN)));
             }
+            Column::Ints { values, present: None } => {
+                numbers.extend(values.iter().map(|value| *value as f64))
+            }
             other => numbers.extend((0..other.len()).map(|row| other.get(row).map_or(f64::NAN, number))),
+        }
+        if self.numbers.is_empty() && self.ranges.is_empty() {
+            return found.set_numbers(field, numbers);
         }
         for (row, number) in (0..).zip(&numbers) {
             if number.is_nan() {

@@ -83,16 +83,14 @@ impl Found {
         &self.met
     }
 
-    /// The term that the text of `field` meets in `row`.
-    pub(super) fn code(&self, field: usize, row: u32) -> TermId {
-        let codes = self.codes.get(field);
-        codes.and_then(|codes| codes.get(row as usize)).copied().unwrap_or(super::field::NONE)
+    /// The term that the text of `field` meets, by row; [`super::field::NONE`]: none.
+    pub(super) fn codes(&self, field: usize) -> &[TermId] {
+        self.codes.get(field).map_or(&[], Vec::as_slice)
     }
 
-    /// The number that `field` is in `row`; NaN: none.
-    pub(super) fn number(&self, field: usize, row: u32) -> f64 {
-        let numbers = self.numbers.get(field);
-        numbers.and_then(|numbers| numbers.get(row as usize)).copied().unwrap_or(f64::NAN)
+    /// The number that `field` is, by row; NaN: none.
+    pub(super) fn numbers(&self, field: usize) -> &[f64] {
+        self.numbers.get(field).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn take_codes(&mut self, field: usize) -> Vec<TermId> {

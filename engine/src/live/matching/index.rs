@@ -12,8 +12,8 @@ use hashbrown::{HashMap, HashSet};
 use weir_query::record::RowsError;
 
 use super::access::{Access, Clause, Term};
-use super::arrived::{Arrived, Portion};
-use super::field::{FieldTerms, NONE};
+use super::arrived::{Arrived, Known, Portion};
+use super::field::FieldTerms;
 use super::found::{Found, TermId};
 use super::literals::Literals;
 use super::ranked::{Beyond, Ranking};
@@ -41,6 +41,8 @@ struct Group<T> {
     terms: Vec<TermId>,
     /// They must meet all of these.
     checks: Vec<Check>,
+    /// What fields are in the rows that do: it is not asked again.
+    known: Vec<Known>,
     classes: Vec<Class<T>>,
 }
 
@@ -64,14 +66,30 @@ struct Check {
 }
 
 impl Check {
+    /// Drops the rows that do not meet it.
+    fn keep(&self, rows: &mut Vec<u32>, found: &Found) {
+        match (self.texts.as_slice(), self.numbers.as_slice(), self.listed.as_slice()) {
+            // Most are one test, which is then made on one array.
+            ([(field, terms)], [], []) if terms.len() == 1 => {
+                let (codes, term) = (found.codes(*field), terms.first());
+                rows.retain(|row| codes.get(*row as usize) == term);
+            }
+            ([], [(field, least, greatest)], []) => {
+                let numbers = found.numbers(*field);
+                let is_in = |number: &f64| *least <= *number && *number <= *greatest;
+                rows.retain(|row| numbers.get(*row as usize).is_some_and(is_in));
+            }
+            _ => rows.retain(|row| self.holds(*row, found)),
+        }
+    }
+
     fn holds(&self, row: u32, found: &Found) -> bool {
         let text = |(field, terms): &(usize, Vec<TermId>)| {
-            let code = found.code(*field, row);
-            code != NONE && terms.binary_search(&code).is_ok()
+            found.codes(*field).get(row as usize).is_some_and(|code| terms.binary_search(code).is_ok())
         };
         let number = |(field, least, greatest): &(usize, f64, f64)| {
-            let number = found.number(*field, row);
-            *least <= number && number <= *greatest
+            let number = found.numbers(*field).get(row as usize);
+            number.is_some_and(|number| *least <= *number && *number <= *greatest)
         };
         self.texts.iter().any(text)
             || self.numbers.iter().any(number)
@@ -102,6 +120,7 @@ impl<T> QueryIndex<T> {
                 Access::Always => Vec::new(),
                 Access::Clauses(clauses) => clauses,
             };
+            let known = clauses.iter().filter_map(Known::of).collect();
             let terms = match builder.most_telling(&clauses) {
                 None => {
                     always.push(groups.len() as u32);
@@ -113,7 +132,7 @@ impl<T> QueryIndex<T> {
                 }
             };
             let checks = clauses.iter().map(|clause| builder.check(clause)).collect();
-            groups.push(Group { terms, checks, classes: classes(members) });
+            groups.push(Group { terms, checks, known, classes: classes(members) });
         }
         let literals = Literals::new(builder.literals);
         let mut index = QueryIndex {
@@ -140,14 +159,14 @@ impl<T> QueryIndex<T> {
     /// # Errors
     /// When the batch cannot be read; nothing has been called then.
     pub(in crate::live) fn find<'a>(
-        &self,
+        &'a self,
         arrived: &'a Arrived<'a>,
         found: &mut Found,
         mut each: impl FnMut(&[Class<T>], &Portion<'a>),
     ) -> Result<(), RowsError> {
         found.start(arrived.len());
         for (at, field) in self.fields.iter().enumerate() {
-            field.find(at, &arrived.column(&field.name, arrived.len())?, found);
+            field.find(at, arrived, found)?;
         }
         if let Some(literals) = &self.literals {
             literals.find(arrived.batch, found);
@@ -160,15 +179,15 @@ impl<T> QueryIndex<T> {
         for group in found.groups.iter().filter_map(|at| self.groups.get(*at as usize)) {
             let rows = group.rows(found);
             if !rows.is_empty() {
-                each(&group.classes, &Portion::chosen(arrived, rows));
+                each(&group.classes, &Portion::chosen(arrived, rows, &group.known));
             }
         }
         for ranking in self.rankings.iter().filter(|ranking| !found.rows(ranking.term).is_empty()) {
             ranking.find(found, |group, mut rows| {
                 let Some(group) = self.groups.get(group as usize) else { return };
-                rows.retain(|row| group.passes(*row, found));
+                group.keep(&mut rows, found);
                 if !rows.is_empty() {
-                    each(&group.classes, &Portion::chosen(arrived, rows));
+                    each(&group.classes, &Portion::chosen(arrived, rows, &group.known));
                 }
             });
         }
@@ -195,21 +214,19 @@ impl<T> QueryIndex<T> {
 }
 
 impl<T> Group<T> {
-    /// Whether `row` meets the other clauses.
-    fn passes(&self, row: u32, found: &Found) -> bool {
-        self.checks.iter().all(|check| check.holds(row, found))
+    /// Drops the rows that do not meet the other clauses.
+    fn keep(&self, rows: &mut Vec<u32>, found: &Found) {
+        self.checks.iter().for_each(|check| check.keep(rows, found));
     }
 
     /// The rows that its queries may match.
     fn rows(&self, found: &Found) -> Vec<u32> {
-        let passes = |row: &u32| self.passes(*row, found);
-        if let [term] = self.terms.as_slice() {
-            return found.rows(*term).iter().copied().filter(passes).collect();
-        }
         let mut rows: Vec<u32> = self.terms.iter().flat_map(|term| found.rows(*term)).copied().collect();
-        rows.sort_unstable();
-        rows.dedup();
-        rows.retain(passes);
+        if self.terms.len() > 1 {
+            rows.sort_unstable();
+            rows.dedup();
+        }
+        self.keep(&mut rows, found);
         rows
     }
 }

@@ -7,7 +7,9 @@ mod field;
 mod found;
 mod grams;
 mod index;
+mod integers;
 mod literals;
+mod packed;
 mod ranked;
 mod reading;
 #[cfg(test)]

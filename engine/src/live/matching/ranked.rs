@@ -62,8 +62,9 @@ impl Ranking {
     /// Calls `each` with the groups that rows have been found for, and these, ascending.
     pub(super) fn find(&self, found: &Found, mut each: impl FnMut(u32, Vec<u32>)) {
         let Some((lowest, _)) = self.groups.first() else { return };
+        let numbers = found.numbers(self.field);
         let number = |row: &u32| {
-            let number = found.number(self.field, *row);
+            let number = numbers.get(*row as usize).copied().unwrap_or(f64::NAN);
             (if self.is_negated { -number } else { number }, *row)
         };
         let rows = found.rows(self.term).iter().map(number);

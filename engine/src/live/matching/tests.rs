@@ -7,6 +7,7 @@ use weir_query::compile::Options;
 use weir_query::machine::{Context, Machine};
 use weir_query::program::Program;
 use weir_query::record::{Rows, Selection};
+use weir_query::result::ResultTable;
 
 use super::{Access, Arrived, QueryIndex, Wanted};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
@@ -58,6 +59,20 @@ const FILTERS: &[&str] = &[
     "*",
 ];
 
+const ENDINGS: &[&str] = &[
+    "count()",
+    "sum(n)",
+    "percentile(n, percentiles=[10, 50])",
+    "groupBy(a, function=[max(n), count()])",
+    "groupBy(n, function=avg(n))",
+    "half := n / 2 | stdDev(half)",
+    "n < 6 | more := n + 1 | groupBy(more)",
+    "k := \"6\" | n := k | sum(n)",
+    "a := b | a=w1 | groupBy(a)",
+    "top(a, sum=n)",
+    "select([n, a, b])",
+];
+
 #[derive(Clone, Debug)]
 struct Drawn {
     raw: Vec<u8>,
@@ -86,6 +101,16 @@ fn value(seed: u8) -> &'static str {
     VALUES[usize::from(seed) % VALUES.len()]
 }
 
+/// Mostly `n`; now and then a number that is no integer, or none at all.
+fn number(n: u8, seed: u8) -> String {
+    match seed % 32 {
+        0 => "2.5".to_owned(),
+        1 => "\"x\"".to_owned(),
+        2 => format!("\"0{n}\""),
+        _ => n.to_string(),
+    }
+}
+
 fn message(seed: u8) -> &'static str {
     const MESSAGES: [&str; 9] = [
         "timeout 4",
@@ -108,7 +133,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         for (name, value, has) in [
             ("a", value(seed[0]).to_owned(), has[0]),
             ("b", value(seed[1]).to_owned(), has[1]),
-            ("n", n.to_string(), has[2]),
+            ("n", number(n, seed[4]), has[2]),
             ("msg", format!("\"{}\"", message(seed[2])), true),
         ] {
             if has {
@@ -175,6 +200,16 @@ fn matched(program: &std::sync::Arc<Program>, batch: &EventBatch) -> BTreeSet<u6
     frame.order().iter().map(|key| key.sequence).collect()
 }
 
+/// What `program` tells of the rows of `within`, step by step as the live path takes them.
+fn told(program: &std::sync::Arc<Program>, rows: &dyn Rows) -> ResultTable {
+    let mut machine = Machine::new(std::sync::Arc::clone(program), Context::default());
+    let passing = machine.filter(rows, Selection::all(rows.len())).unwrap();
+    let frame = machine.select_filtered(rows, passing).unwrap();
+    let mut state = machine.new_state();
+    machine.absorb(&frame, &Selection::all(frame.order().len()), &mut state).unwrap();
+    machine.finish(&state).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
@@ -207,6 +242,51 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_portion_tells_what_the_batch_does(
+        events in prop::collection::vec(drawn(), 1..60),
+        picks in prop::collection::vec((0..FILTERS.len(), 0..FILTERS.len(), 0..ENDINGS.len(), any::<bool>()), 1..30),
+    ) {
+        let program = |(one, other, ending, both): &(usize, usize, usize, bool)| {
+            let other = if *both { format!(" | {}", FILTERS[*other]) } else { String::new() };
+            let query = format!("{}{other} | {}", FILTERS[*one], ENDINGS[*ending]);
+            Program::compile(&query, &Options::default()).unwrap_or_else(|fault| panic!("{query}: {fault}"))
+        };
+        let programs: Vec<_> = picks.iter().map(program).collect();
+        let (index, batch) = (index_of(&programs), batch_of(&events));
+        let mut given = BTreeMap::new();
+        let arrived = Arrived::new(&batch, &[]);
+        let found = index.find(&arrived, &mut index.found(), |classes, portion| {
+            let members = classes.iter().flat_map(|class| &class.members);
+            given.extend(members.map(|member| (*member, told(&programs[*member], portion))));
+        });
+        found.unwrap();
+        let none = Selection::none(batch.len());
+        for (at, program) in programs.iter().enumerate() {
+            let whole = told(program, &batch);
+            let own = given.remove(&at).unwrap_or_else(|| {
+                let arrived = Arrived::new(&batch, &[]);
+                told(program, &super::Portion::whole(&arrived).narrowed(&none))
+            });
+            prop_assert_eq!(shown(&own), shown(&whole), "{}", program.describe());
+        }
+    }
+}
+
+/// Names and texts of a table, row by row.
+fn shown(table: &ResultTable) -> Vec<Vec<(String, String)>> {
+    let row = |row: usize| {
+        let value = |(name, column): &(std::sync::Arc<str>, weir_query::record::Column)| {
+            Some((name.to_string(), column.get(row)?.text().into_owned()))
+        };
+        table.columns.iter().filter_map(value).collect()
+    };
+    (0..table.rows).map(row).collect()
 }
 
 #[test]
