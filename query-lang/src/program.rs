@@ -326,6 +326,21 @@ impl Program {
         self.leading_fingerprint
     }
 
+    /// The filters it begins with, where they ask of fields of events to be certain texts and nothing else: each field, and
+    /// its text. `None`: they ask for something else, or there are none.
+    #[must_use]
+    pub fn leading_texts(&self) -> Option<Vec<(&str, &str)>> {
+        let filters = self.stages.first()?.steps.get(..self.leading).filter(|steps| !steps.is_empty())?;
+        let mut texts = Vec::new();
+        for step in filters {
+            match step {
+                RowStep::Filter(predicate) if predicate.is_of_texts(&mut texts) => {}
+                _ => return None,
+            }
+        }
+        Some(texts)
+    }
+
     /// Whether what the program learns hangs on the clock or the queried range, and not on the rows alone.
     #[must_use]
     pub fn depends_on_range(&self) -> bool {

@@ -26,7 +26,7 @@ use weir_query::record::{OrderKey, Rows, Selection};
 use super::TimeBasis;
 use super::backfill::Backfill;
 use super::cost::{self, Cost};
-use super::matching::{Access, Portion};
+use super::matching::{Access, Known, Leading, Portion};
 use super::metric::Metric;
 use super::pane::Pane;
 use super::priority::{Priorities, Priority};
@@ -184,10 +184,11 @@ impl Standing {
         Access::of(self.program.required())
     }
 
-    /// A hash of the filters it begins with: standings that agree in it pass the same rows by [`Standing::filter`].
-    pub(super) fn leading(&self) -> Option<u64> {
+    /// The filters it begins with: standings that agree in their hash pass the same rows by [`Standing::filter`].
+    pub(super) fn leading(&self) -> Option<Leading> {
         let zone = xxhash_rust::xxh3::xxh3_64(self.key.timezone.as_bytes());
-        self.program.leading_fingerprint().map(|leading| leading ^ zone)
+        let leading = self.program.leading_fingerprint()?;
+        Some(Leading { hash: leading ^ zone, asked: Known::asked_by(&self.program) })
     }
 
     /// The first sequence that is neither in the ring nor being read by a backfill.

@@ -9,7 +9,7 @@ use weir_query::record::{Rows, RowsError};
 
 use super::cost;
 use super::due::Watched;
-use super::matching::{Arrived, Class, Found, Portion, QueryIndex, Wanted};
+use super::matching::{Arrived, Class, Filtering, Found, Portion, QueryIndex, Wanted};
 use super::progress::Arrival;
 use super::standing::Standing;
 use super::standings::{Lists, Shared};
@@ -53,8 +53,10 @@ impl Stepping {
 /// Steps those that begin with the same filters: these run once.
 fn step_class(class: &Class<Shared>, portion: &Portion<'_>, arrival: &Arrival, stirred: &mut Vec<Watched>) {
     let members = &class.members;
-    if class.leading.is_none() {
-        return step_all(members, portion, false, arrival, stirred);
+    match class.filtering() {
+        Filtering::None => return step_all(members, portion, false, arrival, stirred),
+        Filtering::Told => return step_all(members, portion, true, arrival, stirred),
+        Filtering::Run => {}
     }
     // Where all are put off, nothing is to be filtered.
     let Some(first) = members.iter().find(|standing| !standing.lock().is_deferred()) else { return };

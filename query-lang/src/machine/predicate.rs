@@ -237,6 +237,19 @@ impl Predicate {
         }
     }
 
+    /// Whether all it asks is that fields are certain texts; these are put into `texts`, each with its field.
+    pub(crate) fn is_of_texts<'p>(&'p self, texts: &mut Vec<(&'p str, &'p str)>) -> bool {
+        match self {
+            Predicate::Always => true,
+            Predicate::And(parts) => parts.iter().all(|part| part.is_of_texts(texts)),
+            Predicate::Text { field, matcher } => {
+                texts.extend(matcher.as_equals().map(|text| (&**field, text)));
+                matcher.as_equals().is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// What it costs to try, roughly: cheap conditions are tried first.
     #[must_use]
     pub fn cost(&self) -> u32 {

@@ -457,6 +457,9 @@ impl<'r> View<'r> {
     }
 
     fn fetch(&self, name: &str, within: &Selection) -> Result<Column, RowsError> {
+        if self.source.keeps_columns() {
+            return self.source.column(name, within);
+        }
         if let Some((column, good)) = self.fetched.borrow().get(name) {
             let mut missing = within.clone();
             missing.subtract(good);

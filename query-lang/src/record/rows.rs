@@ -68,6 +68,11 @@ pub trait Rows {
     /// When the bytes behind the rows are damaged or unreadable.
     fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError>;
 
+    /// Columns are kept once they were asked for: to ask again costs nothing.
+    fn keeps_columns(&self) -> bool {
+        false
+    }
+
     /// As [`Rows::column`], for whoever looks at the values as numbers and nothing else, where the holder has them in
     /// that form: numbers may be spelt another way, and what is none may be missing. `None`: take the column.
     ///

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use weir_query::compile::TextMatcher;
+use weir_query::program::Program;
 use weir_query::record::{Column, OrderKey, Rows, RowsError, Selection};
 
 use super::access::{Clause, Term};
@@ -37,8 +38,8 @@ pub(in crate::live) struct Portion<'a> {
 }
 
 /// A field has this text.
-#[derive(Debug)]
-pub(super) struct Known {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::live) struct Known {
     field: Box<str>,
     text: Box<str>,
 }
@@ -50,6 +51,18 @@ impl Known {
             [Term::Value { field, text }] => Some(Known { field: field.clone(), text: text.clone() }),
             _ => None,
         }
+    }
+
+    /// Whether it is that `field` has this text.
+    fn is(&self, (field, text): (&str, &str)) -> bool {
+        *self.field == *field && *self.text == *text
+    }
+
+    /// What the filters ask that `program` begins with, where they ask for nothing but texts: a query whose rows are known
+    /// to have them all need not be asked. `None`: it has to be.
+    pub(in crate::live) fn asked_by(program: &Program) -> Option<Vec<Known>> {
+        let known = |(field, text): (&str, &str)| Known { field: field.into(), text: text.into() };
+        Some(program.leading_texts()?.into_iter().map(known).collect())
     }
 }
 
@@ -192,6 +205,10 @@ impl Rows for Portion<'_> {
         Ok(column)
     }
 
+    fn keeps_columns(&self) -> bool {
+        true
+    }
+
     fn numbers(&self, name: &str, _: &Selection) -> Result<Option<Column>, RowsError> {
         let Some(rows) = &self.rows else { return self.arrived.numbers(name, self.arrived.len()) };
         if let Some((_, column)) = self.numbers.borrow().iter().find(|(own, _)| **own == *name) {
@@ -208,7 +225,7 @@ impl Rows for Portion<'_> {
         matcher: &TextMatcher,
         within: &Selection,
     ) -> Result<Option<Selection>, RowsError> {
-        let is_known = |text: &str| self.known.iter().any(|own| *own.field == *name && *own.text == *text);
+        let is_known = |text: &str| self.known.iter().any(|own| own.is((name, text)));
         Ok(matcher.as_equals().is_some_and(is_known).then(|| within.clone()))
     }
 

@@ -50,8 +50,41 @@ struct Group<T> {
 #[derive(Debug)]
 pub(in crate::live) struct Class<T> {
     /// Of these filters; `None`: it begins with none.
-    pub(in crate::live) leading: Option<u64>,
+    leading: Option<Leading>,
+    /// All rows that come pass them: there is nothing to be filtered.
+    is_told: bool,
     pub(in crate::live) members: Vec<T>,
+}
+
+/// The filters that a query begins with.
+#[derive(Clone, Debug)]
+pub(in crate::live) struct Leading {
+    /// Equal filters have equal hashes.
+    pub(in crate::live) hash: u64,
+    /// What they ask, where that is nothing but texts.
+    pub(in crate::live) asked: Option<Vec<Known>>,
+}
+
+/// What of the filters that queries begin with is left to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::live) enum Filtering {
+    /// There are none.
+    None,
+    /// All rows pass.
+    Told,
+    /// They have to be run.
+    Run,
+}
+
+impl<T> Class<T> {
+    /// What is left to be done of the filters.
+    pub(in crate::live) fn filtering(&self) -> Filtering {
+        match &self.leading {
+            None => Filtering::None,
+            Some(_) if self.is_told => Filtering::Told,
+            Some(_) => Filtering::Run,
+        }
+    }
 }
 
 /// A clause that is asked of single rows.
@@ -79,6 +112,7 @@ impl Check {
                 let is_in = |number: &f64| *least <= *number && *number <= *greatest;
                 rows.retain(|row| numbers.get(*row as usize).is_some_and(is_in));
             }
+            ([], [], [term]) => keep_common(rows, found.rows(*term)),
             _ => rows.retain(|row| self.holds(*row, found)),
         }
     }
@@ -97,6 +131,21 @@ impl Check {
     }
 }
 
+/// With so many times the rows to be found among, each is looked up; else both are walked.
+const LOOKED_UP_FROM: usize = 16;
+
+/// Drops the rows that are not among `others`; both ascend.
+fn keep_common(rows: &mut Vec<u32>, others: &[u32]) {
+    if others.len() / LOOKED_UP_FROM >= rows.len() {
+        return rows.retain(|row| others.binary_search(row).is_ok());
+    }
+    let mut left = others.iter().peekable();
+    rows.retain(|row| {
+        while left.next_if(|other| *other < row).is_some() {}
+        left.peek() == Some(&row)
+    });
+}
+
 impl<T> Default for QueryIndex<T> {
     fn default() -> QueryIndex<T> {
         QueryIndex::new([])
@@ -105,8 +154,10 @@ impl<T> Default for QueryIndex<T> {
 
 impl<T> QueryIndex<T> {
     /// An index over queries: the way to each, a hash of its leading filters, and what stands for it.
-    pub(in crate::live) fn new(queries: impl IntoIterator<Item = (Access, Option<u64>, T)>) -> QueryIndex<T> {
-        let mut by_access: HashMap<Access, Vec<(Option<u64>, T)>, foldhash::fast::FixedState> =
+    pub(in crate::live) fn new(
+        queries: impl IntoIterator<Item = (Access, Option<Leading>, T)>,
+    ) -> QueryIndex<T> {
+        let mut by_access: HashMap<Access, Vec<(Option<Leading>, T)>, foldhash::fast::FixedState> =
             HashMap::default();
         for (access, leading, member) in queries {
             by_access.entry(access).or_default().push((leading, member));
@@ -120,7 +171,7 @@ impl<T> QueryIndex<T> {
                 Access::Always => Vec::new(),
                 Access::Clauses(clauses) => clauses,
             };
-            let known = clauses.iter().filter_map(Known::of).collect();
+            let known: Vec<Known> = clauses.iter().filter_map(Known::of).collect();
             let terms = match builder.most_telling(&clauses) {
                 None => {
                     always.push(groups.len() as u32);
@@ -132,7 +183,8 @@ impl<T> QueryIndex<T> {
                 }
             };
             let checks = clauses.iter().map(|clause| builder.check(clause)).collect();
-            groups.push(Group { terms, checks, known, classes: classes(members) });
+            let classes = classes(members, &known);
+            groups.push(Group { terms, checks, known, classes });
         }
         let literals = Literals::new(builder.literals);
         let mut index = QueryIndex {
@@ -231,13 +283,19 @@ impl<T> Group<T> {
     }
 }
 
-fn classes<T>(mut members: Vec<(Option<u64>, T)>) -> Vec<Class<T>> {
-    members.sort_by_key(|(leading, _)| *leading);
+/// `members` by the filters they begin with. `known` is what all their rows have.
+fn classes<T>(mut members: Vec<(Option<Leading>, T)>, known: &[Known]) -> Vec<Class<T>> {
+    let hash = |leading: &Option<Leading>| leading.as_ref().map(|leading| leading.hash);
+    members.sort_by_key(|(leading, _)| hash(leading));
     let mut classes: Vec<Class<T>> = Vec::new();
     for (leading, member) in members {
-        match classes.last_mut().filter(|class| class.leading == leading) {
+        match classes.last_mut().filter(|class| hash(&class.leading) == hash(&leading)) {
             Some(class) => class.members.push(member),
-            None => classes.push(Class { leading, members: vec![member] }),
+            None => {
+                let asked = leading.as_ref().and_then(|leading| leading.asked.as_ref());
+                let is_told = asked.is_some_and(|asked| asked.iter().all(|one| known.contains(one)));
+                classes.push(Class { leading, is_told, members: vec![member] });
+            }
         }
     }
     classes
@@ -399,6 +457,25 @@ impl Builder {
         let at = self.field(field);
         if let Some(own) = self.fields.get_mut(at) {
             change(own);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn common_rows_are_kept_either_way(
+            rows in prop::collection::btree_set(0..400_u32, 0..60),
+            others in prop::collection::btree_set(0..400_u32, 0..400),
+        ) {
+            let mut kept: Vec<u32> = rows.iter().copied().collect();
+            keep_common(&mut kept, &others.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(kept, rows.intersection(&others).copied().collect::<Vec<_>>());
         }
     }
 }

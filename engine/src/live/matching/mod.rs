@@ -16,7 +16,7 @@ mod reading;
 mod tests;
 
 pub(super) use access::Access;
-pub(super) use arrived::{Arrived, Portion};
+pub(super) use arrived::{Arrived, Known, Portion};
 pub(super) use found::Found;
-pub(super) use index::{Class, QueryIndex};
+pub(super) use index::{Class, Filtering, Leading, QueryIndex};
 pub(super) use reading::Wanted;
