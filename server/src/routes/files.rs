@@ -17,7 +17,7 @@ use crate::wire::FileFacts;
 const FILE_PART: &str = "file";
 
 fn lookups(app: &App, repository: &str) -> Result<Arc<Lookups>, ApiError> {
-    Ok(app.lookups(app.repository(repository)?.name())?)
+    app.lookups(app.repository(repository)?.name())
 }
 
 /// `GET …/files`.
