@@ -18,7 +18,7 @@ fn object(text: &str) -> serde_json::Map<String, serde_json::Value> {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn text(value: serde_json::Value) -> String {
+fn text_of(value: serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
@@ -52,7 +52,7 @@ fn by_oracle(query: &str, row: &Fields) -> Vec<Fields> {
 #[track_caller]
 fn check(cases: &[(&str, &str, &str)]) {
     for (query, input, changes) in cases {
-        let row: Fields = object(input).into_iter().map(|(name, value)| (name, text(value))).collect();
+        let row: Fields = object(input).into_iter().map(|(name, value)| (name, text_of(value))).collect();
         let wanted = match *changes {
             "dropped" => Vec::new(),
             changes => {
@@ -60,7 +60,7 @@ fn check(cases: &[(&str, &str, &str)]) {
                 for (name, value) in object(changes) {
                     match value {
                         serde_json::Value::Null => drop(after.remove(&name)),
-                        value => drop(after.insert(name, text(value))),
+                        value => drop(after.insert(name, text_of(value))),
                     }
                 }
                 vec![after]
@@ -290,6 +290,34 @@ fn steps_for_each_element() {
         ("array:eval(\"a[]\", function={round(a, how=up)})", "one of round, floor, ceil", "up"),
         ("array:eval(\"a[]\", var=\"x[]\", function={x:=1})", "no plain name", "\"x[]\""),
         ("array:eval(\"a[]\", function={x=/(/})", "not a regex", "/(/"),
+    ]);
+}
+
+#[test]
+fn elements_of_all_rows() {
+    let row = r#"{"a[0]":"1","a[1]":"2","a[2]":"1","b":"x"}"#;
+    for (query, told) in [
+        (
+            "array:reduceAll(\"a[]\", var=x, function=[groupBy(x, limit=max)])",
+            &[r#"{"x":"1","_count":"2"}"#, r#"{"x":"2","_count":"1"}"#][..],
+        ),
+        ("array:reduceAll(\"a[]\", var=x, function=sum(x, as=s))", &[r#"{"s":"4"}"#]),
+        ("array:reduceAll(\"a[]\", function=[max(a), n := count()])", &[r#"{"_max":"2","n":"3"}"#]),
+        ("array:reduceAll(\"none[]\", var=x, function=count())", &[r#"{"_count":"0"}"#]),
+        (
+            "array:reduceAll(\"a[]\", var=x, function=groupBy(x, function=tail(1))) | drop([\"a[0]\", \"a[1]\", \"a[2]\"])",
+            &[r#"{"x":"1","b":"x"}"#, r#"{"x":"2","b":"x"}"#],
+        ),
+    ] {
+        let fields =
+            |text: &str| -> Fields { object(text).into_iter().map(|(k, v)| (k, text_of(v))).collect() };
+        let wanted: Vec<Fields> = told.iter().map(|row| fields(row)).collect();
+        assert_eq!(by_machine(query, &fields(row)), wanted, "machine: {query}");
+        assert_eq!(by_oracle(query, &fields(row)), wanted, "oracle: {query}");
+    }
+    faults(&[
+        ("array:reduceAll(\"a[]\", var=x)", "needs `function`", "array:reduceAll(\"a[]\", var=x)"),
+        ("array:reduceAll(\"a[]\", var=x, function=x)", "unknown function `x`", "x"),
     ]);
 }
 

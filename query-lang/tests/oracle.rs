@@ -192,6 +192,9 @@ const AGGREGATES: &[&str] = &[
     "table([@timestamp, k, n])",
     "table([k, m], sortby=m, order=asc, limit=3)",
     "fieldstats()",
+    "splitString(field=t, by=\" \", as=w) | array:reduceAll(\"w[]\", var=e, function=[groupBy(e, function=count(k))])",
+    "splitString(field=t, by=\"a\", as=w) | array:reduceAll(\"w[]\", function=[count(), collect(w), max(n)])",
+    "groupBy(k, function={ splitString(field=t, by=\" \", as=w) | array:reduceAll(\"w[]\", var=e, function=count(e, distinct=true)) })",
 ];
 
 const LATER: &[&str] = &[

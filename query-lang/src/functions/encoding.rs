@@ -1,4 +1,4 @@
-//! `urlDecode`, `urlEncode`, `base64Decode` and `base64Encode`. What does not decode to UTF-8 gives nothing.
+//! `urlDecode`, `urlEncode`, `base64Decode` and `base64Encode`. What does not decode to text gives nothing.
 
 use crate::error::Diagnostic;
 use crate::functions::mapping::{Map, Mapping};
@@ -6,7 +6,7 @@ use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Signature
 use crate::record::ColumnBuilder;
 use crate::value::ValueRef;
 
-const CHARSET: Parameter = Parameter::with_default("charset", Kind::Choice(&["UTF-8"]), "UTF-8");
+const CHARSET: Parameter = Parameter::with_default("charset", Kind::Choice(Charset::NAMES), "UTF-8");
 
 macro_rules! coding {
     ($name:literal, $as:literal, $doc:literal) => {
@@ -32,9 +32,76 @@ pub const SIGNATURES: &[Signature] = &[
     coding!("base64Encode", "_base64Encode", "In base64."),
 ];
 
+/// How texts are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// UTF-8.
+    Utf8,
+    /// A byte a character.
+    Latin1,
+    /// Two bytes a unit, the high one first.
+    Utf16Big,
+    /// Two bytes a unit, the low one first.
+    Utf16Little,
+}
+
+impl Charset {
+    /// What they are called.
+    pub const NAMES: &[&str] = &["UTF-8", "ISO-8859-1", "UTF-16BE", "UTF-16LE"];
+
+    /// The one that parameter `charset` names.
+    #[must_use]
+    pub fn of(arguments: &Arguments) -> Charset {
+        match &*arguments.text_or_empty("charset") {
+            "ISO-8859-1" => Charset::Latin1,
+            "UTF-16BE" => Charset::Utf16Big,
+            "UTF-16LE" => Charset::Utf16Little,
+            _ => Charset::Utf8,
+        }
+    }
+
+    /// The text that `bytes` are; none when they are none.
+    #[must_use]
+    pub fn decode(self, bytes: Vec<u8>) -> Option<String> {
+        match self {
+            Charset::Utf8 => String::from_utf8(bytes).ok(),
+            Charset::Latin1 => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+            _ if bytes.len() % 2 == 1 => None,
+            _ => String::from_utf16(&self.units(&bytes)).ok(),
+        }
+    }
+
+    /// The text that `bytes` are, with U+FFFD for what is none.
+    #[must_use]
+    pub fn decode_lossy(self, bytes: &[u8]) -> String {
+        match self {
+            Charset::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
+            Charset::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
+            _ => String::from_utf16_lossy(&self.units(bytes)),
+        }
+    }
+
+    /// The bytes of `text`; none when it has characters that there are none for.
+    #[must_use]
+    pub fn encode(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Charset::Utf8 => Some(text.as_bytes().to_vec()),
+            Charset::Latin1 => text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect(),
+            Charset::Utf16Big => Some(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            Charset::Utf16Little => Some(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        }
+    }
+
+    /// Units of UTF-16. A byte too many stands for nothing, as half a pair of surrogates does.
+    fn units(self, bytes: &[u8]) -> Vec<u16> {
+        let read = if self == Charset::Utf16Big { u16::from_be_bytes } else { u16::from_le_bytes };
+        bytes.chunks(2).map(|pair| <[u8; 2]>::try_from(pair).map_or(0xd800, read)).collect()
+    }
+}
+
 /// A way to write text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub enum Way {
     /// Percent escapes taken out.
     UrlDecode,
     /// Percent escapes put in.
@@ -45,13 +112,23 @@ pub enum Coding {
     Base64Encode,
 }
 
+/// A way to write the bytes of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coding {
+    /// How.
+    pub way: Way,
+    /// The bytes of what.
+    pub charset: Charset,
+}
+
 fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
-    let coding = match arguments.signature().name {
-        "urlDecode" => Coding::UrlDecode,
-        "urlEncode" => Coding::UrlEncode,
-        "base64Decode" => Coding::Base64Decode,
-        _ => Coding::Base64Encode,
+    let way = match arguments.signature().name {
+        "urlDecode" => Way::UrlDecode,
+        "urlEncode" => Way::UrlEncode,
+        "base64Decode" => Way::Base64Decode,
+        _ => Way::Base64Encode,
     };
+    let coding = Coding { way, charset: Charset::of(arguments) };
     Ok(RowFunction::Mapping(Mapping::new(arguments, Map::Coding(coding))))
 }
 
@@ -66,11 +143,11 @@ impl Coding {
     /// The answer for `text`.
     #[must_use]
     pub fn apply(self, text: &str) -> Option<String> {
-        match self {
-            Coding::UrlDecode => String::from_utf8(url_decode(text)?).ok(),
-            Coding::UrlEncode => Some(url_encode(text)),
-            Coding::Base64Decode => String::from_utf8(base64_decode(text)?).ok(),
-            Coding::Base64Encode => Some(base64_encode(text.as_bytes())),
+        match self.way {
+            Way::UrlDecode => self.charset.decode(url_decode(text)?),
+            Way::UrlEncode => Some(url_encode(&self.charset.encode(text)?)),
+            Way::Base64Decode => self.charset.decode(base64_decode(text)?),
+            Way::Base64Encode => Some(base64_encode(&self.charset.encode(text)?)),
         }
     }
 }
@@ -92,9 +169,9 @@ fn url_decode(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn url_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
+fn url_encode(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for byte in bytes.iter().copied() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => out.push(char::from(byte)),
             b' ' => out.push('+'),
@@ -154,27 +231,40 @@ mod tests {
 
     #[test]
     fn codings_and_what_they_refuse() {
-        for (coding, text, told) in [
-            (Coding::UrlDecode, "a%20b+c%C3%A6", Some("a b cæ")),
-            (Coding::UrlDecode, "100%", None),
-            (Coding::UrlDecode, "%zz", None),
-            (Coding::UrlDecode, "%ff", None),
-            (Coding::UrlDecode, "", Some("")),
-            (Coding::UrlEncode, "a b&æ", Some("a+b%26%C3%A6")),
-            (Coding::Base64Encode, "", Some("")),
-            (Coding::Base64Encode, "f", Some("Zg==")),
-            (Coding::Base64Encode, "fo", Some("Zm8=")),
-            (Coding::Base64Encode, "foo", Some("Zm9v")),
-            (Coding::Base64Decode, "Zm9v", Some("foo")),
-            (Coding::Base64Decode, "Zm8", Some("fo")),
-            (Coding::Base64Decode, "Zg==", Some("f")),
-            (Coding::Base64Decode, "Z", None),
-            (Coding::Base64Decode, "Zh==", None),
-            (Coding::Base64Decode, "Zg===", None),
-            (Coding::Base64Decode, "_w", None),
-            (Coding::Base64Decode, "Zm 9v", None),
+        for (way, text, told) in [
+            (Way::UrlDecode, "a%20b+c%C3%A6", Some("a b cæ")),
+            (Way::UrlDecode, "100%", None),
+            (Way::UrlDecode, "%zz", None),
+            (Way::UrlDecode, "%ff", None),
+            (Way::UrlDecode, "", Some("")),
+            (Way::UrlEncode, "a b&æ", Some("a+b%26%C3%A6")),
+            (Way::Base64Encode, "", Some("")),
+            (Way::Base64Encode, "f", Some("Zg==")),
+            (Way::Base64Encode, "fo", Some("Zm8=")),
+            (Way::Base64Encode, "foo", Some("Zm9v")),
+            (Way::Base64Decode, "Zm9v", Some("foo")),
+            (Way::Base64Decode, "Zm8", Some("fo")),
+            (Way::Base64Decode, "Zg==", Some("f")),
+            (Way::Base64Decode, "Z", None),
+            (Way::Base64Decode, "Zh==", None),
+            (Way::Base64Decode, "Zg===", None),
+            (Way::Base64Decode, "_w", None),
+            (Way::Base64Decode, "Zm 9v", None),
         ] {
-            assert_eq!(coding.apply(text).as_deref(), told, "{coding:?} {text}");
+            let coding = Coding { way, charset: Charset::Utf8 };
+            assert_eq!(coding.apply(text).as_deref(), told, "{way:?} {text}");
+        }
+        for (way, charset, text, told) in [
+            (Way::Base64Decode, Charset::Utf16Little, "5gA92ADe", Some("æ😀")),
+            (Way::Base64Decode, Charset::Utf16Big, "AOY=", Some("æ")),
+            (Way::Base64Decode, Charset::Utf16Little, "5gA9", None),
+            (Way::Base64Decode, Charset::Utf16Little, "PdgA", None),
+            (Way::Base64Encode, Charset::Utf16Little, "æ😀", Some("5gA92ADe")),
+            (Way::UrlDecode, Charset::Latin1, "%e6", Some("æ")),
+            (Way::UrlEncode, Charset::Latin1, "æ", Some("%E6")),
+            (Way::UrlEncode, Charset::Latin1, "😀", None),
+        ] {
+            assert_eq!(Coding { way, charset }.apply(text).as_deref(), told, "{way:?} {charset:?} {text}");
         }
     }
 }

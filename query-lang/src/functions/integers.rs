@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Diagnostic;
+use crate::functions::encoding::Charset;
 use crate::functions::mapping::{Map, Mapping};
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
 use crate::machine::{StepError, View};
@@ -29,7 +30,7 @@ pub const SIGNATURES: &[Signature] = &[
         parameters: &[
             Parameter::required("field", Kind::Text),
             Parameter::with_default("as", Kind::Text, "_parsehexstring"),
-            Parameter::with_default("charset", Kind::Choice(CHARSETS), "UTF-8"),
+            Parameter::with_default("charset", Kind::Choice(Charset::NAMES), "UTF-8"),
         ],
         build: Build::Row(build_hex),
         doc: "The text that bytes written in hexadecimal stand for.",
@@ -47,8 +48,6 @@ pub const SIGNATURES: &[Signature] = &[
     },
 ];
 
-const CHARSETS: &[&str] = &["UTF-8", "ISO-8859-1", "UTF-16BE", "UTF-16LE"];
-
 /// A compiled `parseInt`.
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInteger {
@@ -57,16 +56,9 @@ pub struct ParseInteger {
 }
 
 /// A compiled `parseHexString`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HexText {
-    /// Bytes of UTF-8.
-    Utf8,
-    /// A character each.
-    Latin1,
-    /// Two bytes each, the high one first.
-    Utf16Big,
-    /// Two bytes each, the low one first.
-    Utf16Little,
+#[derive(Clone, Copy, Debug)]
+pub struct HexText {
+    charset: Charset,
 }
 
 /// A compiled `bitfield:extractFlags`.
@@ -89,13 +81,8 @@ fn build_integer(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
 }
 
 fn build_hex(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
-    let charset = match &*arguments.text_or_empty("charset") {
-        "ISO-8859-1" => HexText::Latin1,
-        "UTF-16BE" => HexText::Utf16Big,
-        "UTF-16LE" => HexText::Utf16Little,
-        _ => HexText::Utf8,
-    };
-    Ok(RowFunction::Mapping(Mapping::new(arguments, Map::Hex(charset))))
+    let hex = HexText { charset: Charset::of(arguments) };
+    Ok(RowFunction::Mapping(Mapping::new(arguments, Map::Hex(hex))))
 }
 
 fn build_flags(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
@@ -169,22 +156,7 @@ impl HexText {
         let pairs = digits.chunks_exact(2);
         let bytes: Vec<u8> =
             pairs.map(|pair| pair.iter().fold(0_u8, |byte, digit| byte << 4 | *digit as u8)).collect();
-        if bytes.is_empty() {
-            return None;
-        }
-        let units = |read: fn([u8; 2]) -> u16| -> String {
-            let pairs = bytes.chunks(2);
-            let units = pairs.map(|pair| <[u8; 2]>::try_from(pair).map(read));
-            // A byte too many stands for nothing, as half a pair of surrogates does.
-            let units: Vec<u16> = units.map(|unit| unit.unwrap_or(0xd800)).collect();
-            String::from_utf16_lossy(&units)
-        };
-        Some(match self {
-            HexText::Utf8 => String::from_utf8_lossy(&bytes).into_owned(),
-            HexText::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
-            HexText::Utf16Big => units(u16::from_be_bytes),
-            HexText::Utf16Little => units(u16::from_le_bytes),
-        })
+        (!bytes.is_empty()).then(|| self.charset.decode_lossy(&bytes))
     }
 }
 
@@ -262,19 +234,19 @@ mod tests {
     #[test]
     fn bytes_in_hexadecimal() {
         for (charset, text, told) in [
-            (HexText::Latin1, "48656c6c6f576f726c64", Some("HelloWorld")),
-            (HexText::Utf8, "0x4 865 6c6c6f576f726c6420 plus F09F 98 80", Some("HelloWorld 😀")),
-            (HexText::Latin1, "e6F8", Some("æø")),
-            (HexText::Utf8, "c3a6ff", Some("æ\u{fffd}")),
-            (HexText::Utf16Big, "00e6d83dde00", Some("æ😀")),
-            (HexText::Utf16Little, "e6003d", Some("æ\u{fffd}")),
-            (HexText::Utf8, "414", Some("A")),
-            (HexText::Utf8, "16#41", Some("A")),
-            (HexText::Utf8, "no: x", None),
-            (HexText::Utf8, "4", None),
-            (HexText::Utf8, "", None),
+            (Charset::Latin1, "48656c6c6f576f726c64", Some("HelloWorld")),
+            (Charset::Utf8, "0x4 865 6c6c6f576f726c6420 plus F09F 98 80", Some("HelloWorld 😀")),
+            (Charset::Latin1, "e6F8", Some("æø")),
+            (Charset::Utf8, "c3a6ff", Some("æ\u{fffd}")),
+            (Charset::Utf16Big, "00e6d83dde00", Some("æ😀")),
+            (Charset::Utf16Little, "e6003d", Some("æ\u{fffd}")),
+            (Charset::Utf8, "414", Some("A")),
+            (Charset::Utf8, "16#41", Some("A")),
+            (Charset::Utf8, "no: x", None),
+            (Charset::Utf8, "4", None),
+            (Charset::Utf8, "", None),
         ] {
-            assert_eq!(charset.apply(text).as_deref(), told, "{text}");
+            assert_eq!(HexText { charset }.apply(text).as_deref(), told, "{text}");
         }
     }
 

@@ -93,20 +93,37 @@ impl ParseJson {
         let mut path = self.prefix.to_string();
         reader.value(&mut path, 0)?;
         reader.end()?;
-        let fields = reader.fields.into_iter().filter_map(|(name, value)| {
-            let name = self.named(&name);
+        let fields = reader.fields.into_iter().filter_map(|(full, value)| {
+            let name = self.named(&full);
             let text = match value {
                 Scalar::Null if self.nulls == Nulls::Discard => return None,
                 Scalar::Null if self.nulls == Nulls::Empty => String::new(),
                 Scalar::Null => "null".to_owned(),
                 Scalar::Text(text) => text,
             };
-            let wanted =
-                self.include.is_empty() || self.include.iter().any(|include| is_under(&name, include));
-            let unwanted = self.exclude.iter().any(|exclude| is_under(&name, exclude));
-            (wanted && !unwanted && !(self.exclude_empty && text.is_empty())).then_some((name, text))
+            (self.wants(&full, &name) && !(self.exclude_empty && text.is_empty())).then_some((name, text))
         });
         Some(fields.collect())
+    }
+
+    /// Whether the field of path `path`, which is called `name`, is wanted. Both lists are beginnings of names, with or
+    /// without the prefix; the longest that fits decides, and where two are as long, the field is left out.
+    fn wants(&self, path: &str, name: &str) -> bool {
+        let bare = path.strip_prefix(&*self.prefix).unwrap_or(path);
+        let longest = |patterns: &[Arc<str>]| {
+            let of = |pattern: &Arc<str>| {
+                [path, bare, name].into_iter().filter_map(|name| covered(name, pattern)).max()
+            };
+            patterns.iter().filter_map(of).max()
+        };
+        // What is in neither list is left out only where there is nothing but an `include`.
+        let open = self.include.is_empty() || !self.exclude.is_empty();
+        let included = longest(&self.include).or(open.then_some(0));
+        match (included, longest(&self.exclude)) {
+            (Some(included), Some(excluded)) => included > excluded,
+            (included, None) => included.is_some(),
+            (None, Some(_)) => false,
+        }
     }
 
     /// `name` without the first of the prefixes to be removed that it has.
@@ -121,6 +138,16 @@ impl ParseJson {
         touches.reads_all = true;
         touches.writes_any = true;
     }
+}
+
+/// How much of the front of `name` is `pattern`, if it is; `[*]` stands for any index.
+fn covered(name: &str, pattern: &str) -> Option<usize> {
+    let Some((front, rest)) = pattern.split_once("[*]") else {
+        return name.starts_with(pattern).then_some(pattern.len());
+    };
+    let (index, tail) = name.strip_prefix(front)?.strip_prefix('[')?.split_once(']')?;
+    let plain = index.bytes().all(|byte| byte.is_ascii_digit());
+    Some(front.len() + index.len() + 2 + covered(tail, rest).filter(|_| plain)?)
 }
 
 /// Whether `name` is `field` or a member of it.
@@ -489,6 +516,20 @@ mod tests {
     }
 
     #[test]
+    fn beginnings_of_names() {
+        for (name, pattern, told) in [
+            ("a.b", "", Some(0)),
+            ("a.b", "a.", Some(2)),
+            ("a[12].b", "a[*].b", Some(7)),
+            ("a[12].b", "a[*]", Some(5)),
+            ("a[x].b", "a[*]", None),
+            ("a.b", "b", None),
+        ] {
+            assert_eq!(covered(name, pattern), told, "{name} {pattern}");
+        }
+    }
+
+    #[test]
     fn names_and_values_are_chosen() {
         let text = r#"{"a":{"b":"1","c":null},"d":"","ab":2}"#;
         let with = |change: fn(&mut ParseJson)| {
@@ -499,8 +540,18 @@ mod tests {
         assert_eq!(with(|_| {}), "a.b=1 a.c=null d= ab=2");
         assert_eq!(with(|parser| parser.prefix = "p.".into()), "p.a.b=1 p.a.c=null p.d= p.ab=2");
         assert_eq!(with(|parser| parser.remove_prefixes = vec!["a.".into()]), "b=1 c=null d= ab=2");
-        assert_eq!(with(|parser| parser.include = vec!["a".into()]), "a.b=1 a.c=null");
-        assert_eq!(with(|parser| parser.exclude = vec!["a".into()]), "d= ab=2");
+        assert_eq!(with(|parser| parser.include = vec!["a".into()]), "a.b=1 a.c=null ab=2");
+        assert_eq!(with(|parser| parser.include = vec!["a.".into()]), "a.b=1 a.c=null");
+        assert_eq!(with(|parser| parser.exclude = vec!["a".into()]), "d=");
+        assert_eq!(with(|parser| parser.exclude = vec!["a.".into()]), "d= ab=2");
+        fn both(parser: &mut ParseJson, include: &[&str], exclude: &[&str]) {
+            parser.prefix = "p.".into();
+            parser.include = include.iter().map(|name| (*name).into()).collect();
+            parser.exclude = exclude.iter().map(|name| (*name).into()).collect();
+        }
+        assert_eq!(with(|parser| both(parser, &["a."], &[""])), "p.a.b=1 p.a.c=null");
+        assert_eq!(with(|parser| both(parser, &[""], &["a.", "d"])), "p.ab=2");
+        assert_eq!(with(|parser| both(parser, &["p.a.c"], &["p.a"])), "p.a.c=null p.d=");
         assert_eq!(with(|parser| parser.exclude_empty = true), "a.b=1 a.c=null ab=2");
         assert_eq!(with(|parser| parser.nulls = Nulls::Discard), "a.b=1 d= ab=2");
         assert_eq!(with(|parser| parser.nulls = Nulls::Empty), "a.b=1 a.c= d= ab=2");

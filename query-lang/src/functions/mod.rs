@@ -45,6 +45,7 @@ pub mod timeformat;
 pub mod timeparts;
 pub mod timepattern;
 pub mod timestamp;
+pub mod unfold;
 pub mod units;
 pub mod uri;
 pub mod xml;
@@ -93,6 +94,7 @@ pub const FAMILIES: &[&[Signature]] = &[
     timeformat::SIGNATURES,
     timeparts::SIGNATURES,
     timestamp::SIGNATURES,
+    unfold::SIGNATURES,
     units::SIGNATURES,
     uri::SIGNATURES,
     xml::SIGNATURES,
@@ -103,7 +105,6 @@ pub const NOT_BUILT: &[&str] = &[
     "accumulate",
     "appendAggregation",
     "array:intersection",
-    "array:reduceAll",
     "array:reduceColumn",
     "array:reduceRow",
     "array:union",
@@ -195,6 +196,8 @@ pub enum RowFunction {
     Rewrite(digests::Rewrite),
     /// `hash`
     Hash(hashes::FieldsHash),
+    /// `array:reduceAll`, its rows
+    Unfold(unfold::Unfold),
     /// `copyEvent`, `eventSize` ...
     Event(events::EventFunction),
 }
@@ -278,6 +281,7 @@ impl RowFunction {
             RowFunction::Digest(function) => function.apply(view, scratch),
             RowFunction::Rewrite(function) => function.apply(view, scratch),
             RowFunction::Hash(function) => function.apply(view, scratch),
+            RowFunction::Unfold(function) => function.apply(view, scratch),
             RowFunction::Event(function) => function.apply(view, scratch),
         }
     }
@@ -314,6 +318,7 @@ impl RowFunction {
             RowFunction::Digest(function) => function.touches(touches),
             RowFunction::Rewrite(function) => function.touches(touches),
             RowFunction::Hash(function) => function.touches(touches),
+            RowFunction::Unfold(function) => function.touches(touches),
             RowFunction::Event(function) => function.touches(touches),
         }
     }
@@ -369,7 +374,8 @@ impl RowFunction {
             | RowFunction::Columns(_)
             | RowFunction::Message(_)
             | RowFunction::Uri(_)
-            | RowFunction::Xml(_) => None,
+            | RowFunction::Xml(_)
+            | RowFunction::Unfold(_) => None,
         }
     }
 }

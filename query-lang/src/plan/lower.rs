@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ast;
 use crate::compile::Options;
 use crate::error::{Diagnostic, Diagnostics};
-use crate::functions::{Argument, Build};
+use crate::functions::{Argument, Build, unfold};
 use crate::plan::parameters::Scope;
 use crate::plan::queries::Defined;
 use crate::plan::{Call, Created, Emission, Expression, Filter, Interval, Place, Plan, Step, Test, TextTest};
@@ -241,6 +241,11 @@ impl<'o> Lowering<'o> {
             (Build::Plan, "defineTable") => self.define_table(&checked),
             (Build::Plan, "join") => out.extend(self.join(&checked)),
             (Build::Plan, "selfJoinFilter") => self.self_join_filter(&checked, out),
+            (Build::Plan, "array:reduceAll") => {
+                out.push(Step::Call(unfold::step(arguments)));
+                let aggregates = Argument::Aggregates(arguments.aggregates("function").to_vec());
+                out.extend(self.made("stats", vec![("function", aggregates)], call.span));
+            }
             (Build::Plan, "createEvents") => {
                 // What precedes it is discarded.
                 out.clear();
