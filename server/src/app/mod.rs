@@ -1,10 +1,10 @@
 //! What every request shares: the engine, the limits, the counters.
 
 mod gate;
+mod kept;
 mod lives;
 mod slots;
 mod streams;
-mod tables;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,19 +13,21 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use weir_engine::live::{Live, LiveError};
 use weir_engine::lookups::Lookups;
+use weir_engine::saved::SavedQueries;
 use weir_engine::scan::ScanPool;
 use weir_engine::{Engine, Repository};
 
 pub use gate::{Gate, Ticket};
+use kept::Kept;
 pub use slots::{SlotError, Slots};
 pub use streams::{OpenStream, Streams};
-use tables::LookupTables;
 
 use crate::auth::Tokens;
 use crate::error::ApiError;
 use crate::jobs::JobTable;
 use crate::observe::{Counters, EngineMetrics, LiveMetrics};
 use crate::push::Channels;
+use crate::search::Known;
 use crate::settings::Settings;
 
 pub(crate) use lives::Lives;
@@ -36,6 +38,8 @@ pub const DEFAULT_REPOSITORY: &str = "default";
 const LIVE_FOLDER: &str = "live";
 /// Where lookup files are kept, in the data directory.
 const LOOKUP_FOLDER: &str = "lookups";
+/// Where saved queries are kept.
+const SAVED_FOLDER: &str = "saved";
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone)]
@@ -54,7 +58,8 @@ struct Shared {
     answering: Slots,
     pool: ScanPool,
     lives: Arc<Lives>,
-    tables: LookupTables,
+    lookups: Kept<Lookups>,
+    saved_queries: Kept<SavedQueries>,
     jobs: JobTable,
     streams: Streams,
     channels: Channels,
@@ -85,7 +90,8 @@ impl App {
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
             answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
             lives,
-            tables: LookupTables::new(settings.data.join(LOOKUP_FOLDER)),
+            lookups: Kept::new(settings.data.join(LOOKUP_FOLDER), Lookups::open),
+            saved_queries: Kept::new(settings.data.join(SAVED_FOLDER), SavedQueries::open),
             pool,
             jobs: JobTable::new(&settings.query, counters.jobs.clone()),
             streams: Streams::new(settings.standing.max_streams, counters.streams.clone()),
@@ -185,7 +191,26 @@ impl App {
     /// # Errors
     /// When they cannot be read.
     pub fn lookups(&self, repository: &str) -> Result<Arc<Lookups>, ApiError> {
-        Ok(self.shared.tables.of(repository)?)
+        Ok(self.shared.lookups.of(repository)?)
+    }
+
+    /// The saved queries of `repository`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn saved_queries(&self, repository: &str) -> Result<Arc<SavedQueries>, ApiError> {
+        Ok(self.shared.saved_queries.of(repository)?)
+    }
+
+    /// The lookup tables and saved queries of `repository` as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn known(&self, repository: &str) -> Result<Known, ApiError> {
+        Ok(Known {
+            tables: self.lookups(repository)?.tables(),
+            saved: self.saved_queries(repository)?.texts(),
+        })
     }
 
     /// The live queries of a repository.

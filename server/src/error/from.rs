@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use weir_engine::live::LiveError;
 use weir_engine::lookups::LookupError;
+use weir_engine::saved::SavedError;
 use weir_engine::scan::ScanError;
 use weir_engine::{AppendError, EngineError, StoreError};
 use weir_query::error::Diagnostics;
@@ -112,6 +113,18 @@ impl From<LookupError> for ApiError {
             LookupError::Content { .. } => ApiError::new(StatusCode::BAD_REQUEST, "invalid-file", message),
             LookupError::TooMany => ApiError::new(StatusCode::CONFLICT, "too-many-files", message),
             LookupError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SavedError> for ApiError {
+    fn from(error: SavedError) -> ApiError {
+        let message = error.to_string();
+        match error {
+            SavedError::Name(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-name", message),
+            SavedError::Query(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", message),
+            SavedError::TooMany => ApiError::new(StatusCode::CONFLICT, "too-many-queries", message),
+            SavedError::Store(error) => error.into(),
         }
     }
 }

@@ -24,6 +24,7 @@ mod query_jobs;
 mod query_live;
 mod query_stream;
 mod repositories;
+mod saved_queries;
 mod unknown;
 
 use axum::Router;
@@ -136,11 +137,15 @@ fn metric_routes(app: &App) -> Router<App> {
     scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))
 }
 
-/// Lookup files: reading one and changing it want different scopes at one address.
+/// Lookup files and saved queries: reading one and changing it want different scopes at one address.
 fn file_routes(app: &App) -> Router<App> {
     let reading = both(Router::new(), "/{repo}/files", get(files::list));
     let reading = both(reading, "/{repo}/files/{*name}", get(files::read));
-    let changing = both(Router::new(), "/{repo}/files", post(files::upload));
+    let reading = both(reading, "/{repo}/savedqueries", get(saved_queries::list));
+    let reading = both(reading, "/{repo}/savedqueries/{*name}", get(saved_queries::read));
+    let saving = put(saved_queries::put).delete(saved_queries::remove);
+    let changing = both(Router::new(), "/{repo}/savedqueries/{*name}", saving);
+    let changing = both(changing, "/{repo}/files", post(files::upload));
     let changing = both(changing, "/{repo}/files/{*name}", put(files::put).delete(files::remove));
     scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))
 }

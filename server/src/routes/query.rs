@@ -51,9 +51,9 @@ pub(super) async fn stream(
     let shared = app.clone();
     // One turn for all of it: most searches are done before a second one could be had.
     let begin = move || {
-        let tables = shared.lookups(repository.name())?.tables();
+        let known = shared.known(repository.name())?;
         let limits = &shared.settings().query;
-        let prepared = Prepared::new(&asked, Purpose::Stream, now_nanos(), limits, &tables)?;
+        let prepared = Prepared::new(&asked, Purpose::Stream, now_nanos(), limits, &known)?;
         shared.counters().queries.inc();
         let prepared = Arc::new(prepared);
         if prepared.is_live {
@@ -95,8 +95,8 @@ pub(super) async fn prepare(
     purpose: Purpose,
 ) -> Result<Arc<Prepared>, ApiError> {
     let limits = app.settings().query.clone();
-    let lookups = app.lookups(repository)?;
-    let prepared = move || Prepared::new(&asked, purpose, now_nanos(), &limits, &lookups.tables());
+    let known = app.known(repository)?;
+    let prepared = move || Prepared::new(&asked, purpose, now_nanos(), &limits, &known);
     app.answering().run(prepared).await?.map(Arc::new)
 }
 

@@ -36,13 +36,8 @@ pub(super) async fn create(
     let shared = app.clone();
     let start = move || {
         let limits = &shared.settings().query;
-        let prepared = Prepared::new(
-            &asked,
-            Purpose::Job,
-            now_nanos(),
-            limits,
-            &shared.lookups(repository.name())?.tables(),
-        )?;
+        let prepared =
+            Prepared::new(&asked, Purpose::Job, now_nanos(), limits, &shared.known(repository.name())?)?;
         let live = shared.live(&repository)?;
         let ground = Ground {
             engine: shared.engine(),

@@ -1,12 +1,14 @@
 //! From a query request to something that runs: times, zones, arguments, the program and its scan.
 
 mod cost;
+mod known;
 mod prepared;
 mod stages;
 mod tables;
 mod time;
 
 pub use cost::Cost;
+pub use known::Known;
 pub use prepared::{Prepared, Purpose, is_zone};
 pub use stages::filter_part;
 pub use tables::with_queries_run;

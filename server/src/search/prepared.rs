@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
 use weir_engine::live::MetricDefinition;
-use weir_engine::lookups::Tables;
 use weir_engine::scan::{ScanOptions, ScanPool};
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::Context;
 use weir_query::program::{OutputKind, Program};
 
-use super::parse_time;
+use super::{Known, parse_time};
 use crate::error::ApiError;
 use crate::settings::Query;
 use crate::wire::{Argument, QueryRequest};
@@ -42,8 +41,8 @@ pub struct Prepared {
     pub text: String,
     /// The values of its parameters.
     pub arguments: BTreeMap<String, Vec<String>>,
-    /// The lookup tables there were when it was compiled.
-    pub tables: Arc<Tables>,
+    /// The lookup tables and saved queries there were when it was compiled.
+    pub known: Known,
     /// Compiled.
     pub program: Arc<Program>,
     /// Time range, zone and bounds.
@@ -55,7 +54,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a request at the time `now_nanos`, when there are these lookup tables.
+    /// Reads a request at the time `now_nanos`, with the lookup tables and saved queries there are.
     ///
     /// # Errors
     /// 400 when the query does not compile or a time or zone means nothing.
@@ -64,7 +63,7 @@ impl Prepared {
         purpose: Purpose,
         now_nanos: i64,
         limits: &Query,
-        tables: &Arc<Tables>,
+        known: &Known,
     ) -> Result<Prepared, ApiError> {
         let zone = zone(request)?;
         let is_live = request.is_live.unwrap_or(false);
@@ -89,12 +88,7 @@ impl Prepared {
             Purpose::Stream => Ending::Stream,
             Purpose::Job => Ending::Tail,
         };
-        let options = Options {
-            arguments: arguments.clone(),
-            tables: Tables::clone(tables),
-            ending,
-            ..Options::default()
-        };
+        let options = Options { ending, ..known.options(&arguments) };
         let program = Program::compile(&request.query_string, &options)
             .map_err(|faults| ApiError::query(&request.query_string, &faults))?;
         let context = Context {
@@ -105,18 +99,14 @@ impl Prepared {
             max_state_bytes: limits.max_state_bytes,
         };
         let has_start = request.start.is_some();
-        let (text, tables) = (request.query_string.clone(), Arc::clone(tables));
-        Ok(Prepared { text, arguments, tables, program, context, is_live, has_start })
+        let (text, known) = (request.query_string.clone(), known.clone());
+        Ok(Prepared { text, arguments, known, program, context, is_live, has_start })
     }
 
     /// What a text is compiled with that is made of its own.
     #[must_use]
     pub fn options(&self) -> Options {
-        Options {
-            arguments: self.arguments.clone(),
-            tables: Tables::clone(&self.tables),
-            ..Options::default()
-        }
+        self.known.options(&self.arguments)
     }
 
     /// Whether its rows are computed, not events.
@@ -245,20 +235,20 @@ mod tests {
     fn ranges_have_defaults_and_an_order() {
         let now = 1_721_000_000_000 * NANOS_PER_MILLI;
         let limits = Query::default();
-        let prepared = Prepared::new(&request("*"), Purpose::Job, now, &limits, &Arc::default()).unwrap();
+        let prepared = Prepared::new(&request("*"), Purpose::Job, now, &limits, &Known::default()).unwrap();
         assert_eq!(prepared.start_millis(), 1_721_000_000_000 - 86_400_000);
         assert_eq!(prepared.context.end_nanos, now + 1);
         let text = |text: &str| Some(TimeText::Text(text.to_owned()));
         let wrong = QueryRequest { start: text("1h"), end: text("2h"), ..request("*") };
-        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Arc::default()).unwrap_err();
+        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Known::default()).unwrap_err();
         assert!(error.message.contains("after end"), "{}", error.message);
         let wrong = QueryRequest { is_live: Some(true), end: text("1h"), ..request("*") };
-        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Arc::default()).unwrap_err();
+        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Known::default()).unwrap_err();
         assert_eq!(error.message, "a live query ends now");
         let right = QueryRequest { is_live: Some(true), end: text("now"), ..request("*") };
-        assert!(Prepared::new(&right, Purpose::Job, now, &limits, &Arc::default()).is_ok());
+        assert!(Prepared::new(&right, Purpose::Job, now, &limits, &Known::default()).is_ok());
         let wrong = QueryRequest { start: text("soon"), ..request("*") };
-        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Arc::default()).unwrap_err();
+        let error = Prepared::new(&wrong, Purpose::Job, now, &limits, &Known::default()).unwrap_err();
         assert!(error.message.starts_with("start: \"soon\""), "{}", error.message);
     }
 

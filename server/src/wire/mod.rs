@@ -10,6 +10,7 @@ mod operation;
 mod pushed;
 mod query;
 mod repository;
+mod saved;
 
 pub use explain::Explained;
 pub use field::FieldFacts;
@@ -24,3 +25,4 @@ pub use operation::{HealthItem, HealthReport, Status};
 pub use pushed::{PushRequest, Pushed, Row};
 pub use query::{Argument, Around, QueryRequest, TimeText};
 pub use repository::RepositoryFacts;
+pub use saved::{SavedQuery, SavedText};

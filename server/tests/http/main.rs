@@ -17,6 +17,7 @@ mod prometheus;
 mod pushed;
 mod query;
 mod real;
+mod saved;
 mod signal;
 mod socket;
 mod world;
