@@ -101,7 +101,7 @@ impl Unit {
             let (over, under) = prefix(text.strip_suffix(base)?.trim(), binary)?;
             return Some(Unit { base: base.to_owned(), per_second: false, over, under });
         }
-        if text.starts_with(|first: char| first.is_ascii_digit()) {
+        if text.starts_with(|first: char| first.is_ascii_digit() || ",.;:+-".contains(first)) {
             return None;
         }
         let (what, seconds) = match text.rsplit_once('/') {

@@ -316,8 +316,10 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        if let Some(aggregate) = steps.iter().find_map(aggregate_name) {
-            let message = format!("the aggregate `{aggregate}` cannot stand in `{name}`");
+        let creates = steps.iter().any(|step| matches!(step, Step::Create(_))).then_some("createEvents");
+        if let Some(misplaced) = creates.or(steps.iter().find_map(aggregate_name)) {
+            let what = if creates.is_some() { "function" } else { "aggregate" };
+            let message = format!("the {what} `{misplaced}` cannot stand in `{name}`");
             self.fault("position", message, span);
             return None;
         }
