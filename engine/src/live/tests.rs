@@ -31,6 +31,7 @@ mod emission;
 #[path = "../../tests/laws/queries.rs"]
 mod queries;
 mod restarts;
+mod seeds;
 mod sharing;
 mod time;
 mod windows;
@@ -44,6 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A repository of batches in memory, with a clock of its own.
 struct Store {
     batches: Mutex<Vec<Arc<EventBatch>>>,
+    /// What is in them, in order.
+    sent: Mutex<Vec<Event>>,
     feeds: Mutex<Vec<FeedSender>>,
     feed_batches: usize,
     now: Arc<AtomicI64>,
@@ -53,6 +56,7 @@ impl Store {
     fn new(feed_batches: usize) -> Arc<Store> {
         Arc::new(Store {
             batches: Mutex::default(),
+            sent: Mutex::default(),
             feeds: Mutex::default(),
             feed_batches,
             now: Arc::new(AtomicI64::new(NOW)),
@@ -84,6 +88,7 @@ impl Store {
         let previous = self.snapshot().up_to_sequence;
         let batch = Arc::new(builder.finish(self.now.load(Ordering::Relaxed)).with_sequence(previous + 1));
         self.batches.lock().push(Arc::clone(&batch));
+        self.sent.lock().extend(events.iter().cloned());
         let last = previous + events.len() as u64;
         self.feeds.lock().retain(|sender| sender.publish(&batch, previous, last));
     }
@@ -159,12 +164,17 @@ fn scanned(store: &Store, query: &str, live: &LiveResult) -> ResultTable {
 
 /// What history answers between two times.
 fn scanned_between(store: &Store, query: &str, range: Range<i64>) -> ResultTable {
+    scanned_in(store, query, range, "")
+}
+
+/// As [`scanned_between`], in a zone.
+fn scanned_in(store: &Store, query: &str, range: Range<i64>, zone: &str) -> ResultTable {
     let program = definition(query).compile().unwrap();
     let context = Context {
         now_millis: store.now.load(Ordering::Relaxed) / 1_000_000,
         start_nanos: range.start,
         end_nanos: range.end,
-        timezone: String::new(),
+        timezone: zone.to_owned(),
         max_state_bytes: 1 << 28,
     };
     let options = ScanOptions { pool: Some(pool()), ..ScanOptions::new(context) };

@@ -9,7 +9,7 @@ use crate::live::{Degraded, DegradingOptions, Priority, Refinement, WindowKind};
 
 /// What is done to some of the standings.
 #[derive(Clone, Copy, Debug)]
-enum Turn {
+pub(super) enum Turn {
     Nothing,
     Defer,
     Read,
@@ -28,7 +28,7 @@ fn some_of(live: &Live, part: usize) -> Vec<standings::Shared> {
     chosen.map(|(_, metric)| Arc::clone(&metric.lock().standing)).collect()
 }
 
-fn turn(live: &Live, (turn, part): (Turn, usize)) {
+pub(super) fn turn(live: &Live, (turn, part): (Turn, usize)) {
     for standing in some_of(live, part) {
         match turn {
             Turn::Nothing => {}
@@ -50,13 +50,13 @@ fn read(live: &Live, standing: &standings::Shared) {
 }
 
 /// All that is put off is as of now.
-fn read_all(live: &Live) {
+pub(super) fn read_all(live: &Live) {
     settled(live);
     some_of(live, 4).iter().for_each(|standing| read(live, standing));
     settled(live);
 }
 
-fn resume_all(live: &Live) {
+pub(super) fn resume_all(live: &Live) {
     turn(live, (Turn::Resume, 4));
     settled(live);
     assert!(live.list().iter().all(|metric| metric.degraded.is_none()));

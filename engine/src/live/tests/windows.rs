@@ -49,7 +49,7 @@ pub(super) fn texts(table: &ResultTable) -> Vec<String> {
 }
 
 /// The sessions between two times found one by one, each scanned for itself.
-fn sessions_scanned(
+pub(super) fn sessions_scanned(
     store: &Store,
     (filter, rest): (&str, &str),
     range: Range<i64>,
