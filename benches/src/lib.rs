@@ -11,6 +11,7 @@ pub mod dashboard;
 pub mod history;
 pub mod isolation;
 pub mod latency;
+pub mod polling;
 pub mod queries;
 pub mod report;
 pub mod requests;

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use weir_bench::compare::Comparison;
 use weir_bench::corpus::{Corpus, Size};
 use weir_bench::{
-    dashboard, history, isolation, latency, queries, requests, restart, standing, subscribers, tags,
+    dashboard, history, isolation, latency, polling, queries, requests, restart, standing, subscribers, tags,
 };
 use weir_server::generate::Dataset;
 
@@ -91,6 +91,8 @@ enum Part {
     Tags,
     /// Standing queries by the thousand, in this process; not part of a usual run.
     Live,
+    /// Standing queries against the same queries asked every ten seconds; not part of a usual run.
+    Polling,
     /// What standing metrics have learnt, saved and taken up again, in this process; not part of a usual run.
     Restart,
     /// Much history; not part of a usual run, it takes many minutes.
@@ -127,6 +129,7 @@ fn run(part: Part, args: &Args, comparison: &Comparison) -> anyhow::Result<Strin
         Part::Isolation => return isolation::run(&args.weir, scratch.path()),
         Part::Requests => return requests::run(&args.weir, scratch.path(), args.requests),
         Part::Live => return standing::run(args.events),
+        Part::Polling => return polling::run(&args.weir, scratch.path()),
         Part::Restart => return restart::run(scratch.path(), args.events),
         Part::Tags => return tags::run(&args.weir, scratch.path(), args.events, args.runs),
         Part::History => {
