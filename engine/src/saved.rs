@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn there_are_so_many_and_no_more() {
         let saved = open(&Files::memory());
-        (0..MAX_SAVED_QUERIES).for_each(|at| drop(saved.put(&format!("{at}"), "a=1").unwrap()));
+        assert!((0..MAX_SAVED_QUERIES).all(|at| saved.put(&format!("{at}"), "a=1").unwrap()));
         assert!(matches!(saved.put("more", "a=1"), Err(SavedError::TooMany)));
         assert!(!saved.put("7", "a=2").unwrap());
     }
