@@ -226,7 +226,7 @@ impl Lowering<'_> {
 
 /// Whether the row function `name` is a condition, too: it drops rows.
 fn tests(name: &str) -> bool {
-    matches!(name, "regex" | "match")
+    matches!(name, "regex" | "match" | "ioc:lookup")
 }
 
 /// Free text: the row's text or any field contains it, stars standing for anything.
