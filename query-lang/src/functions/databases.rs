@@ -106,8 +106,12 @@ fn rdns(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     Ok(RowFunction::Lookup(Box::new(Lookup::lenient(field, found.transpose()?))))
 }
 
-fn indexed(arguments: &Arguments, table: &Table, keys: Vec<KeyColumn>) -> Result<TableIndex, Diagnostic> {
-    TableIndex::new(table, keys).map_err(|name| lacks(arguments, table, &name))
+fn indexed(
+    arguments: &Arguments,
+    table: &Table,
+    keys: Vec<KeyColumn>,
+) -> Result<Arc<TableIndex>, Diagnostic> {
+    table.index(keys).map_err(|name| lacks(arguments, table, &name))
 }
 
 fn column<'t>(arguments: &Arguments, table: &'t Table, name: &str) -> Result<&'t Column, Diagnostic> {
@@ -132,7 +136,7 @@ pub struct Indicators {
 
 #[derive(Debug)]
 struct Known {
-    index: TableIndex,
+    index: Arc<TableIndex>,
     /// The rows that are sure enough.
     sure: Selection,
     /// What is told of an indicator.

@@ -43,7 +43,7 @@ pub(super) type Outputs = Vec<(Arc<str>, Column)>;
 pub struct Lookup {
     fields: Vec<Arc<str>>,
     /// `None`: the table is not there yet, and nothing is found.
-    index: Option<TableIndex>,
+    index: Option<Arc<TableIndex>>,
     outputs: Outputs,
     /// Rows that meet none are dropped.
     strict: bool,
@@ -69,7 +69,7 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
         return Ok(RowFunction::Lookup(Box::new(nothing)));
     };
     let outputs = outputs(arguments, table, columns)?;
-    let index = TableIndex::new(table, keys).map_err(|name| no_column(arguments, "column", table, &name))?;
+    let index = table.index(keys).map_err(|name| no_column(arguments, "column", table, &name))?;
     Ok(RowFunction::Lookup(Box::new(Lookup { fields, index: Some(index), outputs, strict, limit })))
 }
 
@@ -132,7 +132,7 @@ struct Found {
 
 impl Lookup {
     /// A lookup of one field that keeps every row; without an index nothing is found.
-    pub(super) fn lenient(field: Arc<str>, found: Option<(TableIndex, Outputs)>) -> Lookup {
+    pub(super) fn lenient(field: Arc<str>, found: Option<(Arc<TableIndex>, Outputs)>) -> Lookup {
         let (index, outputs) = found.map_or((None, Vec::new()), |(index, outputs)| (Some(index), outputs));
         Lookup { fields: vec![field], index, outputs, strict: false, limit: 1 }
     }

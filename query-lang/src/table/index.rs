@@ -20,7 +20,7 @@ pub enum MatchMode {
 }
 
 /// One of the columns that rows are found by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyColumn {
     /// Its name.
     pub name: Arc<str>,

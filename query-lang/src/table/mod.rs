@@ -7,7 +7,7 @@ mod csv;
 mod index;
 mod json;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashSet;
 
@@ -24,12 +24,17 @@ pub const MAX_TABLE_COLUMNS: usize = 1_000;
 /// The most bytes of a file that becomes a table.
 pub const MAX_TABLE_BYTES: usize = 256 << 20;
 
+/// The most indexes kept of one table.
+const MAX_INDEXES: usize = 4;
+
 /// A lookup table.
 #[derive(Clone)]
 pub struct Table {
     name: Arc<str>,
     data: Arc<ResultTable>,
     fingerprint: u64,
+    /// What was made to find its rows, the last used last. Queries that ask again need not make it again.
+    indexes: Arc<Mutex<Vec<Arc<TableIndex>>>>,
 }
 
 /// Why a text is no table.
@@ -67,7 +72,7 @@ impl Table {
         over("rows", MAX_TABLE_ROWS, data.rows)?;
         over("columns", MAX_TABLE_COLUMNS, data.columns.len())?;
         let fingerprint = fingerprint(&data);
-        Ok(Table { name: name.into(), data: Arc::new(data), fingerprint })
+        Ok(Table { name: name.into(), data: Arc::new(data), fingerprint, indexes: Arc::default() })
     }
 
     /// Reads a file: JSON where the name ends in `.json`, else CSV with the names of the columns in its first row.
@@ -146,6 +151,24 @@ impl Table {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.data.get(name)
+    }
+
+    /// Its rows by these keys, made the first time they are asked for.
+    ///
+    /// # Errors
+    /// The name of a column that is not there.
+    pub fn index(&self, keys: Vec<KeyColumn>) -> Result<Arc<TableIndex>, Arc<str>> {
+        // Held while one is made: others that want the same wait for it.
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match indexes.iter().position(|index| index.keys() == keys) {
+            Some(at) => indexes.remove(at),
+            None => Arc::new(TableIndex::new(self, keys)?),
+        };
+        if indexes.len() >= MAX_INDEXES {
+            indexes.remove(0);
+        }
+        indexes.push(Arc::clone(&index));
+        Ok(index)
     }
 
     /// A hash of what is in it.
@@ -278,6 +301,24 @@ mod tests {
             Table::new("t", ResultTable { rows, columns, ..ResultTable::default() }).is_ok()
         };
         assert!(long(MAX_TABLE_ROWS) && !long(MAX_TABLE_ROWS + 1));
+    }
+
+    #[test]
+    fn an_index_is_made_once() {
+        let table = Table::read("t.csv", b"a,b\n1,2\n").unwrap();
+        let key = |name: &str, ignore_case| {
+            vec![KeyColumn { name: name.into(), mode: MatchMode::Exact, ignore_case }]
+        };
+        let first = table.index(key("a", false)).unwrap();
+        assert!(Arc::ptr_eq(&first, &table.clone().index(key("a", false)).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &table.index(key("a", true)).unwrap()));
+        assert_eq!(table.index(key("c", false)).unwrap_err(), "c".into());
+        for at in 0..MAX_INDEXES {
+            let name = if at % 2 == 0 { "a" } else { "b" };
+            let mode = if at < 2 { MatchMode::Glob } else { MatchMode::Cidr };
+            table.index(vec![KeyColumn { name: name.into(), mode, ignore_case: false }]).unwrap();
+        }
+        assert!(!Arc::ptr_eq(&first, &table.index(key("a", false)).unwrap()), "only so many are kept");
     }
 
     #[test]
