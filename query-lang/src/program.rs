@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::aggregates::TIMESTAMP;
 use crate::aggregates::buckets::BUCKET;
+use crate::aggregates::sequence::SequenceSpec;
 use crate::aggregates::spec::{AggregateSpec, RowOrder};
 use crate::compile::steps::{Compiler, Stage};
 use crate::compile::{Ending, Options, Required};
@@ -261,7 +262,7 @@ impl Program {
     #[must_use]
     pub fn output_kind(&self) -> OutputKind {
         let keeps_events = |stage: &Stage| match &stage.aggregate {
-            None => true,
+            None => stage.sequence.as_ref().is_none_or(SequenceSpec::keeps_rows),
             Some(AggregateSpec::Rows(rows)) => rows.fields.is_none(),
             Some(_) => false,
         };
@@ -281,8 +282,11 @@ impl Program {
     /// The keys of its result's rows; `None`: it has none that are known.
     #[must_use]
     pub fn keys(&self) -> Option<Keys> {
-        let aggregates = self.stages.iter().filter_map(|stage| stage.aggregate.as_ref());
-        aggregates.fold(None, |keys, aggregate| Keys::behind(aggregate, keys))
+        self.stages.iter().fold(None, |keys, stage| match (&stage.aggregate, &stage.sequence) {
+            (Some(aggregate), _) => Keys::behind(aggregate, keys),
+            (None, Some(sequence)) => keys.filter(|_| sequence.keeps_rows()),
+            (None, None) => keys,
+        })
     }
 
     /// The time range the query asks for itself (`setTimeInterval`), as written.

@@ -23,7 +23,7 @@ impl Chain {
     pub(super) fn new(stages: &[Stage], context: &Context, source: Source) -> Chain {
         let before = stages.iter().map_while(|stage| match stage {
             Stage::Rows(id) => Some(*id),
-            Stage::Aggregate(_) => None,
+            Stage::Aggregate(_) | Stage::Sequence(_) => None,
         });
         let before: Vec<PipelineId> = before.collect();
         let mut rest = stages.iter().skip(before.len());
@@ -72,6 +72,10 @@ impl Chain {
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
         let mut table = self.body.output(count, run)?;
         for stage in &self.after {
+            if let Stage::Sequence(spec) = stage {
+                table = spec.output(table, count, run)?;
+                continue;
+            }
             // Rows that are events still keep their places; others have their numbers.
             let (order, source): (Arc<[OrderKey]>, _) = match table.order.is_empty() {
                 true => (row_order(table.rows()), Source::Table),
@@ -104,6 +108,8 @@ impl Chain {
                     };
                     table = whole.gather(&picks, slots);
                 }
+                // It has been run above.
+                Stage::Sequence(_) => {}
                 Stage::Aggregate(spec) => {
                     let mut body = Body::new(spec, run.context, source);
                     body.step(&input, &Slots::each(&table.slots, count), run.pipelines)?;
@@ -146,6 +152,6 @@ fn kept_order(table: &SlotTable, derived: &[OrderKey]) -> Vec<OrderKey> {
 }
 
 /// The places of the rows of a table: their numbers.
-pub(super) fn row_order(rows: usize) -> Arc<[OrderKey]> {
+pub(crate) fn row_order(rows: usize) -> Arc<[OrderKey]> {
     (0..rows).map(|row| OrderKey { nanos: 0, sequence: row as u64 }).collect()
 }

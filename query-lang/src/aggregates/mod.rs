@@ -29,6 +29,7 @@ pub mod percentile;
 mod product;
 mod read;
 mod rows;
+pub mod sequence;
 mod sketch;
 mod slots;
 pub mod spec;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 pub use spec::{AggregateSpec, Needs, PipelineId, Stage};
 
 use body::{Body, Run};
+pub(crate) use chain::row_order;
 use coding::SlotCoding;
 use slots::Slots;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::sequence::SequenceSpec;
 use crate::machine::Context;
 use crate::value::SortType;
 
@@ -70,6 +71,8 @@ pub enum Stage {
     Rows(PipelineId),
     /// An aggregate over what the stages before it give.
     Aggregate(AggregateSpec),
+    /// A function over their rows, in order; never the first.
+    Sequence(SequenceSpec),
 }
 
 /// Row steps of a composite argument: an index into the program's table of them.
@@ -355,6 +358,9 @@ impl AggregateSpec {
                 .iter()
                 .flat_map(|stage| match stage {
                     Stage::Aggregate(spec) => spec.spans(context),
+                    Stage::Sequence(spec) => {
+                        spec.function().map_or_else(Vec::new, |spec| spec.spans(context))
+                    }
                     Stage::Rows(_) => Vec::new(),
                 })
                 .collect(),
@@ -388,6 +394,46 @@ impl AggregateSpec {
                 Some(Stage::Aggregate(spec)) => spec.outputs(),
                 _ => Vec::new(),
             },
+        }
+    }
+
+    /// It never has more than one row.
+    #[must_use]
+    pub fn has_one_row(&self) -> bool {
+        match self {
+            AggregateSpec::Count(_)
+            | AggregateSpec::Number(_)
+            | AggregateSpec::Percentile(_)
+            | AggregateSpec::LinReg(_)
+            | AggregateSpec::SelectLast(_)
+            | AggregateSpec::SelectFrom(_) => true,
+            AggregateSpec::Collect(spec) => spec.separator.is_some(),
+            AggregateSpec::Product(list) => list.iter().all(AggregateSpec::has_one_row),
+            AggregateSpec::Chain(stages) => {
+                let last = stages.iter().rev().find(|stage| !matches!(stage, Stage::Rows(_)));
+                matches!(last, Some(Stage::Aggregate(spec)) if spec.has_one_row())
+            }
+            AggregateSpec::GroupBy(_)
+            | AggregateSpec::Top(_)
+            | AggregateSpec::Bucket(_)
+            | AggregateSpec::Rows(_)
+            | AggregateSpec::FieldStats { .. } => false,
+        }
+    }
+
+    /// What it tells hangs on the order in which the rows of a table stand.
+    #[must_use]
+    pub fn follows_rows(&self) -> bool {
+        match self {
+            AggregateSpec::GroupBy(spec) => spec.function.follows_rows(),
+            AggregateSpec::Bucket(spec) => spec.function.follows_rows(),
+            AggregateSpec::Product(list) => list.iter().any(AggregateSpec::follows_rows),
+            AggregateSpec::Chain(stages) => stages.iter().any(|stage| match stage {
+                Stage::Sequence(_) => true,
+                Stage::Aggregate(spec) => spec.follows_rows(),
+                Stage::Rows(_) => false,
+            }),
+            _ => false,
         }
     }
 
@@ -445,14 +491,14 @@ impl AggregateSpec {
                     // What the steps do not write themselves must reach the aggregate behind them.
                     let next = stages.iter().find_map(|stage| match stage {
                         Stage::Aggregate(spec) => Some(spec),
-                        Stage::Rows(_) => None,
+                        Stage::Rows(_) | Stage::Sequence(_) => None,
                     });
                     if let Some(spec) = next {
                         spec.note_needs(needs);
                     }
                 }
                 Some(Stage::Aggregate(spec)) => spec.note_needs(needs),
-                None => {}
+                Some(Stage::Sequence(_)) | None => {}
             },
         }
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::aggregates::spec::{
     AggregateSpec, BUCKETS_DEFAULT, BucketSpec, CollectSpec, CountSpec, GroupBySpec, LinRegSpec, Measure,
-    NumberKind, NumberSpec, PercentileSpec, RowOrder, RowsSpec, SelectFromSpec, SortField, SpanSpec, Stage,
-    TopSpec,
+    NumberKind, NumberSpec, PercentileSpec, ROW_LIMIT_MAX, RowOrder, RowsSpec, SelectFromSpec, SortField,
+    SpanSpec, Stage, TopSpec,
 };
 
+use crate::compile::sequence;
 use crate::compile::steps::Compiler;
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build};
@@ -68,6 +69,7 @@ pub fn compile(call: &Call, compiler: &mut Compiler) -> Result<AggregateSpec, Di
             fields: Some(keys(arguments, "fields")),
         })),
         "fieldstats" => Ok(AggregateSpec::FieldStats { limit: limit(arguments) }),
+        "fieldset" => Ok(AggregateSpec::Chain(fieldset())),
         "stats" => product(arguments.aggregates("function"), compiler),
         name => Err(Diagnostic {
             code: "not-built",
@@ -76,6 +78,20 @@ pub fn compile(call: &Call, compiler: &mut Compiler) -> Result<AggregateSpec, Di
             hint: None,
         }),
     }
+}
+
+/// The names of `fieldstats` alone.
+fn fieldset() -> Vec<Stage> {
+    let field: Arc<str> = "field".into();
+    let by_name = SortField { field: Arc::clone(&field), kind: SortType::Text, descending: false };
+    vec![
+        Stage::Aggregate(AggregateSpec::FieldStats { limit: ROW_LIMIT_MAX }),
+        Stage::Aggregate(AggregateSpec::Rows(RowsSpec {
+            order: RowOrder::By(vec![by_name]),
+            limit: ROW_LIMIT_MAX,
+            fields: Some(vec![field]),
+        })),
+    ]
 }
 
 fn count(arguments: &Arguments) -> Result<AggregateSpec, Diagnostic> {
@@ -198,7 +214,10 @@ fn bucket(
 
 /// Several aggregates side by side; one is itself. Those that are the same are one; others that write the same
 /// field would lose a result, and are a fault.
-fn product(parts: &[AggregatePipeline], compiler: &mut Compiler) -> Result<AggregateSpec, Diagnostic> {
+pub(super) fn product(
+    parts: &[AggregatePipeline],
+    compiler: &mut Compiler,
+) -> Result<AggregateSpec, Diagnostic> {
     let mut specs: Vec<AggregateSpec> = Vec::with_capacity(parts.len());
     let mut written: Vec<Arc<str>> = Vec::new();
     for part in parts {
@@ -235,23 +254,51 @@ fn product(parts: &[AggregatePipeline], compiler: &mut Compiler) -> Result<Aggre
 
 /// An aggregate with the row steps and aggregates around it.
 fn chain(part: &AggregatePipeline, compiler: &mut Compiler) -> Result<AggregateSpec, Diagnostic> {
-    let aggregate = compile(&part.call, compiler)?;
-    if part.before.is_empty() && part.after.is_empty() {
-        return Ok(aggregate);
-    }
+    let mut first = match part.call.arguments.signature().build {
+        Build::Sequence => vec![standing(), Stage::Sequence(sequence::compile(&part.call, compiler)?)],
+        _ => {
+            let aggregate = compile(&part.call, compiler)?;
+            if part.before.is_empty() && part.after.is_empty() {
+                return Ok(aggregate);
+            }
+            vec![Stage::Aggregate(aggregate)]
+        }
+    };
     let mut stages = Vec::new();
     if !part.before.is_empty() {
         stages.push(Stage::Rows(compiler.pipeline(&part.before)));
     }
-    stages.push(Stage::Aggregate(aggregate));
+    stages.append(&mut first);
+    let was_behind = std::mem::replace(&mut compiler.is_behind_aggregate, true);
+    let after = after(&part.after, &mut stages, compiler);
+    compiler.is_behind_aggregate = was_behind;
+    after.map(|()| AggregateSpec::Chain(stages))
+}
+
+/// All rows, in the order they stand in.
+fn standing() -> Stage {
+    Stage::Aggregate(AggregateSpec::Rows(RowsSpec {
+        order: RowOrder::Oldest,
+        limit: usize::MAX,
+        fields: None,
+    }))
+}
+
+/// What stands behind the first aggregate of a chain.
+fn after(steps: &[Step], stages: &mut Vec<Stage>, compiler: &mut Compiler) -> Result<(), Diagnostic> {
     let mut rows: Vec<Step> = Vec::new();
-    for step in &part.after {
+    for step in steps {
         match step {
-            Step::Call(call) if matches!(call.arguments.signature().build, Build::Aggregate) => {
+            Step::Call(call)
+                if matches!(call.arguments.signature().build, Build::Aggregate | Build::Sequence) =>
+            {
                 if !rows.is_empty() {
                     stages.push(Stage::Rows(compiler.pipeline(&std::mem::take(&mut rows))));
                 }
-                stages.push(Stage::Aggregate(compile(call, compiler)?));
+                stages.push(match call.arguments.signature().build {
+                    Build::Sequence => Stage::Sequence(sequence::compile(call, compiler)?),
+                    _ => Stage::Aggregate(compile(call, compiler)?),
+                });
             }
             other => rows.push(other.clone()),
         }
@@ -259,5 +306,5 @@ fn chain(part: &AggregatePipeline, compiler: &mut Compiler) -> Result<AggregateS
     if !rows.is_empty() {
         stages.push(Stage::Rows(compiler.pipeline(&rows)));
     }
-    Ok(AggregateSpec::Chain(stages))
+    Ok(())
 }

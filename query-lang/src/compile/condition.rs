@@ -73,7 +73,7 @@ pub(super) fn call(call: &Call) -> Result<Predicate, Diagnostic> {
             },
             function => Predicate::Survives(Box::new(function)),
         }),
-        Build::Aggregate | Build::Plan => Err(not_a_filter(arguments.signature().name)),
+        Build::Aggregate | Build::Sequence | Build::Plan => Err(not_a_filter(arguments.signature().name)),
     }
 }
 

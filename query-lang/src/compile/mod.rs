@@ -8,6 +8,7 @@ pub mod literals;
 pub mod matcher;
 pub mod regex;
 pub mod required;
+pub(crate) mod sequence;
 pub mod steps;
 
 use std::collections::BTreeMap;

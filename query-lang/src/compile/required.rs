@@ -149,7 +149,7 @@ fn of_steps(steps: &[Step], written: &mut Touches) -> Required {
 }
 
 fn aggregate(call: &Call) -> bool {
-    matches!(call.arguments.signature().build, Build::Aggregate)
+    matches!(call.arguments.signature().build, Build::Aggregate | Build::Sequence)
 }
 
 /// Notes what a function writes; one that does not compile is reported elsewhere and taken to write anything.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::aggregates::spec::RowOrder;
+use crate::aggregates::sequence::SequenceSpec;
+use crate::aggregates::spec::{RowOrder, RowsSpec};
 use crate::aggregates::{AggregateSpec, PipelineId, TIMESTAMP};
-use crate::compile::{aggregate, condition, expression};
+use crate::compile::{aggregate, condition, expression, sequence};
 use crate::error::Diagnostic;
 use crate::functions::{Build, RowFunction, Touches};
 use crate::machine::step::{self, RowStep};
@@ -20,15 +21,20 @@ pub struct Compiler {
     pub faults: Vec<Diagnostic>,
     /// Some aggregate lays its buckets over the queried time range.
     pub charts_time: bool,
+    /// What is compiled now runs over the table of an aggregate.
+    pub(super) is_behind_aggregate: bool,
 }
 
-/// Row steps, and the aggregate that ends them; only the last stage may lack one.
+/// Row steps, and the aggregate or the function over rows in their order that ends them; only the last stage may lack
+/// both. The first has no such function.
 #[derive(Debug, Default)]
 pub struct Stage {
     /// The row steps.
     pub steps: Vec<RowStep>,
     /// The aggregate.
     pub aggregate: Option<AggregateSpec>,
+    /// The function over rows in their order.
+    pub sequence: Option<SequenceSpec>,
 }
 
 impl Stage {
@@ -59,17 +65,20 @@ impl Compiler {
         let mut stages = Vec::new();
         let mut stage = Stage::default();
         for step in steps {
-            if let Step::Call(call) = step
-                && matches!(call.arguments.signature().build, Build::Aggregate)
-            {
-                stage.aggregate = self.aggregate(call);
-                if stages.is_empty() {
-                    stage.rank_by_place();
+            match step {
+                Step::Call(call) if matches!(call.arguments.signature().build, Build::Aggregate) => {
+                    stage.aggregate = self.aggregate(call);
+                    if stages.is_empty() {
+                        stage.rank_by_place();
+                    }
+                    stages.push(std::mem::take(&mut stage));
                 }
-                stages.push(std::mem::take(&mut stage));
-                continue;
+                Step::Call(call) if matches!(call.arguments.signature().build, Build::Sequence) => {
+                    self.sequence(call, &mut stage, &mut stages);
+                }
+                step => stage.steps.extend(self.step(step)),
             }
-            stage.steps.extend(self.step(step));
+            self.is_behind_aggregate = !stages.is_empty();
         }
         if !stage.steps.is_empty() || stages.is_empty() {
             stages.push(stage);
@@ -87,6 +96,22 @@ impl Compiler {
         let compiled = self.row_steps(steps);
         self.pipelines.push(compiled);
         PipelineId(self.pipelines.len() - 1)
+    }
+
+    /// Ends `stage` in a function over rows in their order. `transpose` puts events into one by itself: the oldest first.
+    fn sequence(&mut self, call: &Call, stage: &mut Stage, stages: &mut Vec<Stage>) {
+        self.is_behind_aggregate |= call.arguments.signature().name == "transpose";
+        let spec = match sequence::compile(call, self) {
+            Ok(spec) => spec,
+            Err(fault) => return self.faults.push(fault),
+        };
+        if let (SequenceSpec::Transpose(spec), true) = (&spec, stages.is_empty()) {
+            let rows = RowsSpec { order: RowOrder::Oldest, limit: spec.limit, fields: None };
+            stage.aggregate = Some(AggregateSpec::Rows(rows));
+            stages.push(std::mem::take(stage));
+        }
+        stage.sequence = Some(spec);
+        stages.push(std::mem::take(stage));
     }
 
     fn aggregate(&mut self, call: &Call) -> Option<AggregateSpec> {
@@ -133,7 +158,7 @@ fn call(call: &Call) -> Result<RowStep, Diagnostic> {
             function => RowStep::Function(function),
         }),
         Build::Filter(_) | Build::Condition(_) => condition::call(call).map(RowStep::Filter),
-        Build::Aggregate | Build::Plan => Err(Diagnostic {
+        Build::Aggregate | Build::Sequence | Build::Plan => Err(Diagnostic {
             code: "position",
             message: format!("`{}` cannot stand here", arguments.signature().name),
             span: arguments.span,

@@ -178,5 +178,6 @@ pub const SIGNATURES: &[Signature] = &[
         &[ROWS_LIMIT],
         "In how many rows each field is, and how many distinct values it has.",
     ),
+    aggregate("fieldset", &[], "The names of the fields there are."),
     aggregate("stats", &[COUNT], "Several aggregates side by side; the same as `[a(), b()]`."),
 ];

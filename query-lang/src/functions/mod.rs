@@ -38,6 +38,7 @@ pub mod mapping;
 pub mod math;
 pub mod network;
 pub mod regex;
+pub mod sequence;
 pub mod signature;
 pub mod substring;
 pub mod text;
@@ -89,6 +90,7 @@ pub const FAMILIES: &[&[Signature]] = &[
     math::SIGNATURES,
     network::SIGNATURES,
     regex::SIGNATURES,
+    sequence::SIGNATURES,
     substring::SIGNATURES,
     text::SIGNATURES,
     timeformat::SIGNATURES,
@@ -102,7 +104,6 @@ pub const FAMILIES: &[&[Signature]] = &[
 
 /// Functions that CQL has and this version has not: named in errors, so that nobody takes them for a typo.
 pub const NOT_BUILT: &[&str] = &[
-    "accumulate",
     "appendAggregation",
     "array:intersection",
     "array:reduceColumn",
@@ -111,16 +112,10 @@ pub const NOT_BUILT: &[&str] = &[
     "callFunction",
     "correlate",
     "counterAsRate",
-    "fieldset",
     "matchAsArray",
-    "neighbor",
-    "partition",
     "selfJoin",
     "series",
     "session",
-    "slidingTimeWindow",
-    "slidingWindow",
-    "transpose",
     "window",
 ];
 

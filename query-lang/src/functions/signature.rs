@@ -128,6 +128,8 @@ pub enum Build {
     Filter(fn(&Arguments) -> Result<Predicate, Diagnostic>),
     /// An aggregate, compiled by `compile::aggregate`.
     Aggregate,
+    /// A function over the rows of a table in their order, compiled by `compile::sequence`.
+    Sequence,
     /// Lowered into other steps by the plan (`eval`, `if`, `setTimeInterval`, ...).
     Plan,
 }
@@ -138,6 +140,7 @@ impl std::fmt::Debug for Build {
             Build::Row(_) => "row",
             Build::Condition(_) | Build::Filter(_) => "filter",
             Build::Aggregate => "aggregate",
+            Build::Sequence => "sequence",
             Build::Plan => "plan",
         })
     }

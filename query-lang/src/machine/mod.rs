@@ -25,7 +25,8 @@ pub use view::View;
 
 pub use crate::coding::DecodeError;
 
-use crate::aggregates::{AggregateState, Input, Source, TIMESTAMP};
+use crate::aggregates::sequence::SequenceError;
+use crate::aggregates::{AggregateState, Input, Source, TIMESTAMP, row_order};
 use crate::compile::Ending;
 use crate::compile::steps::Stage;
 use crate::functions::Scratch;
@@ -62,6 +63,9 @@ pub enum StepError {
     /// The rows could not be read; the state is as before the step.
     #[error(transparent)]
     Rows(#[from] RowsError),
+    /// Rows do not stand as a function over them needs.
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
     /// The state would outgrow [`Context::max_state_bytes`].
     #[error("query state of {bytes} bytes is over its limit of {limit}")]
     StateTooLarge {
@@ -400,14 +404,19 @@ impl Machine {
     ) -> Result<ResultTable, StepError> {
         let mut view = View::new(table, Selection::all(table.rows));
         step::run(&stage.steps, &mut view, &mut self.scratch)?;
+        if let Some(spec) = &stage.sequence {
+            let rows = self.table_of(&view, table)?;
+            return spec.run(rows, &self.context, &mut composite(program, &mut self.scratch));
+        }
         let Some(spec) = &stage.aggregate else {
             return self.table_of(&view, table);
         };
-        let order = view.order()?;
+        let follows_rows = spec.follows_rows();
+        let order = if follows_rows { row_order(view.rows()) } else { view.order()? };
         let columns = frame::columns(&view, None, &[])?;
         let within = view.selection();
         let input = Input { rows: view.rows(), order: &order, columns: &columns, within, weights: None };
-        let source = if table.order.is_empty() { Source::Table } else { Source::Events };
+        let source = if follows_rows || table.order.is_empty() { Source::Table } else { Source::Events };
         let mut state = AggregateState::new(spec, &self.context, source);
         let mut pipelines = composite(program, &mut self.scratch);
         state.step(&input, &mut pipelines)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ast::{self, UnaryOp};
 use crate::error::Diagnostic;
-use crate::functions::{self, Argument, Arguments, Build, Kind, Parameter, Signature};
+use crate::functions::{self, Argument, Arguments, Kind, Parameter, Signature};
 use crate::plan::expression::span_of;
 use crate::plan::lower::{Lowering, aggregate_name};
 use crate::plan::{AggregatePipeline, Call, Filter, Place, Regex, Step};
@@ -507,7 +507,7 @@ impl Lowering<'_> {
         };
         let mut after = steps.split_off(at);
         let call = match after.remove(0) {
-            Step::Call(call) if matches!(call.arguments.signature().build, Build::Aggregate) => call,
+            Step::Call(call) => call,
             _ => return None,
         };
         Some(AggregatePipeline { before: steps, call, after })

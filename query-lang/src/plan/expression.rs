@@ -60,7 +60,7 @@ impl Lowering<'_> {
                 }
             },
             Build::Plan => self.special_value(&checked).unwrap_or(Expression::Bool(false)),
-            Build::Aggregate => {
+            Build::Aggregate | Build::Sequence => {
                 let message = format!("the aggregate `{}` cannot stand in an expression", signature.name);
                 self.fault("position", message, call.span);
                 Expression::Bool(false)

@@ -185,7 +185,7 @@ impl<'o> Lowering<'o> {
                 out.extend(self.call_with(call, None, given).map(Step::Call));
                 return;
             }
-            if matches!(signature.build, Build::Aggregate) {
+            if matches!(signature.build, Build::Aggregate | Build::Sequence) {
                 let message = format!("`{}` has no `as`: its output cannot be assigned", signature.name);
                 return self.fault("argument", message, call.span);
             }
@@ -204,7 +204,7 @@ impl<'o> Lowering<'o> {
                 Ok(filter) => out.push(Step::Filter(filter)),
                 Err(fault) => self.faults.push(fault),
             },
-            (Build::Row(_) | Build::Aggregate, _) => out.push(Step::Call(checked)),
+            (Build::Row(_) | Build::Aggregate | Build::Sequence, _) => out.push(Step::Call(checked)),
             (Build::Plan, "dropEvent") => out.push(Step::Filter(Filter::Bool(false))),
             (Build::Plan, "eval") => {
                 for (target, value) in arguments.assignments("assignments") {
@@ -349,12 +349,12 @@ fn read_file(arguments: &crate::functions::Arguments) -> Option<Created> {
     Some(Created::Table { table: table.clone(), include, limit: limit.unwrap_or(usize::MAX) })
 }
 
-/// The name of the aggregate in `step`, if there is one.
+/// The name of the aggregate in `step`, or of the function over rows in their order, if there is one.
 pub(super) fn aggregate_name(step: &Step) -> Option<&'static str> {
     match step {
         Step::Call(call) => {
             let signature = call.arguments.signature();
-            matches!(signature.build, Build::Aggregate).then_some(signature.name)
+            matches!(signature.build, Build::Aggregate | Build::Sequence).then_some(signature.name)
         }
         _ => None,
     }

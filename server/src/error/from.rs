@@ -137,6 +137,7 @@ impl From<StepError> for ApiError {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "query-too-large", message)
                     .hint("narrow the filter or the time range, or group by fewer values")
             }
+            StepError::Sequence(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "sequence", message),
             _ => internal(&error),
         }
     }
