@@ -195,8 +195,16 @@ impl TableIndex {
                 let key = self.exact_key(values.iter().copied());
                 let Some(rows) = self.exact.get(key.as_str()) else { return };
                 let passes = |row: &&u32| self.passes(**row, values);
-                out.extend(rows.iter().rev().filter(passes).take(limit));
-                self.smallest_first(out);
+                let met = rows.iter().rev().filter(passes);
+                match self.keys.iter().position(|key| key.mode == MatchMode::Cidr) {
+                    // The smallest network may be that of any row.
+                    Some(at) => {
+                        out.extend(met);
+                        self.smallest_first(at, out);
+                        out.truncate(limit);
+                    }
+                    None => out.extend(met.take(limit)),
+                }
             }
         }
     }
@@ -229,9 +237,8 @@ impl TableIndex {
         })
     }
 
-    /// Rows with the smallest networks come first; those alike stay in their order.
-    fn smallest_first(&self, rows: &mut [u32]) {
-        let Some(at) = self.keys.iter().position(|key| key.mode == MatchMode::Cidr) else { return };
+    /// Rows with the smallest networks in key `at` come first; those alike stay in their order.
+    fn smallest_first(&self, at: usize, rows: &mut [u32]) {
         let length = |row: &u32| match self.tests.get(at).and_then(|tests| tests.get(*row as usize)) {
             Some(Some(Test::Network(network))) => network.length(),
             _ => 0,
@@ -305,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_network_is_found_beside_another_key() {
+        let table = table("host,net\nweb,10.1.0.0/16\nweb,10.0.0.0/8\ndb,10.1.1.0/24\n");
+        let both = index(&table, &[("host", MatchMode::Exact, false), ("net", MatchMode::Cidr, false)]);
+        assert_eq!(found(&both, &["web", "10.1.1.1"], 1), [0]);
+        assert_eq!(found(&both, &["web", "10.2.1.1"], 1), [1]);
+    }
+
+    #[test]
     fn keys_of_several_kinds() {
         let table = table("host,net,v\nweb,10.0.0.0/8,a\nweb,10.1.0.0/16,b\ndb,10.0.0.0/8,c\n");
         let both = index(&table, &[("host", MatchMode::Exact, false), ("net", MatchMode::Cidr, false)]);
@@ -336,7 +351,9 @@ mod tests {
             let fast = index(&table, &[("p", MatchMode::Cidr, false)]);
             let slow = index(&table, &[("p", MatchMode::Cidr, false), ("q", MatchMode::Exact, false)]);
             let value = format!("{}.{}.0.0", value.0, value.1);
-            prop_assert_eq!(found(&fast, &[&value], 99), found(&slow, &[&value, "x"], 99));
+            for limit in [1, 2, 99] {
+                prop_assert_eq!(found(&fast, &[&value], limit), found(&slow, &[&value, "x"], limit));
+            }
         }
     }
 }
