@@ -2,7 +2,7 @@
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::{MAX_TABLE_COLUMNS, MAX_TABLE_ROWS, TableError, malformed, repeated};
+use super::{MAX_TABLE_COLUMNS, MAX_TABLE_ROWS, TableError, check_cells, malformed, repeated};
 use crate::record::ColumnBuilder;
 use crate::result::ResultTable;
 
@@ -32,14 +32,16 @@ pub(super) fn read(text: &str) -> Result<ResultTable, TableError> {
         if rows > MAX_TABLE_ROWS {
             return Err(TableError::TooLarge { what: "rows", limit: MAX_TABLE_ROWS, found: rows });
         }
-        for (at, column) in columns.iter_mut().enumerate() {
-            match record.get(at) {
-                Some(cell) => column.text(cell),
-                None => column.missing(),
-            }
+        check_cells(rows, names.len())?;
+        for (column, cell) in columns.iter_mut().zip(&record) {
+            column.pad(rows - 1);
+            column.text(cell);
         }
     }
-    let named = names.iter().zip(columns).map(|(name, column)| (name.as_str().into(), column.finish()));
+    let named = names.iter().zip(columns).map(|(name, mut column)| {
+        column.pad(rows);
+        (name.as_str().into(), column.finish())
+    });
     Ok(ResultTable { rows, columns: named.collect(), ..ResultTable::default() })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{MAX_TABLE_COLUMNS, MAX_TABLE_ROWS, TableError, malformed};
+use super::{MAX_TABLE_COLUMNS, MAX_TABLE_ROWS, TableError, check_cells, malformed};
 use crate::functions::json::Objects;
 use crate::record::ColumnBuilder;
 use crate::result::ResultTable;
@@ -45,6 +45,7 @@ pub(super) fn read(text: &str) -> Result<ResultTable, TableError> {
             }
         }
         rows += 1;
+        check_cells(rows, columns.len())?;
     }
     let finished = columns.into_iter().map(|(name, mut column)| {
         column.pad(rows);

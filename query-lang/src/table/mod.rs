@@ -21,6 +21,8 @@ use crate::result::ResultTable;
 pub const MAX_TABLE_ROWS: usize = 1_000_000;
 /// The most columns of a table.
 pub const MAX_TABLE_COLUMNS: usize = 1_000;
+/// The most cells of a table that is read from a file, gaps included: a few bytes of a file may stand for many.
+pub const MAX_TABLE_CELLS: usize = 1 << 26;
 /// The most bytes of a file that becomes a table.
 pub const MAX_TABLE_BYTES: usize = 256 << 20;
 
@@ -218,6 +220,15 @@ fn fingerprint(data: &ResultTable) -> u64 {
     hash.digest()
 }
 
+/// Whether a table of `rows` rows and `columns` columns has too many cells.
+fn check_cells(rows: usize, columns: usize) -> Result<(), TableError> {
+    let found = rows.saturating_mul(columns);
+    if found > MAX_TABLE_CELLS {
+        return Err(TableError::TooLarge { what: "cells", limit: MAX_TABLE_CELLS, found });
+    }
+    Ok(())
+}
+
 /// A fault at byte `at` of `text`.
 fn malformed(text: &[u8], at: usize, reason: impl Into<String>) -> TableError {
     let before = text.get(..at).unwrap_or(text);
@@ -319,6 +330,25 @@ mod tests {
             table.index(vec![KeyColumn { name: name.into(), mode, ignore_case: false }]).unwrap();
         }
         assert!(!Arc::ptr_eq(&first, &table.index(key("a", false)).unwrap()), "only so many are kept");
+    }
+
+    #[test]
+    fn gaps_are_cells_too() {
+        assert!(check_cells(MAX_TABLE_CELLS / 64, 64).is_ok());
+        let over = check_cells(MAX_TABLE_CELLS / 64 + 1, 64).unwrap_err();
+        assert_eq!(over.to_string(), "a table has at most 67108864 cells; this one has 67108928");
+        // A thousand columns, and rows of two bytes that have one of them.
+        let rows = MAX_TABLE_CELLS / MAX_TABLE_COLUMNS + 1;
+        let names: Vec<String> = (0..MAX_TABLE_COLUMNS).map(|at| format!("c{at}")).collect();
+        let csv = format!("{}\n{}", names.join(","), "x\n".repeat(rows));
+        let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":1")).collect();
+        let json = format!("[{{{}}}{}]", members.join(","), ",{}".repeat(rows));
+        for (name, text) in [("t.csv", csv), ("t.json", json)] {
+            assert!(matches!(
+                Table::read(name, text.as_bytes()),
+                Err(TableError::TooLarge { what: "cells", .. })
+            ));
+        }
     }
 
     #[test]
