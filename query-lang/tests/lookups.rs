@@ -216,6 +216,19 @@ fn rows_of_keys_that_pass_each_condition() {
 }
 
 #[test]
+fn keys_of_a_self_join_are_those_that_the_steps_before_make() {
+    check(
+        "who := upper(user) | selfJoinFilter([who], where=[{action=login}, {action=delete}]) | select([who, action])",
+        &["who=ANN action=login", "who=ANN action=delete"],
+    );
+    // A row that does not come so far meets no condition.
+    check(
+        "action!=delete | selfJoinFilter([user], where=[{action=login}, {action=delete}]) | count()",
+        &["_count=0"],
+    );
+}
+
+#[test]
 fn databases_are_tables() {
     check(
         "ip=10.* | ipLocation(ip) | asn(ip) | select([ip.country, ip.city, ip.asn])",

@@ -153,7 +153,8 @@ impl Lowering<'_> {
         self.made("match", given, arguments.span)
     }
 
-    /// `selfJoinFilter`: rows whose keys occur in rows that pass each of the conditions.
+    /// `selfJoinFilter`: rows whose keys occur in rows that pass each of the conditions. These are what the steps before,
+    /// `out`, make of the events, as the rows it filters are.
     pub(super) fn self_join_filter(&mut self, call: &Call, out: &mut Vec<Step>) {
         let arguments = &call.arguments;
         let keys = arguments.texts("field").to_vec();
@@ -187,7 +188,8 @@ impl Lowering<'_> {
             ("limit", Argument::Integer(1_000_000)),
         ];
         let Some(group) = self.made("groupBy", group, arguments.span) else { return };
-        let steps = vec![Step::Filter(any.clone()), group, Step::Filter(Filter::And(met))];
+        let mut steps = out.clone();
+        steps.extend([Step::Filter(any.clone()), group, Step::Filter(Filter::And(met))]);
         let query = SubQuery {
             limit: crate::table::MAX_TABLE_ROWS,
             ..sub_query(arguments, "selfJoinFilter".into(), steps, keys.clone())
