@@ -229,6 +229,28 @@ fn keys_of_a_self_join_are_those_that_the_steps_before_make() {
 }
 
 #[test]
+fn no_more_rows_are_made_than_a_query_may_hold() {
+    let rows = |nrows: usize, max_state_bytes: usize| {
+        let mut options = Options::default();
+        let table = format!("a\n{}", "1\n".repeat(500));
+        options.tables.insert("t.csv".into(), Arc::new(Table::read("t.csv", table.as_bytes()).unwrap()));
+        let text = format!("match(t.csv, field=a, nrows={nrows}) | count()");
+        let program = Program::compile(&text, &options).unwrap();
+        let mut machine = Machine::new(program, Context { max_state_bytes, ..Context::default() });
+        let mut state = machine.new_state();
+        let events = ResultTable::of_events(&vec![vec![("a".to_owned(), "1".to_owned())]; 100]);
+        machine.step(&events, Selection::all(events.rows), &mut state).map_err(|error| error.to_string())?;
+        Ok::<_, String>(machine.finish(&state).unwrap().text(0, "_count").unwrap().into_owned())
+    };
+    assert_eq!(rows(500, 1_200_000), Ok("50000".to_owned()));
+    assert_eq!(
+        rows(500, 1_199_999).unwrap_err(),
+        "query state of 1200000 bytes is over its limit of 1199999"
+    );
+    assert_eq!(rows(1, 2_000), Ok("100".to_owned()));
+}
+
+#[test]
 fn databases_are_tables() {
     check(
         "ip=10.* | ipLocation(ip) | asn(ip) | select([ip.country, ip.city, ip.asn])",

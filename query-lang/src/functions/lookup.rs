@@ -14,6 +14,10 @@ use crate::table::{KeyColumn, MatchMode, Table, TableIndex};
 pub const MAX_MATCHED_ROWS: i64 = 500;
 /// Values whose rows are remembered while a batch is gone through.
 const REMEMBERED: usize = 4_096;
+/// Rows of the table that are remembered for them.
+const REMEMBERED_ROWS: usize = 1 << 20;
+/// Bytes of memory that a row made of another takes at least: its place in the table, in the view and among events.
+const MADE_ROW_BYTES: usize = 24;
 
 const MODES: &[&str] = &["string", "glob", "cidr"];
 
@@ -140,15 +144,15 @@ impl Lookup {
     /// Runs over the rows in play.
     ///
     /// # Errors
-    /// When the rows cannot be read.
-    pub fn apply(&self, view: &mut View<'_>, _: &mut Scratch) -> Result<(), StepError> {
+    /// When the rows cannot be read, or more would be made of them than the query may hold.
+    pub fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
         let Some(index) = &self.index else {
             if self.strict {
                 view.set_selection(Selection::none(view.rows()));
             }
             return Ok(());
         };
-        let found = self.find(index, view)?;
+        let found = self.find(index, view, scratch.context.state_limit())?;
         if self.limit > 1 {
             view.multiply(&found.rows)?;
         } else if self.strict {
@@ -169,11 +173,12 @@ impl Lookup {
         Ok(())
     }
 
-    fn find(&self, index: &TableIndex, view: &View<'_>) -> Result<Found, StepError> {
+    fn find(&self, index: &TableIndex, view: &View<'_>, max_bytes: usize) -> Result<Found, StepError> {
         let columns: Vec<Column> =
             self.fields.iter().map(|field| view.column(field)).collect::<Result<_, _>>()?;
         let mut known: HashMap<String, Vec<u32>> = HashMap::new();
         let (mut found, mut fresh, mut key) = (Found::default(), Vec::new(), String::new());
+        let mut remembered = 0;
         for row in view.selection().iter() {
             let values: Option<Vec<_>> =
                 columns.iter().map(|column| column.get(row).map(|value| value.text())).collect();
@@ -190,7 +195,8 @@ impl Lookup {
                 Some(rows) => rows,
                 None => {
                     index.find(&texts, self.limit, &mut fresh);
-                    if known.len() < REMEMBERED {
+                    if known.len() < REMEMBERED && remembered + fresh.len() <= REMEMBERED_ROWS {
+                        remembered += fresh.len();
                         known.insert(key.clone(), fresh.clone());
                     }
                     &fresh
@@ -199,6 +205,10 @@ impl Lookup {
             if meets.is_empty() && !self.strict {
                 found.rows.push(row as u32);
                 found.meets.push(None);
+            }
+            let bytes = (found.rows.len() + meets.len()).saturating_mul(MADE_ROW_BYTES);
+            if self.limit > 1 && bytes > max_bytes {
+                return Err(StepError::StateTooLarge { bytes, limit: max_bytes });
             }
             for meets in meets {
                 found.rows.push(row as u32);

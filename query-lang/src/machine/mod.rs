@@ -56,6 +56,14 @@ pub struct Context {
     pub max_state_bytes: usize,
 }
 
+impl Context {
+    /// The most bytes one [`State`] may hold.
+    #[must_use]
+    pub fn state_limit(&self) -> usize {
+        if self.max_state_bytes == 0 { state::DEFAULT_STATE_BYTES } else { self.max_state_bytes }
+    }
+}
+
 /// Why a step stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -66,7 +74,7 @@ pub enum StepError {
     /// Rows do not stand as a function over them needs.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
-    /// The state would outgrow [`Context::max_state_bytes`].
+    /// The state, or what is made of the rows, would outgrow [`Context::max_state_bytes`].
     #[error("query state of {bytes} bytes is over its limit of {limit}")]
     StateTooLarge {
         /// Bytes it would hold.
@@ -123,7 +131,7 @@ impl Machine {
                 Ending::Stream => Learnt::Stream(Vec::new()),
             },
         };
-        State { learnt, limit: self.context.max_state_bytes }
+        State { learnt, limit: self.context.state_limit() }
     }
 
     /// Feeds the rows of `within` to the program; the same as [`Machine::select`], then [`Machine::absorb`] of all
@@ -420,7 +428,7 @@ impl Machine {
         let mut state = AggregateState::new(spec, &self.context, source);
         let mut pipelines = composite(program, &mut self.scratch);
         state.step(&input, &mut pipelines)?;
-        let state = State { learnt: Learnt::Aggregate(Box::new(state)), limit: self.context.max_state_bytes };
+        let state = State { learnt: Learnt::Aggregate(Box::new(state)), limit: self.context.state_limit() };
         state.check()?;
         let Learnt::Aggregate(state) = &state.learnt else { return Ok(ResultTable::default()) };
         let mut result = state.result(&mut pipelines)?;

@@ -84,8 +84,7 @@ impl State {
     }
 
     pub(super) fn check(&self) -> Result<(), StepError> {
-        let limit = if self.limit == 0 { DEFAULT_STATE_BYTES } else { self.limit };
-        let bytes = self.bytes();
+        let (bytes, limit) = (self.bytes(), self.limit);
         if bytes > limit { Err(StepError::StateTooLarge { bytes, limit }) } else { Ok(()) }
     }
 }

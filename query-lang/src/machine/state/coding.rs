@@ -87,7 +87,7 @@ impl Machine {
         let [kind] = from.array()?;
         let learnt = self.read_learnt(kind, &mut from)?;
         from.finish()?;
-        Ok(State { learnt, limit: self.context.max_state_bytes })
+        Ok(State { learnt, limit: self.context.state_limit() })
     }
 
     fn read_learnt(&self, kind: u8, from: &mut Reader<'_>) -> Result<Learnt, DecodeError> {
