@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use weir_query::compile::Options;
 use weir_query::error::{Diagnostics, MAX_QUERY_BYTES};
+use weir_query::parser::parse;
 use weir_query::program::Program;
 
 use crate::error::StoreError;
@@ -36,7 +37,7 @@ pub enum SavedError {
     /// Its name cannot be one.
     #[error("{0:?} is no name for a query: 1 to {MAX_NAME_BYTES} bytes without control characters are")]
     Name(String),
-    /// It does not parse, or calls itself.
+    /// It does not parse, is too large, or calls itself.
     #[error(transparent)]
     Query(#[from] Diagnostics),
     /// There are too many.
@@ -73,11 +74,15 @@ impl SavedQueries {
     /// Saves a query, in place of one of the same name; durable when it returns. Whether it is new.
     ///
     /// # Errors
-    /// When the name cannot be one, the text does not parse or would call itself, there are too many, or it cannot be
-    /// written.
+    /// When the name cannot be one, the text does not parse, is too large or would call itself, there are too many, or it
+    /// cannot be written.
     pub fn put(&self, name: &str, text: &str) -> Result<bool, SavedError> {
         if !NamedFiles::is_name(name) {
             return Err(SavedError::Name(name.to_owned()));
+        }
+        if text.len() > MAX_QUERY_BYTES {
+            // Its file would not be read again.
+            return Err(parse(text).diagnostics.into());
         }
         let _changing = self.change.lock();
         let mut texts = Texts::clone(&self.texts());
@@ -142,9 +147,21 @@ mod tests {
         assert!(told("", "a=1").contains("is no name"));
         assert!(told("a", "a=(").starts_with("expected"), "{}", told("a", "a=("));
         saved.put("a", "$b()").unwrap();
-        assert_eq!(told("b", "$a()"), "in saved query `a`: saved query `b` calls itself at byte 0");
+        let cycle = "in saved query `a`: in saved query `b`: saved query `a` calls itself at byte 0";
+        assert_eq!(told("b", "$a()"), cycle);
         assert_eq!(told("a", "$a()"), "in saved query `a`: saved query `a` calls itself at byte 0");
         assert_eq!(saved.texts()["a"], "$b()");
+    }
+
+    #[test]
+    fn a_text_too_long_to_be_read_again_is_not_saved() {
+        let files = Files::memory();
+        let saved = open(&files);
+        let text = |bytes: usize| format!("a=1{}", " ".repeat(bytes - 3));
+        assert!(saved.put("long", &text(MAX_QUERY_BYTES)).unwrap());
+        let told = saved.put("longer", &text(MAX_QUERY_BYTES + 1)).unwrap_err().to_string();
+        assert!(told.contains("at most 1048576 are read"), "{told}");
+        assert_eq!(open(&files).texts().len(), 1);
     }
 
     #[test]
