@@ -94,9 +94,12 @@ pub(super) async fn prepare(
     asked: QueryRequest,
     purpose: Purpose,
 ) -> Result<Arc<Prepared>, ApiError> {
-    let limits = app.settings().query.clone();
-    let known = app.known(repository)?;
-    let prepared = move || Prepared::new(&asked, purpose, now_nanos(), &limits, &known);
+    let (shared, repository) = (app.clone(), repository.to_owned());
+    let prepared = move || {
+        // The first time this reads files.
+        let known = shared.known(&repository)?;
+        Prepared::new(&asked, purpose, now_nanos(), &shared.settings().query, &known)
+    };
     app.answering().run(prepared).await?.map(Arc::new)
 }
 
