@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use weir_engine::EventBatch;
 use weir_engine::scan::{DEFAULT_STATE_BYTES, Fold, Folded, query_context};
@@ -84,22 +84,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let now_nanos = now_nanos();
     let context = context(&args, now_nanos)?;
-    let is_open = context.start_nanos == i64::MIN || context.end_nanos == i64::MAX;
     let found = if !program.queries().is_empty() {
         fold_with_queries(&args, &program, &context)?
     } else if program.creates_events() {
-        // Nothing is read; a chart over all time is one of the moment the events are made in.
-        let moment = context.now_millis.saturating_mul(1_000_000);
-        let mut context = context;
-        if context.start_nanos == i64::MIN {
-            context.start_nanos = moment.min(context.end_nanos.saturating_sub(1));
-        }
-        if context.end_nanos == i64::MAX {
-            context.end_nanos = moment.max(context.start_nanos).saturating_add(1);
-        }
-        start(&program, &context).finish()?
-    } else if program.charts_time() && is_open {
-        fold_all(&args, &program, context)?
+        // Nothing is read.
+        fold_held(&program, context, &[])?
+    } else if program.charts_time() && is_open(&context) {
+        fold_held(&program, context, &read_all(&args, now_nanos)?)?
     } else {
         let fold = start(&program, &context);
         read(&args, now_nanos, &mut |batch| fold.push(batch))?;
@@ -111,38 +102,80 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Queries inside go through all events before the query itself does, so they are held meanwhile.
 fn fold_with_queries(args: &Args, program: &Arc<Program>, context: &Context) -> anyhow::Result<Folded> {
-    let mut batches: Vec<Arc<EventBatch>> = Vec::new();
-    read(args, context.now_millis.saturating_mul(1_000_000), &mut |batch| {
-        batches.push(batch);
-        true
-    })?;
-    let fold = |program: &Arc<Program>, context: &Context| {
-        let fold = start(program, context);
-        let _ = batches.iter().all(|batch| fold.push(Arc::clone(batch)));
-        fold.finish()
-    };
-    let mut tables: Vec<Arc<Table>> = Vec::new();
+    let batches = read_all(args, context.now_millis.saturating_mul(1_000_000))?;
+    let (mut tables, mut warnings): (Vec<Arc<Table>>, Vec<String>) = (Vec::new(), Vec::new());
     for (number, query) in program.queries().iter().enumerate() {
+        if let Some(repository) = &query.repository {
+            bail!(Usage(format!(
+                "there is no repository `{repository}` for `{}`: these are files",
+                query.name
+            )));
+        }
         let Some(inner) = program.query(number, &tables) else { break };
-        let found = fold(&inner?, &query_context(query, context)?)?;
+        let found = fold_held(&inner?, query_context(query, context)?, &batches)?;
+        let told = found.tables.iter().flat_map(|table| &table.warnings);
+        warnings.extend(told.map(|warning| format!("{}: {warning}", query.name)));
+        if found.rows.len() >= query.limit {
+            warnings.push(format!("{}: only {} rows are taken; there may be more", query.name, query.limit));
+        }
         let rows: Vec<(usize, usize)> =
             found.rows.iter().map(|(table, row)| (*table, *row as usize)).take(query.limit).collect();
         tables.push(Arc::new(Table::of_result(query, ResultTable::pick(&found.tables, &rows))?));
     }
-    Ok(fold(&program.with_tables(&tables, Vec::new())?, context)?)
+    fold_held(&program.with_tables(&tables, warnings)?, context.clone(), &batches)
 }
 
 fn start(program: &Arc<Program>, context: &Context) -> Fold {
     Fold::start(program, context, std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// A chart over all time is drawn over the time there are events from, which is known once all are read.
-fn fold_all(args: &Args, program: &Arc<Program>, mut context: Context) -> anyhow::Result<Folded> {
-    let mut batches: Vec<Arc<EventBatch>> = Vec::new();
-    read(args, context.now_millis.saturating_mul(1_000_000), &mut |batch| {
+/// Every batch there is.
+fn read_all(args: &Args, now_nanos: i64) -> anyhow::Result<Vec<Arc<EventBatch>>> {
+    let mut batches = Vec::new();
+    read(args, now_nanos, &mut |batch| {
         batches.push(batch);
         true
     })?;
+    Ok(batches)
+}
+
+/// Runs `program` over `batches`, which are all there are.
+fn fold_held(
+    program: &Arc<Program>,
+    context: Context,
+    batches: &[Arc<EventBatch>],
+) -> anyhow::Result<Folded> {
+    let context = match () {
+        () if program.creates_events() => of_the_moment(context),
+        () if program.charts_time() && is_open(&context) => of_events(context, batches),
+        () => context,
+    };
+    let fold = start(program, &context);
+    let _ = batches.iter().all(|batch| fold.push(Arc::clone(batch)));
+    Ok(fold.finish()?)
+}
+
+/// Its time range has a side without an end.
+fn is_open(context: &Context) -> bool {
+    context.start_nanos == i64::MIN || context.end_nanos == i64::MAX
+}
+
+/// A chart over all time of events that a query makes itself is one of the moment they are made in.
+fn of_the_moment(context: Context) -> Context {
+    let mut context = context;
+    let moment = context.now_millis.saturating_mul(1_000_000);
+    if context.start_nanos == i64::MIN {
+        context.start_nanos = moment.min(context.end_nanos.saturating_sub(1));
+    }
+    if context.end_nanos == i64::MAX {
+        context.end_nanos = moment.max(context.start_nanos).saturating_add(1);
+    }
+    context
+}
+
+/// A chart over all time is drawn over the time there are events from, which is known once all are read.
+fn of_events(context: Context, batches: &[Arc<EventBatch>]) -> Context {
+    let mut context = context;
     let range = context.start_nanos..context.end_nanos;
     let times = batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.timestamp(row)));
     let (first, last) = times
@@ -152,13 +185,7 @@ fn fold_all(args: &Args, program: &Arc<Program>, mut context: Context) -> anyhow
         context.start_nanos = context.start_nanos.max(first);
         context.end_nanos = context.end_nanos.min(last.saturating_add(1));
     }
-    let fold = start(program, &context);
-    for batch in batches {
-        if !fold.push(batch) {
-            break;
-        }
-    }
-    Ok(fold.finish()?)
+    context
 }
 
 fn context(args: &Args, now_nanos: i64) -> anyhow::Result<Context> {
