@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use crate::error::Diagnostic;
-use crate::functions::lookup::Lookup;
+use crate::functions::lookup::{Lookup, no_column};
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
 use crate::machine::{StepError, View};
 use crate::record::{Column, ColumnBuilder, Selection};
@@ -111,16 +111,11 @@ fn indexed(
     table: &Table,
     keys: Vec<KeyColumn>,
 ) -> Result<Arc<TableIndex>, Diagnostic> {
-    table.index(keys).map_err(|name| lacks(arguments, table, &name))
+    table.index(keys).map_err(|name| no_column(arguments, "table", table, &name))
 }
 
 fn column<'t>(arguments: &Arguments, table: &'t Table, name: &str) -> Result<&'t Column, Diagnostic> {
-    table.column(name).ok_or_else(|| lacks(arguments, table, name))
-}
-
-fn lacks(arguments: &Arguments, table: &Table, name: &str) -> Diagnostic {
-    let message = format!("the table `{}` has no column `{name}`", table.name());
-    Diagnostic { code: "unknown-column", ..arguments.fault("table", message) }
+    table.column(name).ok_or_else(|| no_column(arguments, "table", table, name))
 }
 
 /// A compiled `ioc:lookup`.

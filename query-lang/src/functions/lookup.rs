@@ -114,7 +114,8 @@ fn outputs(
     include.iter().map(column).collect()
 }
 
-fn no_column(arguments: &Arguments, parameter: &str, table: &Table, name: &str) -> Diagnostic {
+/// The fault of asking `table` for a column it has not.
+pub(super) fn no_column(arguments: &Arguments, parameter: &str, table: &Table, name: &str) -> Diagnostic {
     let names: Vec<&str> = table.names().map(|name| &**name).collect();
     let near = crate::suggest::suggest(name, names.iter().copied());
     let hint = match near {
