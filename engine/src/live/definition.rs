@@ -86,7 +86,7 @@ pub struct MetricDefinition {
     pub trigger: String,
     /// How a pushed result relates to the one before it. The query may say so itself: `| emit(refinement="…")`.
     pub refinement: Refinement,
-    /// The most bytes its states may hold.
+    /// The most bytes its states may hold. Groups that do not fit are given up, into the row of `groupBy(other=…)` where there is one.
     pub max_bytes: usize,
     /// How much it matters that it is up to date, when not all can be.
     pub priority: Priority,

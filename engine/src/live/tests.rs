@@ -345,7 +345,8 @@ fn ingest_time_is_another_clock() {
 fn a_metric_over_its_bound_says_so() {
     let store = Store::new(64);
     let live = store.live(None);
-    let bounded = MetricDefinition { max_bytes: MIN_METRIC_BYTES, ..definition("groupBy(@rawstring)") };
+    // What `collect` keeps cannot be narrowed as groups can.
+    let bounded = MetricDefinition { max_bytes: MIN_METRIC_BYTES, ..definition("collect(@rawstring)") };
     live.define("m", bounded).unwrap();
     for batch in 0..20 {
         store.append(&(0..100).map(|seed| event(2_000, (batch * 100 + seed) << 34)).collect::<Vec<_>>());

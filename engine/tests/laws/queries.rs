@@ -32,6 +32,7 @@ pub const QUERIES: &[&str] = &[
     "groupBy(user) | sort(_count, limit=5)",
     "groupBy([service, user]) | groupBy(service, function=max(_count))",
     "groupBy(service, function=collect(level))",
+    "groupBy(user, function=[count(), sum(bytes), avg(latency)], limit=3, other=others)",
     // Top and distinct rows.
     "top(user)",
     "top(user, limit=3)",

@@ -179,6 +179,48 @@ impl Body {
         }
     }
 
+    /// Adds each state to the one `map` sends it to, of `count` there are then.
+    pub(super) fn regroup(&mut self, map: &[u32], count: usize) {
+        let before = self.clone();
+        self.clear();
+        self.merge(&before, map, count);
+    }
+
+    /// Forgets what was learnt, but not what is turned away.
+    pub(super) fn clear(&mut self) {
+        match self {
+            Body::Groups(states) => states.clear(),
+            Body::Top(states) => states.clear(),
+            Body::Buckets(states) => states.clear(),
+            Body::Product(states) => states.clear(),
+            Body::Chain(states) => states.clear(),
+            _ => self.gather(&[]),
+        }
+    }
+
+    /// Groups of a `groupBy` whose keys have a greater hash than `threshold` are turned away from now on.
+    pub(super) fn narrow(&mut self, threshold: u64) {
+        match self {
+            Body::Groups(states) => states.narrow(threshold),
+            Body::Buckets(states) => states.narrow(threshold),
+            Body::Product(states) => states.narrow(threshold),
+            Body::Chain(states) => states.narrow(threshold),
+            // Their states hold no groups, or all of them for what they rank.
+            _ => {}
+        }
+    }
+
+    /// The greatest hash of a key that stays, of all groups; `None`: there are none to be turned away.
+    pub(super) fn threshold(&self) -> Option<u64> {
+        match self {
+            Body::Groups(states) => Some(states.threshold()),
+            Body::Buckets(states) => states.threshold(),
+            Body::Product(states) => states.threshold(),
+            Body::Chain(states) => states.threshold(),
+            _ => None,
+        }
+    }
+
     /// The table of slots `0..count`.
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
         Ok(match self {

@@ -61,7 +61,12 @@ impl BucketStates {
             true => Body::new(&spec.function, context, source),
             false => {
                 let keys = spec.keys.clone();
-                let series = GroupBySpec { keys, function: spec.function.clone(), limit: GROUP_LIMIT_MAX };
+                let series = GroupBySpec {
+                    keys,
+                    function: spec.function.clone(),
+                    limit: GROUP_LIMIT_MAX,
+                    other: None,
+                };
                 Body::new(&AggregateSpec::GroupBy(series), context, source)
             }
         };
@@ -186,6 +191,23 @@ impl BucketStates {
         self.list = keep.iter().filter_map(|number| self.list.get(*number as usize).copied()).collect();
         self.index = self.list.iter().copied().zip(0..).collect();
         self.body.gather(keep);
+    }
+
+    /// As [`Body::clear`].
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.index.clear();
+        self.body.clear();
+    }
+
+    /// As [`Body::narrow`].
+    pub(super) fn narrow(&mut self, threshold: u64) {
+        self.body.narrow(threshold);
+    }
+
+    /// As [`Body::threshold`].
+    pub(super) fn threshold(&self) -> Option<u64> {
+        self.body.threshold()
     }
 
     /// The start below which buckets are let go.

@@ -69,6 +69,21 @@ impl Chain {
         self.body.gather(keep);
     }
 
+    /// As [`Body::clear`].
+    pub(super) fn clear(&mut self) {
+        self.body.clear();
+    }
+
+    /// As [`Body::narrow`].
+    pub(super) fn narrow(&mut self, threshold: u64) {
+        self.body.narrow(threshold);
+    }
+
+    /// As [`Body::threshold`].
+    pub(super) fn threshold(&self) -> Option<u64> {
+        self.body.threshold()
+    }
+
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
         let mut table = self.body.output(count, run)?;
         for stage in &self.after {

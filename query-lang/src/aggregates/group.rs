@@ -1,11 +1,15 @@
-//! `groupBy`: a slot of the function inside for each key.
+//! `groupBy`: a slot of the function inside for each key, and one for the keys beyond the limit where a row of the others
+//! is asked for.
+
+mod others;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::body::{Body, Run};
 use super::coding::SlotCoding;
 use super::counts::count_table;
-use super::keys::KeyTable;
+use super::keys::{Evicted, KeyTable};
 use super::percentile::Percentiles;
 use super::read::{Integers, Range};
 use super::slots::{NO_SLOT, SlotTable, Slots};
@@ -26,6 +30,8 @@ type Place = (u32, u64, u32);
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
     limit: usize,
+    /// What stands for the keys of the row of the others, where there is one.
+    other: Option<Arc<str>>,
     keys: KeyTable,
     function: Function,
     scratch: Vec<u32>,
@@ -47,9 +53,11 @@ impl Groups {
             other => Function::Other(Box::new(Body::new(other, context, source))),
         };
         let limit = spec.limit.clamp(1, GROUP_LIMIT_MAX);
+        let keys = KeyTable::new(&spec.keys, limit.max(CAPACITY_MIN));
         Groups {
             limit,
-            keys: KeyTable::new(&spec.keys, limit.max(CAPACITY_MIN)),
+            keys: if spec.other.is_some() { keys.with_others() } else { keys },
+            other: spec.other.clone(),
             function,
             scratch: Vec::new(),
         }
@@ -94,6 +102,11 @@ impl Groups {
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
         let keys = self.keys.made();
         let shown = shown(&keys, self.limit, count, run);
+        if let Some(other) = &self.other
+            && let Some(listed) = others::Listed::of(&keys, &shown, count)
+        {
+            return self.output_others(&keys, &listed, other, run);
+        }
         let inner = match &self.function {
             Function::Count(spec) => {
                 count_table(spec, keys.groups().len(), |group| keys.counts().get(group).copied().unwrap_or(0))
@@ -112,10 +125,42 @@ impl Groups {
     }
 
     fn evict(&mut self) {
-        if let Some(keep) = self.keys.evict()
-            && let Function::Other(body) = &mut self.function
-        {
-            body.gather(&keep);
+        let evicted = self.keys.evict();
+        self.follow(evicted);
+    }
+
+    /// Turns away groups whose keys have a greater hash than `threshold`, from now on.
+    pub(super) fn narrow(&mut self, threshold: u64) {
+        let evicted = self.keys.narrow(threshold);
+        self.follow(evicted);
+        if let Function::Other(body) = &mut self.function {
+            body.narrow(threshold);
+        }
+    }
+
+    /// As [`Body::clear`].
+    pub(super) fn clear(&mut self) {
+        self.keys = self.keys.emptied();
+        if let Function::Other(body) = &mut self.function {
+            body.clear();
+        }
+    }
+
+    /// As [`Body::threshold`].
+    pub(super) fn threshold(&self) -> u64 {
+        let inside = match &self.function {
+            Function::Count(_) => None,
+            Function::Other(body) => body.threshold(),
+        };
+        inside.unwrap_or(0).max(self.keys.threshold())
+    }
+
+    fn follow(&mut self, evicted: Option<Evicted>) {
+        let Function::Other(body) = &mut self.function else { return };
+        match evicted {
+            Some(Evicted::Kept(keep)) => body.gather(&keep),
+            Some(Evicted::Joined(map)) => body.regroup(&map, self.keys.groups().len()),
+            None => {}
         }
     }
 }
@@ -123,10 +168,15 @@ impl Groups {
 /// The keys, and the states of the function inside unless the keys count by themselves.
 impl SlotCoding for Groups {
     fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
-        let groups = self.keys.made().write(slots, out);
-        if let Function::Other(body) = &self.function {
-            body.write(&groups, out);
+        if self.other.is_some() && self.keys.made().kept().is_some() {
+            // What is left out is in the others.
+            let mut whole = self.clone();
+            whole.keys.make_groups();
+            let evicted = whole.keys.cut();
+            whole.follow(evicted);
+            return whole.write_kept(slots, out);
         }
+        self.write_kept(slots, out);
     }
 
     fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -134,6 +184,15 @@ impl SlotCoding for Groups {
         match &mut self.function {
             Function::Count(_) => Ok(()),
             Function::Other(body) => body.read(self.keys.groups().len(), from),
+        }
+    }
+}
+
+impl Groups {
+    fn write_kept(&self, slots: &[u32], out: &mut Vec<u8>) {
+        let groups = self.keys.made().write(slots, out);
+        if let Function::Other(body) = &self.function {
+            body.write(&groups, out);
         }
     }
 }
@@ -150,7 +209,8 @@ fn shown(keys: &KeyTable, limit: usize, count: usize, run: &mut Run<'_>) -> Vec<
         let parent = groups.get(group as usize)?.parent;
         ((parent as usize) < count).then(|| (parent, keys.prefix(group as usize), group))
     };
-    let mut places: Vec<Place> = shown.into_iter().filter_map(place).collect();
+    let of_keys = shown.into_iter().filter(|group| !keys.is_of_others(*group));
+    let mut places: Vec<Place> = of_keys.filter_map(place).collect();
     let by_key = |a: &Place, b: &Place| a.1.cmp(&b.1).then_with(|| keys.compare(a.2 as usize, b.2 as usize));
     let all = places.len();
     if all > limit {
@@ -161,9 +221,14 @@ fn shown(keys: &KeyTable, limit: usize, count: usize, run: &mut Run<'_>) -> Vec<
     }
     places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| by_key(a, b)));
     let shown: Vec<u32> = places.into_iter().map(|place| place.2).collect();
-    if keys.overflowed() || shown.len() < all {
-        let kept: u64 = shown.iter().map(rows).sum();
-        let more = if keys.overflowed() || all < groups.len() { "more than " } else { "" };
+    let kept: u64 = match keys.overflowed() || shown.len() < all {
+        true => shown.iter().map(rows).sum(),
+        false => keys.rows(),
+    };
+    // Where no more came than what is shown, nothing is missing.
+    if kept < keys.rows() {
+        let more =
+            if keys.overflowed() || all + keys.others().count() < groups.len() { "more than " } else { "" };
         run.warnings.push(format!(
             "groupBy of {}: {} of {more}{all} groups shown, with exact values; {} of {} rows are in other groups",
             keys.names().join(", "),
@@ -231,23 +296,39 @@ fn tally_by_code(keys: &mut KeyTable, body: &mut Body, input: &Input<'_>, slots:
 
 /// The rows of `inner`, whose slots are the groups of `keys`, with the keys before them, for the groups `shown` in
 /// that order. A group without a row has one with its key only.
-pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> SlotTable {
-    let starts = inner.starts(keys.groups().len());
+fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> SlotTable {
+    let parent_of = |group: u32| keys.groups().get(group as usize).map_or(NO_SLOT, |group| group.parent);
+    let rows = shown.iter().map(|group| (*group, parent_of(*group), *group));
+    with_texts(keys, rows, inner, keys.groups().len(), "")
+}
+
+/// The rows of `inner`, which has `count` slots, with keys before them: for each of `rows` a slot of it, the slot it goes
+/// to, and the group whose texts are its keys; `other` stands for those of [`NO_SLOT`].
+fn with_texts(
+    keys: &KeyTable,
+    rows: impl Iterator<Item = (u32, u32, u32)>,
+    inner: &SlotTable,
+    count: usize,
+    other: &str,
+) -> SlotTable {
+    let starts = inner.starts(count);
     let mut picks = Vec::with_capacity(inner.rows());
     let mut slots = Vec::with_capacity(inner.rows());
     let mut columns: Vec<ColumnBuilder> =
         keys.names().iter().map(|_| ColumnBuilder::with_capacity(inner.rows())).collect();
-    for group in shown {
-        let at = *group as usize;
-        let parent = keys.groups().get(at).map_or(NO_SLOT, |group| group.parent);
+    for (from, to, group) in rows {
         let mut add = |pick: u32| {
             picks.push(pick);
-            slots.push(parent);
-            for (column, text) in columns.iter_mut().zip(keys.texts(at)) {
-                column.text(text);
+            slots.push(to);
+            match group {
+                NO_SLOT => columns.iter_mut().for_each(|column| column.text(other)),
+                _ => columns
+                    .iter_mut()
+                    .zip(keys.texts(group as usize))
+                    .for_each(|(column, text)| column.text(text)),
             }
         };
-        match (starts.get(at), starts.get(at + 1)) {
+        match (starts.get(from as usize), starts.get(from as usize + 1)) {
             (Some(start), Some(end)) if start < end => (*start..*end).for_each(add),
             _ => add(NO_SLOT),
         }
@@ -264,8 +345,6 @@ pub(super) fn with_keys(keys: &KeyTable, shown: &[u32], inner: &SlotTable) -> Sl
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
 
     use super::super::spec::{NumberKind, NumberSpec, PercentileSpec};
@@ -353,6 +432,7 @@ mod tests {
             keys: keys.iter().map(|key| Arc::from(*key)).collect(),
             function: Box::new(function.clone()),
             limit: 100,
+            other: None,
         };
         keys.iter().flat_map(|keys| functions.iter().map(|function| spec(keys, function))).collect()
     }

@@ -8,7 +8,7 @@
 //! A table keeps at most twice its capacity of groups. Over it, the groups whose keys have the smallest hashes
 //! stay: which those are depends only on the keys there are, never on the order they came in, and a group that
 //! stays has lost no row, because no key with so small a hash was ever turned away (the bottom-k sample of Cohen
-//! and Kaplan, 2007). Rows of other groups are only counted.
+//! and Kaplan, 2007). Rows of other groups are only counted, or are in one more group, if asked for: that of the others.
 
 mod coding;
 
@@ -23,6 +23,9 @@ use crate::value::order::{natural, natural_prefix};
 /// Keys looked up at once: by hash all of them before the texts of the first are compared, so that waits for memory
 /// overlap.
 pub(super) const LOOKED_UP: usize = 256;
+
+/// The hash of the group of the others in a slot: no key has it.
+const OTHERS: u64 = 0;
 
 /// Chunks of [`LOOKED_UP`] after which it is judged how many of the groups of another table are new.
 const JUDGED_BY: usize = 8;
@@ -51,6 +54,17 @@ pub(super) struct KeyTable {
     threshold: u64,
     /// Rows that have a key, those of groups turned away included.
     pub(super) rows: u64,
+    /// Each slot has a group of the others, once one of its groups is turned away.
+    has_others: bool,
+}
+
+/// What became of the groups of a table when some were turned away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Evicted {
+    /// The numbers of those that stay, in their new order.
+    Kept(Vec<u32>),
+    /// What each of them became: more than one the group of the others.
+    Joined(Vec<u32>),
 }
 
 /// One group.
@@ -102,6 +116,21 @@ impl KeyTable {
             ends: Vec::new(),
             threshold: u64::MAX,
             rows: 0,
+            has_others: false,
+        }
+    }
+
+    /// The same, with a group of the others in each slot that turns groups away.
+    pub(super) fn with_others(self) -> KeyTable {
+        KeyTable { has_others: true, ..self }
+    }
+
+    /// A table without groups that turns away what this one does.
+    pub(super) fn emptied(&self) -> KeyTable {
+        KeyTable {
+            threshold: self.threshold,
+            has_others: self.has_others,
+            ..KeyTable::new(&self.names, self.capacity)
         }
     }
 
@@ -131,6 +160,11 @@ impl KeyTable {
     /// Rows that have a key, those of groups turned away included.
     pub(super) fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Keys with a greater hash are turned away.
+    pub(super) fn threshold(&self) -> u64 {
+        self.threshold
     }
 
     /// Groups were turned away.
@@ -171,6 +205,16 @@ impl KeyTable {
         self.texts(group).next().map_or(0, natural_prefix)
     }
 
+    /// `group` is that of the others.
+    pub(super) fn is_of_others(&self, group: u32) -> bool {
+        self.has_others && self.groups.get(group as usize).is_some_and(|group| group.hash == OTHERS)
+    }
+
+    /// Groups of the others: those of keys turned away, a slot.
+    pub(super) fn others(&self) -> impl Iterator<Item = u32> {
+        (0_u32..).take(self.groups.len()).filter(|group| self.is_of_others(*group))
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.index.allocation_size()
@@ -186,6 +230,7 @@ impl KeyTable {
     /// none, or keys of this hash are turned away.
     #[inline]
     pub(super) fn likely(&self, parent: u32, hash: u64) -> u32 {
+        let hash = of_key(hash);
         if hash > self.threshold {
             return NO_SLOT;
         }
@@ -194,10 +239,11 @@ impl KeyTable {
         self.index.find(Place::spread(tag), same).map_or(NO_SLOT, |place| place.group)
     }
 
-    /// The group with this key, made if there is none; [`NO_SLOT`] if it is turned away.
+    /// The group with this key, made if there is none; if it is turned away, that of the others or [`NO_SLOT`].
     pub(super) fn find(&mut self, parent: u32, hash: u64, texts: &[impl AsRef<str>]) -> u32 {
+        let hash = of_key(hash);
         if hash > self.threshold {
-            return NO_SLOT;
+            return if self.has_others { self.others_of(parent) } else { NO_SLOT };
         }
         let tag = Place::tag(parent, hash);
         let found = self.index.find(Place::spread(tag), |place| {
@@ -221,9 +267,29 @@ impl KeyTable {
             self.arena.push_str(text.as_ref());
             self.ends.push(self.arena.len() as u32);
         }
-        self.groups.push(Group { parent, start, hash });
+        self.push(Group { parent, start, hash }, Place { tag, group });
+        group
+    }
+
+    fn push(&mut self, group: Group, place: Place) {
+        self.groups.push(group);
         self.counts.push(0);
-        self.index.insert_unique(Place::spread(tag), Place { tag, group }, |place| Place::spread(place.tag));
+        self.index.insert_unique(Place::spread(place.tag), place, |place| Place::spread(place.tag));
+    }
+
+    /// The group of the others in slot `parent`, made if there is none. Its texts are empty.
+    pub(super) fn others_of(&mut self, parent: u32) -> u32 {
+        let tag = Place::tag(parent, OTHERS);
+        let same = |place: &Place| place.tag == tag && self.is_of(place.group, parent, OTHERS);
+        if let Some(place) = self.index.find(Place::spread(tag), same) {
+            return place.group;
+        }
+        let (Ok(group), Ok(start)) = (u32::try_from(self.groups.len()), u32::try_from(self.arena.len()))
+        else {
+            return NO_SLOT;
+        };
+        self.ends.resize(self.ends.len() + self.names.len(), start);
+        self.push(Group { parent, start, hash: OTHERS }, Place { tag, group });
         group
     }
 
@@ -270,6 +336,7 @@ impl KeyTable {
                 let is_same = likely != NO_SLOT && self.texts(likely as usize).eq(other.texts(number));
                 let to = match parent_of(group) {
                     NO_SLOT => NO_SLOT,
+                    parent if other.is_of_others(number as u32) => self.others_of(parent),
                     _ if is_same => likely,
                     parent => {
                         texts.clear();
@@ -305,17 +372,26 @@ impl KeyTable {
         self.counts.reserve(more);
     }
 
-    /// After rows were learnt or groups merged: turns groups away when there are more than twice the capacity: the numbers of those that stay, in their new
-    /// order; none when all stay.
-    pub(super) fn evict(&mut self) -> Option<Vec<u32>> {
+    /// After rows were learnt or groups merged: turns groups away when there are more than twice the capacity; none when
+    /// all stay.
+    pub(super) fn evict(&mut self) -> Option<Evicted> {
         self.settle();
         (self.groups.len() > self.capacity.saturating_mul(2)).then(|| self.cut()).flatten()
     }
 
-    /// The numbers of the groups within capacity, ascending, and the threshold that keeps them; none when all are.
+    /// Turns away groups whose keys have a greater hash than `threshold`, from now on; none when there are none.
+    pub(super) fn narrow(&mut self, threshold: u64) -> Option<Evicted> {
+        self.make_groups();
+        self.threshold = self.threshold.min(threshold);
+        self.cut()
+    }
+
+    /// The numbers of the groups within capacity and of those of the others, ascending, and the threshold that keeps
+    /// them; none when all are.
     pub(super) fn kept(&self) -> Option<(Vec<u32>, u64)> {
         // Groups that slipped in before the threshold fell are over it too.
-        let mut hashes: Vec<u64> = self.groups.iter().map(|group| group.hash).collect();
+        let hashes = self.groups.iter().map(|group| group.hash);
+        let mut hashes: Vec<u64> = hashes.filter(|hash| !self.has_others || *hash != OTHERS).collect();
         let threshold = match self.capacity.checked_sub(1).filter(|at| *at + 1 < hashes.len()) {
             Some(at) => *hashes.select_nth_unstable(at).1,
             None => self.threshold,
@@ -329,17 +405,23 @@ impl KeyTable {
         (keep.len() < self.groups.len()).then_some((keep, threshold))
     }
 
-    fn cut(&mut self) -> Option<Vec<u32>> {
+    /// Turns away the groups over capacity; none when there are none.
+    pub(super) fn cut(&mut self) -> Option<Evicted> {
         let (keep, threshold) = self.kept()?;
         self.threshold = threshold;
-        self.gather(&keep);
-        Some(keep)
+        if !self.has_others {
+            self.gather(&keep);
+            return Some(Evicted::Kept(keep));
+        }
+        let empty = self.emptied();
+        let whole = std::mem::replace(self, empty);
+        let parents = whole.groups.iter().map(|group| group.parent as usize + 1).max().unwrap_or(0);
+        Some(Evicted::Joined(self.merge_groups(&whole, &super::counts::all_slots(parents))))
     }
 
     /// Keeps the groups of `keep`, in that order.
     pub(super) fn gather(&mut self, keep: &[u32]) {
-        let mut kept = KeyTable::new(&self.names, self.capacity);
-        kept.threshold = self.threshold;
+        let mut kept = self.emptied();
         kept.rows = self.rows;
         kept.unmade = std::mem::take(&mut self.unmade);
         kept.unmade_groups = self.unmade_groups;
@@ -349,7 +431,10 @@ impl KeyTable {
             let Some(group) = self.groups.get(*number as usize) else { continue };
             texts.clear();
             texts.extend(self.texts(*number as usize));
-            let to = kept.find(group.parent, group.hash, &texts);
+            let to = match self.is_of_others(*number) {
+                true => kept.others_of(group.parent),
+                false => kept.find(group.parent, group.hash, &texts),
+            };
             kept.add_rows(to, self.counts.get(*number as usize).copied().unwrap_or(0));
         }
         *self = kept;
@@ -374,6 +459,11 @@ impl KeyTable {
         self.gather(&keep);
         keep
     }
+}
+
+/// The hash that a key is known by: that of the others is none of a key.
+fn of_key(hash: u64) -> u64 {
+    hash.max(OTHERS + 1)
 }
 
 #[cfg(test)]

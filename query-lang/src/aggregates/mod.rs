@@ -178,6 +178,17 @@ impl AggregateState {
         Ok(ResultTable { rows: table.rows(), columns: table.columns, order: table.order, warnings, notes })
     }
 
+    /// Groups of a `groupBy` whose keys have a greater hash than `threshold` are turned away from now on: into the row of
+    /// the others where there is one, else they are counted. The groups that stay are the same in every state narrowed so.
+    pub(crate) fn narrow(&mut self, threshold: u64) {
+        self.body.narrow(threshold);
+    }
+
+    /// What it was narrowed to: the greatest hash of a key that stays; `None`: it has no groups to give up.
+    pub(crate) fn threshold(&self) -> Option<u64> {
+        self.body.threshold()
+    }
+
     /// Bytes of memory held, an upper estimate.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -67,6 +67,21 @@ impl Product {
         self.parts.iter_mut().for_each(|part| part.gather(keep));
     }
 
+    /// As [`Body::clear`].
+    pub(super) fn clear(&mut self) {
+        self.parts.iter_mut().for_each(Body::clear);
+    }
+
+    /// As [`Body::narrow`].
+    pub(super) fn narrow(&mut self, threshold: u64) {
+        self.parts.iter_mut().for_each(|part| part.narrow(threshold));
+    }
+
+    /// As [`Body::threshold`].
+    pub(super) fn threshold(&self) -> Option<u64> {
+        self.parts.iter().filter_map(Body::threshold).max()
+    }
+
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
         let mut product = SlotTable { slots: all_slots(count), columns: Vec::new(), order: Vec::new() };
         for part in &self.parts {

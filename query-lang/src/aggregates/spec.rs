@@ -152,7 +152,7 @@ pub struct LinRegSpec {
     pub prefix: Arc<str>,
 }
 
-/// `groupBy(field, function, limit)`
+/// `groupBy(field, function, limit, other)`
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupBySpec {
     /// The key fields; rows that lack one are not counted.
@@ -161,6 +161,8 @@ pub struct GroupBySpec {
     pub function: Box<AggregateSpec>,
     /// Groups in the result at most.
     pub limit: usize,
+    /// What stands for the key in one more row, of all rows of groups beyond the limit; none: they are only counted.
+    pub other: Option<Arc<str>>,
 }
 
 /// What `top` ranks by.

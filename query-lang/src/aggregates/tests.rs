@@ -76,6 +76,24 @@ fn show(state: &AggregateState) -> String {
     out
 }
 
+/// The same without warnings.
+fn shown(state: &AggregateState) -> String {
+    show(state).split_inclusive('\n').filter(|line| !line.starts_with('!')).collect()
+}
+
+/// It is groups of groups, and has no row of the others.
+fn has_groups_inside(spec: &AggregateSpec) -> bool {
+    match spec {
+        AggregateSpec::GroupBy(group) if group.other.is_none() => {
+            matches!(
+                &*group.function,
+                AggregateSpec::GroupBy(_) | AggregateSpec::Chain(_) | AggregateSpec::Bucket(_)
+            )
+        }
+        _ => false,
+    }
+}
+
 fn count_as(output: &str) -> AggregateSpec {
     AggregateSpec::Count(CountSpec { field: None, distinct: false, output: output.into() })
 }
@@ -90,7 +108,17 @@ fn number(kind: NumberKind) -> AggregateSpec {
 
 fn group(keys: &[&str], function: AggregateSpec, limit: usize) -> AggregateSpec {
     let keys = keys.iter().map(|key| Arc::from(*key)).collect();
-    AggregateSpec::GroupBy(GroupBySpec { keys, function: Box::new(function), limit })
+    AggregateSpec::GroupBy(GroupBySpec { keys, function: Box::new(function), limit, other: None })
+}
+
+/// The same, with a row of the others.
+fn group_with_other(keys: &[&str], function: AggregateSpec, limit: usize) -> AggregateSpec {
+    match group(keys, function, limit) {
+        AggregateSpec::GroupBy(spec) => {
+            AggregateSpec::GroupBy(GroupBySpec { other: Some("other".into()), ..spec })
+        }
+        spec => spec,
+    }
 }
 
 fn rows_spec(order: RowOrder, limit: usize, fields: Option<&[&str]>) -> AggregateSpec {
@@ -157,6 +185,14 @@ fn specs() -> Vec<AggregateSpec> {
             3,
         ),
         group(&["g"], group(&["k"], numbers(), 2), 20_000),
+        group_with_other(&["k"], AggregateSpec::count(), 1),
+        group_with_other(
+            &["k", "g"],
+            AggregateSpec::Product(vec![count_as("c"), numbers(), percentile(), count_of(true)]),
+            2,
+        ),
+        group_with_other(&["g"], group_with_other(&["k"], number(NumberKind::Sum), 1), 2),
+        bucket(&[], 10, group_with_other(&["k"], AggregateSpec::count(), 1)),
         group(&["k"], rows_spec(RowOrder::Newest, 1, None), 20_000),
         group(
             &["k"],
@@ -261,6 +297,88 @@ proptest! {
             states.iter().for_each(|state| merged.merge(state));
             merged.merge(&tail);
             prop_assert_eq!(show(&merged), show(&whole), "{:?}", spec);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Giving up groups at any time, in any part, comes to the same as giving them up in the end.
+    #[test]
+    fn narrowed_states_are_those_of_all_rows_narrowed(
+        rows in events(),
+        parts in prop::collection::vec((0_usize..3, any::<bool>()), 40),
+        threshold in any::<u64>(),
+        coded in any::<bool>(),
+    ) {
+        let context = context();
+        for spec in specs() {
+            let mut whole = AggregateState::new(&spec, &context, Source::Events);
+            step(&mut whole, &rows, coded);
+            whole.narrow(threshold);
+            let mut states = vec![AggregateState::new(&spec, &context, Source::Events); 3];
+            for (row, (part, narrows)) in rows.iter().zip(&parts) {
+                let state = &mut states[*part];
+                step(state, std::slice::from_ref(row), !coded);
+                if *narrows {
+                    state.narrow(threshold);
+                }
+            }
+            let mut merged = states.pop().unwrap();
+            states.iter().for_each(|state| merged.merge(state));
+            merged.narrow(threshold);
+            if has_groups_inside(&spec) {
+                // Rows of a group inside one that is given up count there, those that come after that do not.
+                prop_assert_eq!(shown(&merged), shown(&whole), "{:?}", spec);
+                continue;
+            }
+            prop_assert_eq!(show(&merged), show(&whole), "{:?}", spec);
+            let (mut bytes, mut narrowed) = (Vec::new(), Vec::new());
+            merged.write(&mut bytes);
+            whole.write(&mut narrowed);
+            prop_assert_eq!(bytes, narrowed, "{:?}", spec);
+        }
+    }
+}
+
+#[test]
+fn the_row_of_the_others_has_what_is_not_shown() {
+    let events = rows(&[
+        ("a", "x", "1", 100),
+        ("b", "x", "2.5", 1200),
+        ("a", "y", "-", 1300),
+        ("-", "y", "oops", 2500),
+        ("c", "-", "1e1", 2600),
+        ("a", "x", "1", 2700),
+        ("b", "y", "4", 2800),
+        ("d", "y", "7", 2900),
+    ]);
+    for (spec, told) in [
+        (group_with_other(&["k"], AggregateSpec::count(), 4), "k,_count\na,3\nb,2\nc,1\nd,1\n"),
+        (group_with_other(&["k"], AggregateSpec::count(), 2), "k,_count\na,3\nb,2\nother,2\n"),
+        (group_with_other(&["k"], number(NumberKind::Max), 1), "k,Max\na,1\nother,10\n"),
+        (
+            group_with_other(&["k"], AggregateSpec::Product(vec![count_as("c"), number(NumberKind::Sum)]), 1),
+            "k,c,Sum\na,3,2\nother,4,23.5\n",
+        ),
+        (group_with_other(&["k", "g"], AggregateSpec::count(), 1), "k,g,_count\na,x,2\nother,other,4\n"),
+        (
+            group(&["g"], group_with_other(&["k"], AggregateSpec::count(), 1), 9),
+            "g,k,_count\nx,a,2\nx,other,1\ny,a,1\ny,other,2\n",
+        ),
+    ] {
+        for coded in [false, true] {
+            let mut state = AggregateState::new(&spec, &context(), Source::Events);
+            step(&mut state, &events, coded);
+            assert_eq!(shown(&state), told, "{spec:?}");
+            if !matches!(&spec, AggregateSpec::GroupBy(group) if group.other.is_some()) {
+                continue;
+            }
+            // All that is given up is in the others.
+            state.narrow(0);
+            let total = show(&state);
+            assert!(total.contains("other,"), "{spec:?}: {total}");
         }
     }
 }

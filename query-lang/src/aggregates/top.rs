@@ -8,7 +8,7 @@ use super::Input;
 use super::body::Run;
 use super::coding::SlotCoding;
 use super::direct::Direct;
-use super::keys::KeyTable;
+use super::keys::{Evicted, KeyTable};
 use super::leaders::Leaders;
 use super::numbers::Numbers;
 use super::slots::{NO_SLOT, SlotTable, Slots};
@@ -76,12 +76,21 @@ impl Top {
         }
     }
 
+    /// As [`super::body::Body::clear`].
+    pub(super) fn clear(&mut self) {
+        self.keys = self.keys.emptied();
+        if let Some(numbers) = &mut self.numbers {
+            numbers.gather(&[]);
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.keys.bytes() + self.numbers.as_ref().map_or(0, Numbers::bytes)
     }
 
     fn evict(&mut self) {
-        if let (Some(keep), Some(numbers)) = (self.keys.evict(), &mut self.numbers) {
+        // It has no group of the others.
+        if let (Some(Evicted::Kept(keep)), Some(numbers)) = (self.keys.evict(), &mut self.numbers) {
             numbers.gather(&keep);
         }
     }

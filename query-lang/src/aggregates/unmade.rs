@@ -217,7 +217,7 @@ mod tests {
         };
         let group = |limit| {
             let function = Box::new(AggregateSpec::count());
-            AggregateSpec::GroupBy(GroupBySpec { keys: keys(), function, limit })
+            AggregateSpec::GroupBy(GroupBySpec { keys: keys(), function, limit, other: None })
         };
         [top(3), top(1_000), group(5), group(1_000)]
     }

@@ -45,6 +45,7 @@ pub fn compile(call: &Call, compiler: &mut Compiler) -> Result<AggregateSpec, Di
             keys: keys(arguments, "field"),
             function: Box::new(product(arguments.aggregates("function"), compiler)?),
             limit: limit(arguments),
+            other: arguments.text("other"),
         })),
         "top" => top(arguments),
         "bucket" => bucket(arguments, compiler, "field", false),

@@ -78,6 +78,7 @@ pub const SIGNATURES: &[Signature] = &[
             Parameter::required("field", Kind::Texts).aliased(&["fields"]),
             COUNT,
             Parameter::with_default("limit", Kind::Limit { most: GROUP_LIMIT_MAX as i64 }, "20000"),
+            Parameter::optional("other", Kind::Text),
         ],
         "Computes aggregates for each combination of values.",
     ),

@@ -51,6 +51,24 @@ impl State {
         self.check()
     }
 
+    /// Gives up groups of a `groupBy`: those whose keys have a greater hash than `threshold`, from now on. What is merged of
+    /// states narrowed differently is as narrow as the narrowest. The rows of the others are in the row that
+    /// `groupBy(other=…)` asks for, or counted.
+    pub fn narrow(&mut self, threshold: u64) {
+        if let Learnt::Aggregate(state) = &mut self.learnt {
+            state.narrow(threshold);
+        }
+    }
+
+    /// What it was narrowed to: the greatest hash of a key whose group stays; `None`: it has no groups to give up.
+    #[must_use]
+    pub fn threshold(&self) -> Option<u64> {
+        match &self.learnt {
+            Learnt::Aggregate(state) => state.threshold(),
+            Learnt::Nothing | Learnt::Tail(_) | Learnt::Stream(_) => None,
+        }
+    }
+
     /// Bytes of memory held, an upper estimate.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -63,8 +63,14 @@ pub(super) fn apply(call: &Call, rows: Vec<Row>, context: &Context) -> Vec<Event
         AggregateSpec::GroupBy(spec) => {
             let mut groups = grouped(rows, &spec.keys);
             groups.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| by_key(&a.0, &b.0)));
-            groups.truncate(spec.limit);
+            let left_out = groups.split_off(spec.limit.min(groups.len()));
             groups.sort_by(|a, b| by_key(&a.0, &b.0));
+            if let (Some(other), false) = (&spec.other, left_out.is_empty()) {
+                let key = spec.keys.iter().map(|_| other.to_string()).collect();
+                let mut rows: Vec<Row> = left_out.into_iter().flat_map(|(_, rows)| rows).collect();
+                rows.sort_by_key(|row| row.event.place);
+                groups.push((key, rows));
+            }
             let of = |(key, rows): (Vec<String>, Vec<Row>)| {
                 keyed(&spec.keys, &key, &product(functions, &rows, context))
             };

@@ -112,6 +112,15 @@ impl Folds {
         }
     }
 
+    /// What came late for parts that are being read.
+    pub(super) fn late_mut(&mut self) -> impl Iterator<Item = &mut Part> {
+        let late = self.0.values_mut().filter_map(|fold| match fold {
+            Fold::Reading(late) => Some(late.values_mut()),
+            Fold::Away | Fold::Lost => None,
+        });
+        late.flatten()
+    }
+
     /// All of them, as [`Folds::take_up`] takes them.
     pub(super) fn given_up(&self) -> Vec<FoldCut> {
         let cut = |(place, fold): (&(usize, i64), &Fold)| FoldCut {
@@ -166,6 +175,9 @@ impl Ring {
         }
         if self.is_folding && self.held > self.max_bytes {
             self.fold(true, enough);
+        }
+        if self.held > self.max_bytes {
+            self.narrow(enough);
         }
         let fits = self.held <= self.max_bytes;
         self.exhausted = (!fits).then_some(self.levels.closed());
@@ -282,7 +294,8 @@ impl Ring {
         self.folds.0.remove(&place);
         let below = self.levels.below(want.parent);
         for (number, state, events) in read.filter(|(number, ..)| below.contains(number)) {
-            self.levels.merge_into(want.level, number, &Part::of(state.clone(), events), &mut self.held);
+            let part = self.narrowed(state, events);
+            self.levels.merge_into(want.level, number, &part, &mut self.held);
         }
         for (number, part) in late {
             self.levels.merge_into(want.level, number, &part, &mut self.held);

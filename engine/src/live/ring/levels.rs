@@ -46,7 +46,7 @@ impl Levels {
         if self.levels.is_empty() {
             self.levels.push(Parts::new());
         }
-        self.levels.iter_mut().flat_map(Parts::values_mut).for_each(|part| part.weigh(held));
+        self.parts_mut().for_each(|part| part.weigh(held));
     }
 
     /// How many levels there are, that of the buckets included.
@@ -71,6 +71,11 @@ impl Levels {
 
     pub(super) fn parts(&self, level: usize) -> Option<&Parts> {
         self.levels.get(level)
+    }
+
+    /// All parts of all levels.
+    pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = &mut Part> {
+        self.levels.iter_mut().flat_map(Parts::values_mut)
     }
 
     pub(super) fn part(&self, level: usize, number: i64) -> Option<&Part> {

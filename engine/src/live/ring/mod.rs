@@ -26,7 +26,7 @@
 //! roll-up in the inside of all windows are given up ([`folding`]); when the start of a window comes near, they are
 //! wanted again ([`Ring::wanted`]) and read from history. Until they are there, or where history has them no more,
 //! the window begins where the roll-up does, and its total says so. A ring whose buckets are needed for other ranges,
-//! or cannot be read again, gives none of them up.
+//! or cannot be read again, gives none of them up. Where that is not enough, groups are given up ([`narrowing`]).
 
 mod cut;
 mod folding;
@@ -35,6 +35,7 @@ mod laws;
 mod levels;
 #[cfg(test)]
 mod measure;
+mod narrowing;
 mod part;
 mod slider;
 
@@ -67,6 +68,8 @@ pub(super) struct Ring {
     is_folding: bool,
     /// Over the bound there was nothing left to give up when the ring had closed so many buckets.
     exhausted: Option<i64>,
+    /// Groups whose keys have a greater hash are given up in new parts.
+    threshold: u64,
 }
 
 /// What a range of a ring comes to.
@@ -104,6 +107,7 @@ impl Ring {
             max_bytes,
             is_folding: true,
             exhausted: None,
+            threshold: narrowing::ALL,
         };
         ring.reach(buckets);
         ring
@@ -133,6 +137,14 @@ impl Ring {
         machine: &mut Machine,
         absorb: impl FnOnce(&mut Machine, &mut State) -> Result<(), StepError>,
     ) -> Result<(), StepError> {
+        let threshold = self.threshold;
+        let absorb = |machine: &mut Machine, state: &mut State| {
+            // A new state is narrow from its first event on.
+            if state.threshold() > Some(threshold) {
+                state.narrow(threshold);
+            }
+            absorb(machine, state)
+        };
         if number >= self.levels.closed() {
             let Some(bucket) = self.levels.bucket(number) else { return Ok(()) };
             return bucket.absorb(events, machine, absorb, &mut self.held);
@@ -145,7 +157,8 @@ impl Ring {
 
     /// Merges `state`, learnt from `events` events of bucket `number`.
     pub(super) fn merge(&mut self, number: i64, state: &State, events: u64) {
-        self.put(number, &Part::of(state.clone(), events));
+        let part = self.narrowed(state, events);
+        self.put(number, &part);
     }
 
     /// Counts `events` that belong into bucket `number` and found no room.
@@ -166,6 +179,7 @@ impl Ring {
     pub(super) fn close_before(&mut self, number: i64) {
         if number > self.levels.closed() {
             self.levels.close_before(number, &mut self.held);
+            self.widen();
             self.make_room();
         }
     }

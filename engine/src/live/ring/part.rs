@@ -89,6 +89,14 @@ impl Part {
         absorbed
     }
 
+    /// Groups whose keys have a greater hash than `threshold` are given up, as [`State::narrow`] does; `held` follows.
+    pub(super) fn narrow(&mut self, threshold: u64, held: &mut usize) {
+        if let Some(state) = self.state.as_mut().filter(|state| state.threshold() > Some(threshold)) {
+            Arc::make_mut(state).narrow(threshold);
+            self.weigh(held);
+        }
+    }
+
     /// The part goes; `held` follows.
     pub(super) fn release(self, held: &mut usize) {
         *held = held.saturating_sub(self.bytes);

@@ -5,6 +5,7 @@
 //! varint a slot: how many groups it has
 //! a group, in the order of slots and texts: each text by what it adds to the same text of the group before, and
 //!          varint its rows
+//! varint a slot, where groups of the others are asked for: 0 without one, else its rows + 1
 //! ```
 //!
 //! Groups beyond capacity are left out, as the result leaves them out, and so are hashes: they are those of the texts.
@@ -41,7 +42,29 @@ impl KeyTable {
             }
             write_varint(self.counts.get(*group as usize).copied().unwrap_or(0), out);
         }
-        sorted.into_iter().map(|(_, _, group)| group).collect()
+        let mut written: Vec<u32> = sorted.into_iter().map(|(_, _, group)| group).collect();
+        self.write_others(slots, out, &mut written);
+        written
+    }
+
+    fn write_others(&self, slots: &[u32], out: &mut Vec<u8>, written: &mut Vec<u32>) {
+        if !self.has_others {
+            return;
+        }
+        let ranks = ranks(slots);
+        let mut others = vec![NO_SLOT; slots.len()];
+        for group in self.others() {
+            let parent = self.groups.get(group as usize).map_or(NO_SLOT, |group| group.parent);
+            let rank = ranks.get(parent as usize).copied().unwrap_or(NO_SLOT);
+            if let Some(place) = others.get_mut(rank as usize) {
+                *place = group;
+            }
+        }
+        for group in others {
+            let rows = self.counts.get(group as usize).map_or(0, |rows| rows + 1);
+            write_varint(rows, out);
+            written.extend((rows > 0).then_some(group));
+        }
     }
 
     /// The groups in `slots` that count, in the order they are written in, and the hash beyond which none do.
@@ -61,7 +84,8 @@ impl KeyTable {
             first.iter_mut().zip(text.bytes().skip(alike)).for_each(|(into, byte)| *into = byte);
             Some((rank, u64::from_be_bytes(first), group))
         };
-        let mut sorted: Vec<Ranked> = kept.into_iter().filter_map(ranked).collect();
+        let of_keys = kept.into_iter().filter(|group| !self.is_of_others(*group));
+        let mut sorted: Vec<Ranked> = of_keys.filter_map(ranked).collect();
         sorted.sort_unstable_by(|a, b| {
             let by_text = || self.texts(a.2 as usize).cmp(self.texts(b.2 as usize));
             (a.0, a.1).cmp(&(b.0, b.1)).then_with(by_text)
@@ -108,6 +132,13 @@ impl KeyTable {
                 let rows = from.rows()?;
                 counted = counted.saturating_add(rows);
                 self.read_group(parent, &texts, rows)?;
+            }
+        }
+        for parent in (0_u32..).take(if self.has_others { count } else { 0 }) {
+            if let Some(rows) = from.varint()?.checked_sub(1) {
+                counted = counted.saturating_add(checked_rows(rows)?);
+                let group = self.others_of(parent);
+                self.add_rows(group, rows);
             }
         }
         if counted > self.rows {

@@ -1,0 +1,51 @@
+//! Groups given up, where a ring is over its bound and parts cannot be.
+//!
+//! What stays are the groups whose keys have the smallest hashes: half of them, and half of those again, until the rest
+//! fits. A threshold of hashes picks the same groups in every part, so a total of any of them is exact for each group
+//! that it shows; the rows of the others are in the row that a query asks for (`groupBy(other=…)`), or counted, and the
+//! result says so. The threshold goes up again, for new parts, once there is much room.
+
+use weir_query::machine::State;
+
+use super::{Part, Ring};
+
+/// All groups stay.
+pub(super) const ALL: u64 = u64::MAX;
+/// A group in a million stays at the least.
+const LEAST: u64 = ALL >> 20;
+/// Narrowing goes on only while it frees a sixteenth of what is held.
+const GAIN: usize = 16;
+/// New parts get twice the groups while less than this part of the bound is used.
+const ROOMY: usize = 2;
+
+impl Ring {
+    /// Gives up groups until no more than `enough` bytes are held, or nothing is gained by it.
+    pub(super) fn narrow(&mut self, enough: usize) {
+        while self.held > enough && self.threshold > LEAST {
+            let before = self.held;
+            self.threshold /= 2;
+            // What is kept for windows is made again of the parts.
+            self.sliders.iter_mut().for_each(|(_, slider)| slider.give_up(false, &mut self.held));
+            let (threshold, held) = (self.threshold, &mut self.held);
+            self.levels.parts_mut().for_each(|part| part.narrow(threshold, held));
+            self.folds.late_mut().for_each(|part| part.narrow(threshold, held));
+            if self.held > before - before / GAIN {
+                return;
+            }
+        }
+    }
+
+    /// What was learnt elsewhere from `events` events, as narrow as new parts are.
+    pub(super) fn narrowed(&self, state: &State, events: u64) -> Part {
+        let mut part = Part::of(state.clone(), events);
+        part.narrow(self.threshold, &mut 0);
+        part
+    }
+
+    /// More groups are kept in parts that are made from now on, where there is room.
+    pub(super) fn widen(&mut self) {
+        if self.threshold != ALL && self.held < self.max_bytes / ROOMY {
+            self.threshold = self.threshold.saturating_mul(2);
+        }
+    }
+}
