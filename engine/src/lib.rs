@@ -22,6 +22,7 @@ pub mod index;
 pub mod live;
 pub mod lookups;
 pub mod named;
+pub mod parsers;
 pub mod pipeline;
 pub mod saved;
 pub mod scan;

@@ -1,5 +1,7 @@
 //! A compiled query: immutable, shared by every machine that runs it.
 
+mod parser;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -51,6 +53,8 @@ pub struct Program {
     leading_fingerprint: Option<u64>,
     /// With queries inside it is kept to be compiled again with their results.
     plan: Option<Box<(Plan, Options)>>,
+    /// Free text is looked for in what steps wrote, too: it is a parser.
+    pub(crate) searches_written: bool,
     /// What is told with every result.
     pub(crate) warnings: Vec<String>,
     described: Vec<String>,
@@ -226,6 +230,7 @@ impl Program {
                 xxhash_rust::xxh3::xxh3_64(text.as_bytes())
             }),
             plan: None,
+            searches_written: options.is_parser,
             warnings: plan.warnings.clone(),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
         })

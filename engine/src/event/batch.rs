@@ -30,6 +30,8 @@ pub struct EventBatch {
     pub(super) times: OnceLock<(i64, i64, bool)>,
     pub(super) grams: OnceLock<BatchGrams>,
     pub(super) codes: Arc<BatchCodes>,
+    /// Of what was sent, where a parser made these events of it.
+    pub(super) content: Option<u32>,
 }
 
 /// What clones of a batch share.
@@ -212,6 +214,13 @@ impl EventBatch {
     #[must_use]
     pub fn with_repository(&self, repository: &Arc<str>) -> EventBatch {
         EventBatch { repository: Some(Arc::clone(repository)), ..self.clone() }
+    }
+
+    /// The same events, known by the content `crc` of those that a parser made them of: what is sent again is then known
+    /// again, whatever became of the parser meanwhile.
+    #[must_use]
+    pub fn with_content_crc(&self, crc: u32) -> EventBatch {
+        EventBatch { content: Some(crc), ..self.clone() }
     }
 
     /// The repository they are said to be of.

@@ -33,7 +33,7 @@ pub struct EventBatchBuilder {
 }
 
 /// Where a builder was before an event, to go back to when the event is refused.
-struct Mark {
+pub(super) struct Mark {
     arena: usize,
     values: usize,
     escaped: usize,
@@ -265,30 +265,35 @@ impl EventBatchBuilder {
         Ok(())
     }
 
-    fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         Mark { arena: self.arena.len(), values: self.data.values.len(), escaped: self.data.escaped.len() }
     }
 
-    fn reset(&mut self, mark: &Mark) {
+    pub(super) fn reset(&mut self, mark: &Mark) {
         self.arena.truncate(mark.arena);
         self.data.values.truncate(mark.values);
         self.data.escaped.truncate(mark.escaped);
     }
 
-    fn store(&mut self, text: &str) -> TextSpan {
+    pub(super) fn store(&mut self, text: &str) -> TextSpan {
         let start = self.arena.len() as u32;
         self.arena.push_str(text);
         TextSpan { start, len: text.len() as u32 }
     }
 
-    fn store_side(&mut self, raw: &[u8]) {
+    pub(super) fn store_side(&mut self, raw: &[u8]) {
         let (row, start) = (self.data.rows.len() as u32, self.data.side.len() as u32);
         self.data.side.extend_from_slice(raw);
         self.data.side_rows.push(SideRow { row, start, len: raw.len() as u32 });
     }
 
     /// Takes the values of the object `text`, which is stored from `start`: its shape's number.
-    fn take_object(&mut self, text: &str, start: u32, limits: &EventLimits) -> Result<u32, JsonError> {
+    pub(super) fn take_object(
+        &mut self,
+        text: &str,
+        start: u32,
+        limits: &EventLimits,
+    ) -> Result<u32, JsonError> {
         let shape = self.predictor.shape_of(text, limits)?;
         let tokens = self.predictor.tokens();
         self.data
@@ -320,7 +325,7 @@ impl EventBatchBuilder {
     }
 
     /// Takes the attributes of an event, or goes back to `mark`.
-    fn take_attributes(
+    pub(super) fn take_attributes(
         &mut self,
         attributes: Option<&str>,
         limits: &EventLimits,
@@ -337,7 +342,7 @@ impl EventBatchBuilder {
         }
     }
 
-    fn tag_set_number(&mut self, tags: &Arc<TagSet>) -> u32 {
+    pub(super) fn tag_set_number(&mut self, tags: &Arc<TagSet>) -> u32 {
         if let (Some(last), Some(row)) = (self.data.tag_sets.last(), self.data.rows.last())
             && Arc::ptr_eq(last, tags)
             && row.tag_set as usize + 1 == self.data.tag_sets.len()
@@ -353,7 +358,7 @@ impl EventBatchBuilder {
         number
     }
 
-    fn add_row(&mut self, mut row: Row, raw_bytes: usize) {
+    pub(super) fn add_row(&mut self, mut row: Row, raw_bytes: usize) {
         if row.arrival
             && let Some(nanos) = self.find_timestamp(&row)
         {

@@ -12,7 +12,7 @@ use weir_query::value::{Value, ValueRef};
 use super::batch::{EventBatch, Row};
 
 /// The nanoseconds in a millisecond.
-const NANOS_PER_MILLI: i64 = 1_000_000;
+pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// The meta fields every event has.
 pub const META_FIELDS: [&str; 5] =
@@ -136,7 +136,7 @@ impl EventBatch {
 
     /// A tag. A field whose name happens to start like one is never taken for it: what an event answers must not hang
     /// on the tags of those it shares a batch with.
-    fn tag_column(&self, name: &str) -> Column {
+    pub(super) fn tag_column(&self, name: &str) -> Column {
         let rows = self.data.rows.len();
         if name == "#repo"
             && let Some(repository) = &self.repository
@@ -175,6 +175,18 @@ impl EventBatch {
         };
         let spans: Arc<[TextSpan]> = self.data.rows.iter().enumerate().map(value).collect();
         self.spans_column(spans, within)
+    }
+
+    /// Where the values of field `name` are that was sent beside the texts of `rows`; `None`: beside none.
+    pub(super) fn attribute_spans(&self, name: &str, rows: &[Row]) -> Option<Arc<[TextSpan]>> {
+        let Places(places) = self.places_of(name)?;
+        let span = |row: &Row| {
+            let hole = places.get(row.attributes_shape as usize).and_then(|place| place.hole);
+            let before = places.get(row.raw_shape as usize).map_or(0, |place| place.holes);
+            hole.map_or(TextSpan::MISSING, |hole| self.value_at(row.first_value + before + hole))
+        };
+        let spans: Arc<[TextSpan]> = rows.iter().map(span).collect();
+        spans.iter().any(|span| *span != TextSpan::MISSING).then_some(spans)
     }
 
     /// Where field `name` is; `None`: in no row, or it is a meta field or a tag. For whoever reads several fields of

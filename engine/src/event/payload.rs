@@ -78,6 +78,9 @@ impl EventBatch {
     /// those of arrival where events have none. Never 0.
     #[must_use]
     pub fn content_crc(&self) -> u32 {
+        if let Some(crc) = self.content {
+            return crc;
+        }
         let mut crc = 0;
         let mut add = |bytes: &[u8]| {
             crc = crc32c::crc32c_append(crc, &(bytes.len() as u64).to_le_bytes());

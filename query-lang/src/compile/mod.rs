@@ -33,6 +33,8 @@ pub struct Options {
     pub ending: Ending,
     /// It is to be kept standing: it may end in `emit(...)`, and no other may.
     pub is_standing: bool,
+    /// It is a parser, compiled by [`crate::program::Program::parser`]: `dropEvent()` discards the event.
+    pub is_parser: bool,
 }
 
 /// What a query without an aggregate ends in.

@@ -21,6 +21,12 @@ impl Frame {
         &self.order
     }
 
+    /// Their fields, each with a slot a row, in the order of [`Frame::order`].
+    #[must_use]
+    pub fn columns(&self) -> &[(Arc<str>, Column)] {
+        &self.columns
+    }
+
     /// The rows of `within`, for an aggregate.
     pub(super) fn input<'f>(&'f self, within: &'f Selection) -> Input<'f> {
         let (order, columns) = (&self.order, &self.columns);

@@ -397,6 +397,9 @@ impl Machine {
         within: Selection,
     ) -> Result<View<'r>, StepError> {
         let mut view = View::new(rows, within);
+        if program.searches_written {
+            view.search_written();
+        }
         if let Some(stage) = program.stages.first() {
             step::run(&stage.steps, &mut view, &mut self.scratch)?;
         }

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use crate::compile::TextMatcher;
 use crate::record::{Column, ColumnBuilder, OrderKey, Rows, RowsError, Selection, Timeline};
+use crate::result::is_searched;
 use crate::value::ValueRef;
 
 /// A source's rows with the fields written so far, the rows still in play, and the fields still to be seen.
@@ -36,6 +37,8 @@ pub struct View<'r> {
     picked: Rc<RefCell<HashMap<Arc<str>, Column>>>,
     /// It is to be joined with other views of the same rows.
     is_fork: bool,
+    /// Free text is looked for in the fields as they are now, not as the source has them.
+    searches_written: bool,
 }
 
 /// With fewer rows in play than one in so many, steps see those alone.
@@ -70,7 +73,13 @@ impl<'r> View<'r> {
             fetched: Rc::default(),
             picked: Rc::default(),
             is_fork: false,
+            searches_written: false,
         }
+    }
+
+    /// From now on free text is looked for in the fields as steps have made them.
+    pub fn search_written(&mut self) {
+        self.searches_written = true;
     }
 
     /// How many rows there are, in play or not.
@@ -204,11 +213,18 @@ impl<'r> View<'r> {
         self.source.matching(name, matcher, within)
     }
 
-    /// The rows of `within` whose text passes, as the source has it: what steps wrote does not count.
+    /// The rows of `within` whose text passes, as the source has it: what steps wrote does not count, but after
+    /// [`View::search_written`].
     ///
     /// # Errors
     /// When the source cannot be read.
     pub fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError> {
+        if self.searches_written && (!self.written.is_empty() || self.visible.is_some()) {
+            let names = self.names().into_iter().filter(|name| is_searched(name));
+            let column = |name: Arc<str>| self.column_within(&name, within).map(|column| (name, column));
+            let columns: Result<Vec<_>, RowsError> = names.map(column).collect();
+            return crate::result::search(&columns?, matcher, within);
+        }
         let Some(origin) = &self.origin else { return self.source.search(matcher, within) };
         let found = self.source.search(matcher, &self.source_rows(within))?;
         let mut chosen = within.clone();

@@ -205,6 +205,7 @@ impl<'o> Lowering<'o> {
                 Err(fault) => self.faults.push(fault),
             },
             (Build::Row(_) | Build::Aggregate | Build::Sequence, _) => out.push(Step::Call(checked)),
+            (Build::Plan, "dropEvent") if self.options.is_parser => out.push(super::parser::dropped()),
             (Build::Plan, "dropEvent") => out.push(Step::Filter(Filter::Bool(false))),
             (Build::Plan, "eval") => {
                 for (target, value) in arguments.assignments("assignments") {

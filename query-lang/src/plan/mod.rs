@@ -10,6 +10,7 @@ mod describe;
 mod expression;
 pub mod lower;
 mod parameters;
+pub mod parser;
 pub mod queries;
 pub mod simplify;
 pub mod visit;

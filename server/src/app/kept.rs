@@ -1,4 +1,4 @@
-//! What is kept beside the events of a repository, opened once each: lookup tables, saved queries.
+//! What is kept beside the events of a repository, opened once each: lookup tables, saved queries, parsers.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use weir_engine::live::{Live, LiveError};
 use weir_engine::lookups::Lookups;
+use weir_engine::parsers::{Names, Parsers};
 use weir_engine::saved::SavedQueries;
 use weir_engine::scan::ScanPool;
 use weir_engine::{Engine, Repository};
@@ -40,6 +41,8 @@ const LIVE_FOLDER: &str = "live";
 const LOOKUP_FOLDER: &str = "lookups";
 /// Where saved queries are kept.
 const SAVED_FOLDER: &str = "saved";
+/// Where parsers are kept.
+const PARSER_FOLDER: &str = "parsers";
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone)]
@@ -60,6 +63,7 @@ struct Shared {
     lives: Arc<Lives>,
     lookups: Kept<Lookups>,
     saved_queries: Kept<SavedQueries>,
+    parsers: Kept<Parsers>,
     jobs: JobTable,
     streams: Streams,
     channels: Channels,
@@ -92,6 +96,7 @@ impl App {
             lives,
             lookups: Kept::new(settings.data.join(LOOKUP_FOLDER), Lookups::open),
             saved_queries: Kept::new(settings.data.join(SAVED_FOLDER), SavedQueries::open),
+            parsers: Kept::new(settings.data.join(PARSER_FOLDER), Parsers::open),
             pool,
             jobs: JobTable::new(&settings.query, counters.jobs.clone()),
             streams: Streams::new(settings.standing.max_streams, counters.streams.clone()),
@@ -110,6 +115,8 @@ impl App {
         // Standing metrics go on from where they were, before anyone asks.
         for repository in app.engine().repositories() {
             app.live(&repository)?;
+            // Asked for by every request that brings events: read before there is one.
+            app.parsers(repository.name())?;
         }
         Ok(app)
     }
@@ -200,6 +207,23 @@ impl App {
     /// When they cannot be read.
     pub fn saved_queries(&self, repository: &str) -> Result<Arc<SavedQueries>, ApiError> {
         Ok(self.shared.saved_queries.of(repository)?)
+    }
+
+    /// The parsers of `repository`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn parsers(&self, repository: &str) -> Result<Arc<Parsers>, ApiError> {
+        Ok(self.shared.parsers.of(repository)?)
+    }
+
+    /// What parsers of `repository` may name besides fields.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn parser_names(&self, repository: &str) -> Result<Names, ApiError> {
+        let Known { tables, saved, .. } = self.known(repository)?;
+        Ok(Names { tables, saved })
     }
 
     /// The lookup tables and saved queries of `repository` as they are now.

@@ -39,6 +39,9 @@ pub struct TokenEntry {
     /// Where events go that come in by an address without a repository; `default` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
+    /// The parser that events go through which come with it, whatever their senders say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parser: Option<String>,
 }
 
 impl TokenEntry {
@@ -74,6 +77,8 @@ pub struct Bearer {
     pub name: Option<String>,
     /// Where its events go when the address does not say.
     pub repository: Option<String>,
+    /// The parser that its events go through.
+    pub parser: Option<String>,
 }
 
 /// What a check of credentials found.
@@ -93,7 +98,11 @@ impl Tokens {
     pub fn new(entries: &[TokenEntry]) -> Tokens {
         let token = |entry: &TokenEntry| {
             let hash = parse_hash(&entry.sha256)?;
-            let bearer = Bearer { name: Some(entry.name.clone()), repository: entry.repository.clone() };
+            let bearer = Bearer {
+                name: Some(entry.name.clone()),
+                repository: entry.repository.clone(),
+                parser: entry.parser.clone(),
+            };
             Some(Token { bearer, scopes: entry.scopes.clone(), hash })
         };
         Tokens { list: entries.iter().filter_map(token).collect() }
@@ -150,6 +159,7 @@ mod tests {
             scopes: vec![scope],
             sha256: Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
             repository: None,
+            parser: None,
         };
         Tokens::new(&[
             entry("shipper", Scope::Ingest, "in"),
@@ -160,7 +170,8 @@ mod tests {
 
     #[test]
     fn scopes_hold() {
-        let granted = |name: &str| Access::Granted(Bearer { name: Some(name.to_owned()), repository: None });
+        let granted =
+            |name: &str| Access::Granted(Bearer { name: Some(name.to_owned()), ..Bearer::default() });
         let table = [
             (Some("Bearer in"), Scope::Ingest, granted("shipper")),
             (Some("bearer in"), Scope::Query, Access::Forbidden),
@@ -187,6 +198,7 @@ mod tests {
             scopes,
             sha256: sha256.to_owned(),
             repository: None,
+            parser: None,
         };
         assert!(entry(&"a".repeat(64), vec![Scope::Query]).check().is_ok());
         assert!(entry(&"a".repeat(64), vec![]).check().is_err());

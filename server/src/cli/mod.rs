@@ -11,6 +11,7 @@ pub mod fmt;
 pub mod generate;
 pub mod ingest;
 pub mod output;
+pub mod parser;
 pub mod query;
 pub mod search;
 pub mod serve;
@@ -53,6 +54,8 @@ pub enum Command {
     Fmt(fmt::Args),
     /// Print the plan of a query
     Explain(explain::Args),
+    /// List parsers, show one, try one on samples
+    Parser(parser::Args),
     /// Verify a data directory
     Check(check::Args),
     /// Print a completion script for a shell
@@ -81,6 +84,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Generate(args) => generate::run(args),
         Command::Fmt(args) => fmt::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Parser(args) => parser::run(args),
         Command::Check(args) => check::run(args),
         Command::Completions(args) => completions::run(args),
     }

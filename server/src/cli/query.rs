@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use weir_engine::EventBatch;
+use weir_engine::parsers::Chosen;
 use weir_engine::scan::{DEFAULT_STATE_BYTES, Fold, Folded, query_context};
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::Context;
@@ -18,6 +19,7 @@ use weir_query::result::ResultTable;
 use weir_query::table::Table;
 
 use super::output::{Format, Printer, printed};
+use super::parser::{load, parsed};
 use super::text::{Usage, name_and_value, query_text};
 use super::{EXIT_USAGE, terminal};
 use crate::clock::now_nanos;
@@ -31,7 +33,7 @@ const PRINT_BYTES: usize = 64 << 10;
 /// Arguments of `weir query`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir query 'level=ERROR | groupBy(service)' app.ndjson\n  zcat old.log.gz | weir query '/timeout after (?<ms>\\d+)/ | max(ms)'\n  weir query --format table 'top(status)' access.csv"
+    after_help = "Examples:\n  weir query 'level=ERROR | groupBy(service)' app.ndjson\n  zcat old.log.gz | weir query '/timeout after (?<ms>\\d+)/ | max(ms)'\n  weir query --format table 'top(status)' access.csv\n  weir query --parser accesslog 'top(statuscode)' access.log"
 )]
 pub struct Args {
     /// The query in CQL, or `-` for standard input
@@ -53,6 +55,11 @@ pub struct Args {
     /// A lookup table: a CSV or JSON file, called by its file name; may be given several times
     #[arg(long = "table", value_name = "FILE")]
     tables: Vec<PathBuf>,
+    /// Run a parser over the events first: the name of one that is built in, or a file with its text
+    #[arg(long, value_name = "NAME|FILE")]
+    parser: Option<String>,
+    #[arg(skip)]
+    loaded: Option<Chosen>,
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
@@ -82,6 +89,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
+    let mut args = args;
+    if let Some(parser) = &args.parser {
+        match load(parser)? {
+            Ok(loaded) => args.loaded = Some(loaded.chosen),
+            Err(code) => return Ok(code),
+        }
+    }
     let now_nanos = now_nanos();
     let context = context(&args, now_nanos)?;
     let found = if !program.queries().is_empty() {
@@ -208,10 +222,12 @@ fn read(args: &Args, now_nanos: i64, take: &mut dyn FnMut(Arc<EventBatch>) -> bo
     let options = DecodeOptions {
         limits: DecodeLimits::for_files(),
         timestamp_field: args.timestamp_field.clone(),
+        as_text: args.loaded.is_some(),
         arrival_nanos: now_nanos,
         ..DecodeOptions::default()
     };
     let mut sequence = 0;
+    let mut too_large = None;
     let standard_input = [PathBuf::from("-")];
     let files = if args.files.is_empty() { &standard_input[..] } else { &args.files };
     for file in files {
@@ -220,17 +236,31 @@ fn read(args: &Args, now_nanos: i64, take: &mut dyn FnMut(Arc<EventBatch>) -> bo
                 let (reason, excerpt) = (&refused.reason, terminal::safe(&refused.excerpt));
                 eprintln!("{}: event {}: {reason}: {excerpt}", file.display(), refused.index);
             }
-            let count = decoded.batch.len() as u64;
-            let batch = decoded.batch.with_sequence(sequence);
+            let batch = match &args.loaded {
+                None => decoded.batch,
+                Some(parser) => match parsed(parser, &decoded.batch) {
+                    Ok(parsed) => parsed.batch,
+                    Err(error) => {
+                        too_large = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                },
+            };
+            let count = batch.len() as u64;
+            let batch = batch.with_sequence(sequence);
             sequence += count;
             if take(Arc::new(batch)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         read_file(file, &options, &mut emit).with_context(|| file.display().to_string())?;
+        if let Some(error) = too_large {
+            return Err(error).with_context(|| file.display().to_string());
+        }
     }
     Ok(())
 }
 
-fn read_file(
+/// Decodes a file, or standard input.
+pub(super) fn read_file(
     file: &Path,
     options: &DecodeOptions,
     emit: &mut dyn FnMut(decode::Decoded) -> ControlFlow<()>,
@@ -242,7 +272,11 @@ fn read_file(
     };
     let mut front = Vec::new();
     source.by_ref().take(4).read_to_end(&mut front)?;
-    let guessed = guess((!is_input).then_some(file), &front);
+    let mut guessed = guess((!is_input).then_some(file), &front);
+    if options.as_text && matches!(guessed.format, decode::Format::Csv(_)) {
+        // A parser is for lines.
+        guessed.format = decode::Format::Text;
+    }
     let whole = Box::new(Cursor::new(front).chain(source));
     Ok(decode::decode_stream(whole, guessed.encoding, guessed.format, options, emit)?)
 }

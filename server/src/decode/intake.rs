@@ -176,7 +176,7 @@ impl<'a> Intake<'a> {
         attributes: Option<&str>,
         json: bool,
     ) -> Result<Pushed, PushError> {
-        if json {
+        if json && !self.options.as_text {
             self.builder.push_json(raw, timestamp, tags, attributes)
         } else {
             self.builder.push_text(raw, timestamp, tags, attributes)

@@ -63,7 +63,9 @@ impl DecodeLimits {
         }
     }
 
-    pub(super) fn event(&self) -> EventLimits {
+    /// Those on one event and one batch.
+    #[must_use]
+    pub fn event(&self) -> EventLimits {
         EventLimits {
             max_event_bytes: self.max_event_bytes,
             max_column_bytes: self.max_column_bytes,

@@ -49,6 +49,8 @@ pub struct DecodeOptions {
     pub tags: Arc<TagSet>,
     /// Fields that every event gets, as names and values.
     pub fields: Vec<(String, String)>,
+    /// Every event is a text for a parser: nothing is looked for in what looks like JSON.
+    pub as_text: bool,
     /// When the body arrived, nanoseconds since the epoch: the time of events that have none, and the year of those
     /// without one is the latest up to 8 days after it.
     pub arrival_nanos: i64,

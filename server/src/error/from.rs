@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use weir_engine::live::LiveError;
 use weir_engine::lookups::LookupError;
+use weir_engine::parsers::ParserError;
 use weir_engine::saved::SavedError;
 use weir_engine::scan::ScanError;
 use weir_engine::{AppendError, EngineError, StoreError};
@@ -125,6 +126,25 @@ impl From<SavedError> for ApiError {
             SavedError::Query(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", message),
             SavedError::TooMany => ApiError::new(StatusCode::CONFLICT, "too-many-queries", message),
             SavedError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ParserError> for ApiError {
+    fn from(error: ParserError) -> ApiError {
+        let message = error.to_string();
+        let new = |status, code| ApiError::new(status, code, message.clone());
+        match error {
+            ParserError::Name(_) => new(StatusCode::BAD_REQUEST, "invalid-name"),
+            ParserError::Text(_) => new(StatusCode::BAD_REQUEST, "invalid-parser"),
+            ParserError::TooLong { .. } => new(StatusCode::PAYLOAD_TOO_LARGE, "parser-too-long"),
+            ParserError::TooManyCases => new(StatusCode::BAD_REQUEST, "too-many-tests"),
+            ParserError::Tests(_) => new(StatusCode::UNPROCESSABLE_ENTITY, "tests-failed")
+                .hint("with ?force=true it is taken all the same"),
+            ParserError::TooMany => new(StatusCode::CONFLICT, "too-many-parsers"),
+            ParserError::Unknown(_) => new(StatusCode::NOT_FOUND, "not-found"),
+            ParserError::BuiltIn(_) => new(StatusCode::CONFLICT, "built-in"),
+            ParserError::Store(error) => error.into(),
         }
     }
 }

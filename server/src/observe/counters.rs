@@ -29,7 +29,16 @@ pub struct RouteLabels {
 /// Labels of what became of events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct IngestLabels {
-    /// `accepted`, `rejected`, `unparsed` (accepted too, with `@error`), `duplicate`.
+    /// `accepted`, `rejected`, `unparsed` (accepted too, with `@error`), `dropped` (by a parser), `duplicate`.
+    pub outcome: &'static str,
+}
+
+/// Labels of what became of events that came for a parser.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ParserLabels {
+    /// The parser's name; empty where there is none of the name that was asked for.
+    pub parser: String,
+    /// `parsed`, `failed` (stored, with `@error`), `dropped`, `made` (beyond the first of one), `unknown` (no such parser).
     pub outcome: &'static str,
 }
 
@@ -44,6 +53,8 @@ pub struct Counters {
     pub in_flight: Gauge,
     /// What became of events.
     pub ingest_events: Family<IngestLabels, Counter>,
+    /// What became of events that came for a parser.
+    pub parser_events: Family<ParserLabels, Counter>,
     /// Bytes of ingest bodies as sent.
     pub ingest_wire_bytes: Counter,
     /// The same after decompression.
@@ -86,6 +97,7 @@ impl Counters {
             seconds: Family::new_with_constructor(request_histogram as fn() -> Histogram),
             in_flight: Gauge::default(),
             ingest_events: Family::default(),
+            parser_events: Family::default(),
             ingest_wire_bytes: Counter::default(),
             ingest_decoded_bytes: Counter::default(),
             ingest_held_bytes: Gauge::default(),
@@ -112,6 +124,7 @@ impl Counters {
         r.register("http_request_seconds", "Time to the head of the answer", self.seconds.clone());
         r.register("http_in_flight", "Requests being answered", self.in_flight.clone());
         r.register("ingest_events", "Events by what became of them", self.ingest_events.clone());
+        r.register("parser_events", "Events that came for a parser", self.parser_events.clone());
         r.register("ingest_wire_bytes", "Bytes of bodies as sent", self.ingest_wire_bytes.clone());
         r.register("ingest_decoded_bytes", "Bytes of bodies decompressed", self.ingest_decoded_bytes.clone());
         r.register("ingest_held_bytes", "Bytes of bodies held now", self.ingest_held_bytes.clone());

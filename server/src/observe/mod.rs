@@ -7,7 +7,7 @@ mod memory;
 mod request;
 mod tracing_setup;
 
-pub use counters::{Counters, IngestLabels, RequestLabels};
+pub use counters::{Counters, IngestLabels, ParserLabels, RequestLabels};
 pub(crate) use engine::EngineMetrics;
 pub(crate) use live::LiveMetrics;
 pub use request::observe;

@@ -30,6 +30,9 @@ pub(super) fn content_key(
     // Everything that changes what is read from the same bytes.
     let read_as = format!("{encoding:?} {format:?} {:?} {:?}\n", options.timestamp_field, options.fields);
     digest.update(read_as.as_bytes());
+    if options.as_text {
+        digest.update(b"as text\n");
+    }
     digest.update(body);
     IdempotencyKey::new(&format!("{PREFIX}{:032x}", digest.digest128()))
 }

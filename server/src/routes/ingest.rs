@@ -1,7 +1,7 @@
 //! Events in: read, decode, append, answer when they are as safe as asked.
 //!
 //! ```text
-//! body (gate, time limits) -> decode (its turn, its thread) -> Repository::append -> log thread -> answer
+//! body (gate, time limits) -> decode (its turn, its thread) -> parsers, if any -> Repository::append -> log thread -> answer
 //! ```
 //!
 //! A brief body, an event or a few, is decoded where it was read, and written to the log there while the log is free:
@@ -21,6 +21,7 @@ use super::body::Held;
 use super::content_key::content_key;
 use super::extract::{Path, Query};
 use super::lull::Lull;
+use super::parsing::Parsing;
 use crate::app::{App, DEFAULT_REPOSITORY};
 use crate::auth::Bearer;
 use crate::clock::now_nanos;
@@ -58,7 +59,7 @@ pub(super) async fn any(
     request: Request,
 ) -> Result<Response, ApiError> {
     let repository = named(&state, &bearer, &repository)?;
-    ingest(&state, repository, Route::Any, &parameters, request, Style::Account).await
+    ingest(&state, repository, Route::Any, (&parameters, &bearer.0), request, Style::Account).await
 }
 
 /// `POST …/{repo}/ingest-messages`.
@@ -70,7 +71,8 @@ pub(super) async fn messages(
     request: Request,
 ) -> Result<Response, ApiError> {
     let repository = named(&state, &bearer, &repository)?;
-    ingest(&state, repository, Route::HumioUnstructured, &parameters, request, Style::Humio).await
+    ingest(&state, repository, Route::HumioUnstructured, (&parameters, &bearer.0), request, Style::Humio)
+        .await
 }
 
 /// Makes the handler of an address without a repository.
@@ -84,7 +86,7 @@ macro_rules! by_token {
             request: Request,
         ) -> Result<Response, ApiError> {
             let repository = repository_of(&state, &bearer, &parameters)?;
-            ingest(&state, repository, $route, &parameters, request, $style).await
+            ingest(&state, repository, $route, (&parameters, &bearer.0), request, $style).await
         }
     };
 }
@@ -125,11 +127,12 @@ async fn ingest(
     app: &App,
     repository: Arc<Repository>,
     route: Route,
-    parameters: &IngestParameters,
+    (parameters, bearer): (&IngestParameters, &Bearer),
     request: Request,
     style: Style,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    let parsing = Parsing::of(app, repository.name(), route, parameters, bearer)?;
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let encoding = Encoding::of(text(CONTENT_ENCODING.as_str()))?;
     let format = Format::of(route, text(CONTENT_TYPE.as_str()))?;
@@ -137,16 +140,18 @@ async fn ingest(
     let dedupe = dedupe(app, parameters)?;
     let held = super::body::read(app, &parts.headers, body).await?;
     app.counters().ingest_wire_bytes.inc_by(held.bytes.len() as u64);
-    let decode = decode_options(app, parameters, route, text(CHANNEL));
+    let mut decode = decode_options(app, parameters, route, text(CHANNEL));
+    parsing.prepare(&mut decode);
     let Held { bytes, ticket } = held;
     if dedupe == Dedupe::Content && options.idempotency_key.is_none() {
         options.idempotency_key = Some(content_key(&bytes, encoding, &format, &decode)?);
     }
-    let brief = is_brief(bytes.len(), encoding);
+    let brief = is_brief(bytes.len(), encoding) && !parsing.is_needed();
     let work = move || {
         let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
         drop(bytes);
-        let account = IngestAnswer::of_decoded(&decoded);
+        let mut account = IngestAnswer::of_decoded(&decoded);
+        parsing.run(&mut decoded, options.idempotency_key.is_some(), &mut account)?;
         let raw_bytes = decoded.batch.raw_bytes();
         let mut queued = append(&repository, &mut decoded, options)?;
         if !brief && let Some(queued) = &mut queued {
@@ -275,6 +280,7 @@ fn count(app: &App, answer: &IngestAnswer, raw_bytes: usize) {
         counters.ingest_events.get_or_create(&IngestLabels { outcome }).inc_by(events);
     };
     add("rejected", answer.rejected);
+    add("dropped", answer.dropped);
     if answer.duplicate {
         add("duplicate", answer.accepted);
     } else {

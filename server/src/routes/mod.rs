@@ -18,6 +18,8 @@ mod ingest;
 mod lull;
 mod metrics;
 mod operation;
+mod parsers;
+mod parsing;
 mod prometheus;
 mod query;
 mod query_jobs;
@@ -48,6 +50,7 @@ pub fn router(app: &App) -> Router {
         .merge(scoped(app, Scope::Admin, changing_routes()))
         .merge(metric_routes(app))
         .merge(file_routes(app))
+        .merge(parser_routes(app))
         .merge(scoped(app, Scope::Ingest, ingest_routes()))
         .fallback(unknown::route)
         .method_not_allowed_fallback(unknown::method)
@@ -147,6 +150,19 @@ fn file_routes(app: &App) -> Router<App> {
     let changing = both(Router::new(), "/{repo}/savedqueries/{*name}", saving);
     let changing = both(changing, "/{repo}/files", post(files::upload));
     let changing = both(changing, "/{repo}/files/{*name}", put(files::put).delete(files::remove));
+    scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))
+}
+
+/// Parsers: as files.
+fn parser_routes(app: &App) -> Router<App> {
+    let reading = both(Router::new(), "/{repo}/parsers", get(parsers::list));
+    let reading = both(reading, "/{repo}/parsers/test", post(parsers::test));
+    let reading = both(reading, "/{repo}/parsers/{*name}", get(parsers::read));
+    let reading = both(reading, "/{repo}/defaultparser", get(parsers::default));
+    let changing = both(Router::new(), "/{repo}/parsers", post(parsers::create));
+    let changing = both(changing, "/{repo}/parsers/{*name}", put(parsers::put).delete(parsers::remove));
+    let choosing = put(parsers::set_default).delete(parsers::unset_default);
+    let changing = both(changing, "/{repo}/defaultparser", choosing);
     scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))
 }
 

@@ -29,9 +29,14 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<RepositoryFacts>), ApiError> {
     let known = app.engine().repository(&name).is_some();
     let engine = std::sync::Arc::clone(app.engine());
-    let made = tokio::task::spawn_blocking(move || engine.create_repository(&name))
-        .await
-        .map_err(|_| ApiError::internal())??;
+    let shared = app.clone();
+    let make = move || {
+        let made = engine.create_repository(&name)?;
+        // Requests that bring events ask for its parsers, and should not be the ones to read them.
+        shared.parsers(made.name())?;
+        Ok::<_, ApiError>(made)
+    };
+    let made = tokio::task::spawn_blocking(make).await.map_err(|_| ApiError::internal())??;
     let status = if known { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(RepositoryFacts::of(&made))))
 }

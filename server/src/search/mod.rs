@@ -3,6 +3,7 @@
 mod cost;
 mod known;
 mod prepared;
+mod reparse;
 mod stages;
 mod tables;
 mod time;
@@ -10,6 +11,7 @@ mod time;
 pub use cost::Cost;
 pub use known::Known;
 pub use prepared::{Prepared, Purpose, is_zone};
+pub use reparse::try_parser;
 pub use stages::filter_part;
 pub use tables::with_queries_run;
 pub use time::{TimeError, parse_relative_nanos, parse_time};

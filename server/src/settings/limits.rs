@@ -1,6 +1,7 @@
 //! Every limit of the server, with its unit in its name and its default.
 
 use serde::{Deserialize, Serialize};
+use weir_engine::parsers::ParserLimits;
 
 /// Limits that mean "off" when they are zero.
 pub(super) const MAY_BE_ZERO: [&str; 10] = [
@@ -191,6 +192,52 @@ impl Default for Standing {
             max_snapshot_bytes: 256 << 20,
             max_lag_millis: 2_000,
             degraded_interval_millis: 10_000,
+        }
+    }
+}
+
+/// Limits of parsers, which run over events before they are stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parser {
+    /// Bytes of a parser's text.
+    pub max_bytes: usize,
+    /// Fields that a parser may give one event: over it the event stays as it came, and says so.
+    pub max_fields_per_event: usize,
+    /// Bytes of the names and values of these fields together.
+    pub max_field_bytes_per_event: usize,
+    /// Events that a parser may make of one.
+    pub max_events_per_event: usize,
+    /// Memory that what a parser makes of some events may take at once.
+    pub max_state_bytes: usize,
+    /// Examples, or stored events, that a parser is tried on in one request.
+    pub max_samples: usize,
+}
+
+impl Default for Parser {
+    fn default() -> Parser {
+        let limits = ParserLimits::default();
+        Parser {
+            max_bytes: limits.max_bytes,
+            max_fields_per_event: limits.max_fields_per_event,
+            max_field_bytes_per_event: limits.max_field_bytes_per_event,
+            max_events_per_event: limits.max_events_per_event,
+            max_state_bytes: limits.max_state_bytes,
+            max_samples: 1_000,
+        }
+    }
+}
+
+impl Parser {
+    /// As the engine takes them.
+    #[must_use]
+    pub fn limits(&self) -> ParserLimits {
+        ParserLimits {
+            max_bytes: self.max_bytes,
+            max_fields_per_event: self.max_fields_per_event,
+            max_field_bytes_per_event: self.max_field_bytes_per_event,
+            max_events_per_event: self.max_events_per_event,
+            max_state_bytes: self.max_state_bytes,
         }
     }
 }

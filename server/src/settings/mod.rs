@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use layers::{Layers, NOT_SETTINGS, env_name};
-pub use limits::{Connections, Dedupe, Ingest, Level, Query, Standing, Storage};
+pub use limits::{Connections, Dedupe, Ingest, Level, Parser, Query, Standing, Storage};
 
 use crate::auth::TokenEntry;
 
@@ -42,6 +42,8 @@ pub struct Settings {
     pub connections: Connections,
     /// Limits of ingest.
     pub ingest: Ingest,
+    /// Limits of parsers.
+    pub parser: Parser,
     /// Limits of queries.
     pub query: Query,
     /// Limits of standing metrics and their readers.
@@ -83,6 +85,7 @@ impl Default for Settings {
             log: Log::default(),
             connections: Connections::default(),
             ingest: Ingest::default(),
+            parser: Parser::default(),
             query: Query::default(),
             standing: Standing::default(),
             storage: Storage::default(),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use weir_engine::Receipt;
+use weir_engine::parsers::Account;
 
 use crate::decode::Decoded;
 
@@ -18,6 +19,8 @@ pub struct IngestParameters {
     pub repository: Option<String>,
     /// Of HEC's raw events: becomes the field `channel`.
     pub channel: Option<String>,
+    /// The parser that all events of the body go through.
+    pub parser: Option<String>,
 }
 
 /// What became of the events of one body.
@@ -35,8 +38,20 @@ pub struct IngestAnswer {
     pub last_sequence: Option<u64>,
     /// The body was known, by its idempotency key or its content: nothing was stored again.
     pub duplicate: bool,
+    /// Events that a parser dropped.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped: u64,
     /// The first of the rejected, with reasons.
     pub errors: Vec<RejectedEvent>,
+    /// What else is to be said, once for the whole body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Most bodies have no parser that drops events.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One event that was not stored.
@@ -68,6 +83,14 @@ impl IngestAnswer {
         }
     }
 
+    /// Adds what parsers made of the events.
+    pub fn add_parsed(&mut self, account: &Account, stored: usize, warnings: Vec<String>) {
+        self.accepted = stored as u64;
+        self.unparsed += account.failed as u64;
+        self.dropped = account.dropped as u64;
+        self.warnings = warnings;
+    }
+
     /// Adds where the events are.
     #[must_use]
     pub fn stored(mut self, receipt: Receipt) -> IngestAnswer {
@@ -84,9 +107,9 @@ impl IngestAnswer {
         self.rejected == 0 && self.unparsed == 0
     }
 
-    /// There were events, and none was stored.
+    /// There were events, and none was taken.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        self.accepted == 0 && self.rejected > 0
+        self.accepted == 0 && self.dropped == 0 && self.rejected > 0
     }
 }

@@ -7,6 +7,7 @@ mod ingest;
 mod job;
 mod metric;
 mod operation;
+mod parser;
 mod pushed;
 mod query;
 mod repository;
@@ -22,6 +23,7 @@ pub use metric::{
     UnitWord,
 };
 pub use operation::{HealthItem, HealthReport, Status};
+pub use parser::{CaseText, DefaultParser, ParserFacts, ParserText, Sampled, TestAnswer, TestRequest};
 pub use pushed::{PushRequest, Pushed, Row};
 pub use query::{Argument, Around, QueryRequest, TimeText};
 pub use repository::RepositoryFacts;

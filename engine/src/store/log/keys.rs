@@ -20,10 +20,13 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
-    /// Whether a batch of so many events with this content is the one remembered, as far as is known.
+    /// Whether a batch of so many events with this content is the one remembered, as far as is known. The content decides
+    /// where it is: a parser that was changed may make fewer events of the same texts.
     pub(crate) fn is_same(&self, events: u32, content_crc: u32) -> bool {
-        let known = self.content_crc != 0 && content_crc != 0;
-        self.events == events && (!known || self.content_crc == content_crc)
+        match self.content_crc != 0 && content_crc != 0 {
+            true => self.content_crc == content_crc,
+            false => self.events == events,
+        }
     }
 
     /// The sequence of its last event.

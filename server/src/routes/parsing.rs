@@ -1,0 +1,177 @@
+//! Parsers on the way in: which one the events of a request go through, and what they make of them.
+//!
+//! ```text
+//! the token's > ?parser= > type (Humio's messages), sourcetype (HEC) > the repository's default
+//! ```
+//!
+//! The first that is said counts. A name that no parser has changes nothing: events stay as they come, and the answer and
+//! `/metrics` say so. What was sent as structured events is parsed already; only the token and the query string have a
+//! parser look at it again.
+
+use std::sync::Arc;
+
+use weir_engine::event::{EventBatch, TagSet};
+use weir_engine::parsers::{Account, Chosen, Parsers, parse};
+
+use crate::app::App;
+use crate::auth::Bearer;
+use crate::decode::{DecodeError, DecodeOptions, Decoded, Route};
+use crate::error::ApiError;
+use crate::observe::ParserLabels;
+use crate::wire::{IngestAnswer, IngestParameters};
+
+/// The parser that does what decoding JSON does anyway.
+const JSON: &str = "json";
+/// The tag with the name of an event's parser.
+const TYPE: &str = "#type";
+
+/// Which parsers the events of a request go through.
+pub(super) struct Parsing {
+    app: App,
+    repository: Arc<str>,
+    parsers: Arc<Parsers>,
+    /// That of all of them.
+    whole: Option<Arc<str>>,
+    /// Each says its own, if any.
+    by_type: bool,
+}
+
+impl Parsing {
+    /// What `bearer`, the query string, the route and the repository say.
+    ///
+    /// # Errors
+    /// When the repository's parsers cannot be read.
+    pub(super) fn of(
+        app: &App,
+        repository: &Arc<str>,
+        route: Route,
+        parameters: &IngestParameters,
+        bearer: &Bearer,
+    ) -> Result<Parsing, ApiError> {
+        let parsers = app.parsers(repository)?;
+        let said = bearer.parser.as_deref().or(parameters.parser.as_deref()).filter(|name| !name.is_empty());
+        let is_plain = matches!(route, Route::Any | Route::Json | Route::Raw | Route::HecRaw);
+        let whole = match said {
+            Some(name) => Some(Arc::from(name)),
+            None if is_plain => parsers.default(),
+            None => None,
+        };
+        let by_type = whole.is_none() && matches!(route, Route::Hec | Route::HumioUnstructured);
+        Ok(Parsing { app: app.clone(), repository: Arc::clone(repository), parsers, whole, by_type })
+    }
+
+    /// Whether events may go through a parser.
+    pub(super) fn is_needed(&self) -> bool {
+        self.whole.is_some() || self.by_type
+    }
+
+    /// Says how the body is to be decoded.
+    pub(super) fn prepare(&self, options: &mut DecodeOptions) {
+        let Some(name) = self.whole.as_deref().filter(|name| self.parsers.get(name).is_some()) else {
+            return;
+        };
+        options.as_text = !self.is_native(name);
+        if !options.as_text {
+            let tags = options.tags.iter().chain([(TYPE, name)]);
+            options.tags = Arc::new(TagSet::new(tags));
+        }
+    }
+
+    /// Whether decoding does what this parser does.
+    fn is_native(&self, name: &str) -> bool {
+        name == JSON && self.parsers.get(name).is_some_and(|parser| parser.is_built_in())
+    }
+
+    /// Runs the parsers over what was decoded, and tells `answer` what became of it. `has_key`: what is sent again has to be
+    /// known again.
+    ///
+    /// # Errors
+    /// When they make too much of it for one batch, or what they name cannot be read.
+    pub(super) fn run(
+        &self,
+        decoded: &mut Decoded,
+        has_key: bool,
+        answer: &mut IngestAnswer,
+    ) -> Result<(), ApiError> {
+        if !self.is_needed() || decoded.batch.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<Option<&str>> = match &self.whole {
+            Some(name) => vec![Some(&**name)],
+            None => decoded.batch.tag_sets().iter().map(|tags| tags.get(TYPE)).collect(),
+        };
+        let mut unknown: Vec<&str> = names.iter().copied().flatten().collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown.retain(|name| self.parsers.get(name).is_none());
+        let warnings: Vec<String> = unknown.iter().map(|name| self.tell_unknown(name)).collect();
+        let mut chosen: Vec<Chosen> = Vec::new();
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names {
+            numbers.push(self.number(name, &mut chosen)?);
+        }
+        let batch = &decoded.batch;
+        let is_whole = self.whole.is_some();
+        let native = chosen.iter().map(|chosen| self.is_native(&chosen.name)).collect::<Vec<bool>>();
+        let of_row = |row: usize| {
+            let set = if is_whole { Some(0) } else { batch.tag_set_index(row) };
+            let number: usize = numbers.get(set?).copied().flatten()?;
+            let is_done = native.get(number) == Some(&true) && batch.json(row).is_some();
+            (!is_done).then_some(number)
+        };
+        let mut account = Account::default();
+        let mut by_parser = Vec::new();
+        if (0..batch.len()).any(|row| of_row(row).is_some()) {
+            let limits = self.app.settings().parser.limits();
+            let event_limits = crate::decode::DecodeLimits {
+                max_event_bytes: self.app.settings().ingest.max_event_bytes,
+                ..crate::decode::DecodeLimits::default()
+            };
+            let parsed = parse(batch, &chosen, &of_row, &limits, event_limits.event());
+            let parsed = parsed
+                .map_err(|_| DecodeError::BatchTooLarge { limit: event_limits.event().max_batch_bytes })?;
+            (account, by_parser) = (parsed.account, parsed.by_parser);
+            decoded.batch = keep_content(has_key, batch, parsed.batch);
+        }
+        chosen.iter().zip(&by_parser).for_each(|(chosen, account)| self.count(&chosen.name, account));
+        answer.add_parsed(&account, decoded.batch.len(), warnings);
+        Ok(())
+    }
+
+    /// Which of the chosen parsers `name` is, which it is made one of.
+    fn number(&self, name: Option<&str>, chosen: &mut Vec<Chosen>) -> Result<Option<usize>, ApiError> {
+        let Some(name) = name else { return Ok(None) };
+        if let Some(known) = chosen.iter().position(|chosen| *chosen.name == *name) {
+            return Ok(Some(known));
+        }
+        if self.parsers.get(name).is_none() {
+            return Ok(None);
+        }
+        let names = self.app.parser_names(&self.repository)?;
+        chosen.extend(self.parsers.chosen(name, &names));
+        Ok(chosen.len().checked_sub(1))
+    }
+
+    fn tell_unknown(&self, name: &str) -> String {
+        let labels = ParserLabels { parser: String::new(), outcome: "unknown" };
+        self.app.counters().parser_events.get_or_create(&labels).inc();
+        format!("there is no parser {name:?}: its events are kept as they came")
+    }
+
+    fn count(&self, parser: &str, account: &Account) {
+        let outcomes = [
+            ("parsed", account.parsed),
+            ("failed", account.failed),
+            ("dropped", account.dropped),
+            ("made", account.made),
+        ];
+        for (outcome, events) in outcomes.into_iter().filter(|(_, events)| *events > 0) {
+            let labels = ParserLabels { parser: parser.to_owned(), outcome };
+            self.app.counters().parser_events.get_or_create(&labels).inc_by(events as u64);
+        }
+    }
+}
+
+fn keep_content(has_key: bool, sent: &EventBatch, parsed: EventBatch) -> EventBatch {
+    if has_key { parsed.with_content_crc(sent.content_crc()) } else { parsed }
+}
