@@ -44,7 +44,29 @@ impl Diagnostics {
     }
 }
 
+/// The hint that names what was probably meant; see [`Diagnostic::replacement`].
+#[must_use]
+pub fn did_you_mean(near: &str) -> String {
+    format!("did you mean `{near}`?")
+}
+
 impl Diagnostic {
+    /// What to put in the place of the fault, where its hint is that: "did you mean `x`?", or "write `x`", at its end or
+    /// before another way to put it. What is written with `..` is a form to be filled in, and no replacement.
+    #[must_use]
+    pub fn replacement(&self) -> Option<&str> {
+        let hint = self.hint.as_deref()?;
+        let (text, rest) = match hint.strip_prefix("did you mean `") {
+            Some(rest) => rest.rsplit_once("`?")?,
+            None => {
+                let rest = hint.strip_prefix("write `")?;
+                rest.find("`, or ").and_then(|at| rest.split_at_checked(at)).or(rest.rsplit_once('`'))?
+            }
+        };
+        let ends = rest.is_empty() || rest.starts_with("`, or ");
+        (ends && !text.contains("..")).then_some(text)
+    }
+
     fn report<'a>(&'a self, text: &'a str) -> Group<'a> {
         let (first_line, window, range) = self.window(text);
         let snippet =

@@ -4,7 +4,7 @@
 /// mistaken, case aside.
 ///
 /// The distance is Damerau's: a letter missing, too many, wrong, or swapped with its neighbour counts as one. Of
-/// several equally near, the first is taken.
+/// several equally near, the first is taken, those before that begin with the same letter.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Longer names than this are not mistyped names of functions or parameters.
     const MAX_NAME_BYTES: usize = 64;
@@ -28,8 +28,13 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|candidate| candidate.len() <= MAX_NAME_BYTES)
         .map(|candidate| (distance(candidate), candidate))
         .filter(|&(far, candidate)| far <= allowed && far < candidate.chars().count())
-        .min_by_key(|&(far, _)| far)
+        .min_by_key(|&(far, candidate)| (far, !begins_alike(candidate, name)))
         .map(|(_, candidate)| candidate)
+}
+
+fn begins_alike(one: &str, other: &str) -> bool {
+    let first = |text: &str| text.chars().next().map(|letter| letter.to_ascii_lowercase());
+    first(one) == first(other)
 }
 
 #[cfg(test)]
@@ -48,6 +53,7 @@ mod tests {
         check("abs", Some("math:abs"));
         check("stdev", Some("stdDev"));
         check("smu", Some("sum"));
+        assert_eq!(suggest("dsc", ["asc", "desc"]), Some("desc"));
         check("completelyDifferent", None);
         check("x", None);
         check("", None);

@@ -108,6 +108,18 @@ impl Repository {
         self.snapshot().fields()
     }
 
+    /// Every tag, with its `#`, and how many events are known to have it.
+    #[must_use]
+    pub fn tags(&self) -> Vec<(String, u64)> {
+        self.snapshot().tags()
+    }
+
+    /// Values of `field` with how many events are known to have each, the most frequent first.
+    #[must_use]
+    pub fn values(&self, field: &str) -> Vec<(String, u64)> {
+        self.snapshot().values(field)
+    }
+
     /// What it holds, counted.
     #[must_use]
     pub fn stats(&self) -> RepositoryStats {

@@ -178,6 +178,12 @@ fn events_are_sealed_merged_and_found_after_restarts() {
     let names: Vec<(&str, bool)> =
         fields.iter().map(|field| (&*field.name, field.numbers == field.events)).collect();
     assert_eq!(names, [("number", true), ("service", false)]);
+    // What facts list is what the head had before it was sealed.
+    let values = opened.snapshot("web").values("service");
+    let events: u64 = values.iter().map(|(_, events)| events).sum();
+    assert_eq!(Some(events), fields.iter().find(|field| field.name == "service").map(|field| field.events));
+    assert!(values.is_sorted_by_key(|(_, events)| std::cmp::Reverse(*events)), "{values:?}");
+    assert!(opened.snapshot("web").values("nothing").is_empty());
 }
 
 /// Runs the series on files that crash at operation `operation`, and looks at what is left by `crash`.

@@ -536,9 +536,5 @@ fn elements(expr: &ast::Expr) -> &[ast::Expr] {
 
 /// The name nearest to `name`, if any is near enough to be meant.
 pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let wanted = name.to_ascii_lowercase();
-    let scored =
-        names.map(|known| (strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase()), known));
-    let (distance, near) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + wanted.chars().count() / 4).then_some(near)
+    crate::suggest::suggest(name, names)
 }
