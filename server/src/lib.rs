@@ -20,6 +20,7 @@ pub mod error;
 pub mod generate;
 pub mod jobs;
 pub mod observe;
+pub mod package;
 pub mod prometheus;
 pub mod push;
 pub mod routes;

@@ -28,7 +28,7 @@ use crate::error::ApiError;
 use crate::jobs::JobTable;
 use crate::observe::{Counters, EngineMetrics, LiveMetrics};
 use crate::push::Channels;
-use crate::search::Known;
+use crate::search::{Fields, Known, RepositoryCatalogue};
 use crate::settings::Settings;
 
 pub(crate) use lives::Lives;
@@ -64,6 +64,7 @@ struct Shared {
     lookups: Kept<Lookups>,
     saved_queries: Kept<SavedQueries>,
     parsers: Kept<Parsers>,
+    fields: Fields,
     jobs: JobTable,
     streams: Streams,
     channels: Channels,
@@ -97,6 +98,7 @@ impl App {
             lookups: Kept::new(settings.data.join(LOOKUP_FOLDER), Lookups::open),
             saved_queries: Kept::new(settings.data.join(SAVED_FOLDER), SavedQueries::open),
             parsers: Kept::new(settings.data.join(PARSER_FOLDER), Parsers::open),
+            fields: Fields::default(),
             pool,
             jobs: JobTable::new(&settings.query, counters.jobs.clone()),
             streams: Streams::new(settings.standing.max_streams, counters.streams.clone()),
@@ -235,6 +237,15 @@ impl App {
             tables: self.lookups(repository)?.tables(),
             saved: self.saved_queries(repository)?.texts(),
         })
+    }
+
+    /// The names that a query of `repository` may use.
+    ///
+    /// # Errors
+    /// When its lookup tables or saved queries cannot be read.
+    pub fn catalogue(&self, repository: &Arc<Repository>) -> Result<RepositoryCatalogue, ApiError> {
+        let known = self.known(repository.name())?;
+        Ok(RepositoryCatalogue::new(Arc::clone(repository), known, self.shared.fields.clone()))
     }
 
     /// The live queries of a repository.

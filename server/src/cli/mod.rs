@@ -6,12 +6,14 @@ pub mod check;
 pub mod client;
 pub mod completions;
 pub mod demo;
+pub mod docs;
 pub mod explain;
 pub mod fmt;
 pub mod generate;
 pub mod ingest;
 pub mod output;
 pub mod parser;
+pub mod package;
 pub mod query;
 pub mod search;
 pub mod serve;
@@ -56,6 +58,10 @@ pub enum Command {
     Explain(explain::Args),
     /// List parsers, show one, try one on samples
     Parser(parser::Args),
+    /// Print or write the reference of the query language's functions
+    Docs(docs::Args),
+    /// Check or import a package: queries, dashboards, alerts, parsers, lookup files
+    Package(package::Args),
     /// Verify a data directory
     Check(check::Args),
     /// Print a completion script for a shell
@@ -85,6 +91,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Fmt(args) => fmt::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Parser(args) => parser::run(args),
+        Command::Docs(args) => docs::run(args),
+        Command::Package(args) => package::run(args),
         Command::Check(args) => check::run(args),
         Command::Completions(args) => completions::run(args),
     }

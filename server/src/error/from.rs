@@ -13,6 +13,7 @@ use weir_query::machine::StepError;
 use super::ApiError;
 use crate::app::SlotError;
 use crate::decode::DecodeError;
+use crate::package::PackageError;
 
 /// When a failed log may be tried again: only a restart helps, so not soon.
 const POISONED_RETRY_MILLIS: u64 = 30_000;
@@ -146,6 +147,12 @@ impl From<ParserError> for ApiError {
             ParserError::BuiltIn(_) => new(StatusCode::CONFLICT, "built-in"),
             ParserError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<PackageError> for ApiError {
+    fn from(error: PackageError) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid-package", error.to_string())
     }
 }
 

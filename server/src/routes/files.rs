@@ -59,10 +59,20 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let boundary = boundary(&parts.headers)?;
+    boundary(&parts.headers)?;
     let held = super::body::read_file(&app, &parts.headers, body).await?;
+    let (name, bytes) = file_of_form(&parts.headers, held).await?;
+    take(&app, &repository, name, bytes).await
+}
+
+/// The name and the bytes of the file that a form brings.
+///
+/// # Errors
+/// 400 when it is no form, or there is no file in it.
+pub(super) async fn file_of_form(headers: &HeaderMap, held: Vec<u8>) -> Result<(String, Vec<u8>), ApiError> {
     let wrong =
         |reason: String| ApiError::bad_request(format!("the form is not what it should be: {reason}"));
+    let boundary = boundary(headers)?;
     let whole = futures_util::stream::once(std::future::ready(Ok::<_, std::io::Error>(held)));
     let mut form = multer::Multipart::new(whole, boundary);
     while let Some(part) = form.next_field().await.map_err(|error| wrong(error.to_string()))? {
@@ -72,7 +82,7 @@ pub(super) async fn upload(
         let name = part.file_name().map(str::to_owned);
         let name = name.ok_or_else(|| wrong(format!("its part `{FILE_PART}` has no file name")))?;
         let bytes = part.bytes().await.map_err(|error| wrong(error.to_string()))?;
-        return take(&app, &repository, name, bytes.to_vec()).await;
+        return Ok((name, bytes.to_vec()));
     }
     Err(wrong(format!("it has no part `{FILE_PART}`")))
 }

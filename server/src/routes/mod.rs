@@ -8,6 +8,7 @@
 
 mod body;
 mod content_key;
+mod editing;
 mod event_stream;
 mod explain;
 mod extract;
@@ -20,6 +21,7 @@ mod metrics;
 mod operation;
 mod parsers;
 mod parsing;
+mod packages;
 mod prometheus;
 mod query;
 mod query_jobs;
@@ -77,6 +79,9 @@ fn reading_routes() -> Router<App> {
     let router = both(router, "/{repo}", get(repositories::show));
     let router = both(router, "/{repo}/fields", get(fields::list));
     let router = both(router, "/{repo}/explain", post(explain::explain));
+    let router = both(router, "/{repo}/query/complete", post(editing::complete));
+    let router = both(router, "/{repo}/query/hover", post(editing::hover));
+    let router = both(router, "/{repo}/query/check", post(editing::check));
     let router = both(router, "/{repo}/metrics", get(metrics::list));
     let router = both(router, "/{repo}/metrics/events", get(metrics::push_many));
     let router = both(router, "/{repo}/metrics/prometheus", get(prometheus::scrape));
@@ -148,6 +153,7 @@ fn file_routes(app: &App) -> Router<App> {
     let reading = both(reading, "/{repo}/savedqueries/{*name}", get(saved_queries::read));
     let saving = put(saved_queries::put).delete(saved_queries::remove);
     let changing = both(Router::new(), "/{repo}/savedqueries/{*name}", saving);
+    let changing = both(changing, "/{repo}/packages", post(packages::import));
     let changing = both(changing, "/{repo}/files", post(files::upload));
     let changing = both(changing, "/{repo}/files/{*name}", put(files::put).delete(files::remove));
     scoped(app, Scope::Query, reading).merge(scoped(app, Scope::Admin, changing))

@@ -1,6 +1,8 @@
 //! From a query request to something that runs: times, zones, arguments, the program and its scan.
 
+mod catalogue;
 mod cost;
+mod edited;
 mod known;
 mod prepared;
 mod reparse;
@@ -8,7 +10,9 @@ mod stages;
 mod tables;
 mod time;
 
+pub use catalogue::{Fields, RepositoryCatalogue};
 pub use cost::Cost;
+pub use edited::Edited;
 pub use known::Known;
 pub use prepared::{Prepared, Purpose, is_zone};
 pub use reparse::try_parser;

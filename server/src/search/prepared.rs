@@ -159,7 +159,8 @@ impl Prepared {
     }
 }
 
-fn arguments(given: Option<&BTreeMap<String, Argument>>) -> BTreeMap<String, Vec<String>> {
+/// Values of parameters by name, as the language takes them.
+pub(super) fn arguments(given: Option<&BTreeMap<String, Argument>>) -> BTreeMap<String, Vec<String>> {
     given.into_iter().flatten().map(|(name, value)| (name.clone(), value.texts())).collect()
 }
 

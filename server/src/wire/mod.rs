@@ -1,5 +1,6 @@
 //! What goes over the wire: types that serde reads and writes, and nothing else.
 
+mod editing;
 mod explain;
 mod field;
 mod file;
@@ -8,11 +9,13 @@ mod job;
 mod metric;
 mod operation;
 mod parser;
+mod package;
 mod pushed;
 mod query;
 mod repository;
 mod saved;
 
+pub use editing::{Checked, Completed, EditedQuery, Hovered};
 pub use explain::Explained;
 pub use field::FieldFacts;
 pub use file::FileFacts;
@@ -24,6 +27,7 @@ pub use metric::{
 };
 pub use operation::{HealthItem, HealthReport, Status};
 pub use parser::{CaseText, DefaultParser, ParserFacts, ParserText, Sampled, TestAnswer, TestRequest};
+pub use package::{PackageParameters, PackageReport};
 pub use pushed::{PushRequest, Pushed, Row};
 pub use query::{Argument, Around, QueryRequest, TimeText};
 pub use repository::RepositoryFacts;

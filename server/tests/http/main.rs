@@ -7,12 +7,14 @@
     reason = "a test that panics has failed, and says where"
 )]
 
+mod editing;
 mod files;
 mod hostile;
 mod ingest;
 mod jobs;
 mod metrics;
 mod operation;
+mod packages;
 mod prometheus;
 mod pushed;
 mod query;
