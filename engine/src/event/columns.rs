@@ -136,7 +136,7 @@ impl EventBatch {
 
     /// A tag. A field whose name happens to start like one is never taken for it: what an event answers must not hang
     /// on the tags of those it shares a batch with.
-    pub(super) fn tag_column(&self, name: &str) -> Column {
+    fn tag_column(&self, name: &str) -> Column {
         let rows = self.data.rows.len();
         if name == "#repo"
             && let Some(repository) = &self.repository

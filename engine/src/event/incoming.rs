@@ -1,12 +1,13 @@
 //! Events as a parser finds them: texts, times, tags and what was sent beside them. What stands in the texts is for the
 //! parser to find.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use weir_query::compile::TextMatcher;
-use weir_query::record::{Column, OrderKey, Rows, RowsError, Selection, TextColumn};
+use weir_query::record::{Column, Dictionary, OrderKey, Rows, RowsError, Selection, TextColumn};
 use weir_query::value::Value;
 
 use super::batch::{EventBatch, Row};
@@ -47,6 +48,26 @@ impl<'b> Incoming<'b> {
         Column::Ints { values: self.entries().iter().map(value).collect(), present: None }
     }
 
+    fn tag_column(&self, name: &str) -> Column {
+        let mut dictionary = Dictionary::default();
+        let mut by_value: HashMap<&str, u32, foldhash::fast::FixedState> = HashMap::default();
+        let mut by_set: HashMap<u32, u32, foldhash::fast::FixedState> = HashMap::default();
+        let tag_sets = &self.batch.data.tag_sets;
+        let code = |row: &Row| {
+            *by_set.entry(row.tag_set).or_insert_with(|| {
+                let value = tag_sets.get(row.tag_set as usize).and_then(|tags| tags.get(name));
+                value.map_or(Dictionary::MISSING, |value| {
+                    *by_value.entry(value).or_insert_with(|| dictionary.push(value))
+                })
+            })
+        };
+        let codes: Arc<[u32]> = self.entries().iter().map(code).collect();
+        match dictionary.is_empty() {
+            true => Column::Missing { rows: codes.len() },
+            false => Column::Dictionary { codes, dictionary: Arc::new(dictionary) },
+        }
+    }
+
     fn is_hidden(&self, name: &str) -> bool {
         self.hidden.iter().any(|hidden| hidden == name)
     }
@@ -70,7 +91,9 @@ impl Rows for Incoming<'_> {
         let fields = shapes.flat_map(|(_, shape)| (0..shape.holes()).map(|hole| shape.path(hole)));
         let fields = fields
             .filter(|name| !name.starts_with('#') && !META_FIELDS.contains(name) && !self.is_hidden(name));
-        let tags = data.tag_sets.iter().flat_map(|tags| tags.iter().map(|(name, _)| name));
+        let sets: BTreeSet<u32> = self.entries().iter().map(|row| row.tag_set).collect();
+        let sets = sets.iter().filter_map(|number| data.tag_sets.get(*number as usize));
+        let tags = sets.flat_map(|tags| tags.iter().map(|(name, _)| name));
         let mut seen: HashSet<&str, foldhash::fast::FixedState> = HashSet::default();
         let names = KNOWN.into_iter().chain(["#type"]).chain(tags).chain(fields);
         names.filter(|name| seen.insert(name)).map(Arc::from).collect()
@@ -91,10 +114,7 @@ impl Rows for Incoming<'_> {
                 Column::Text(TextColumn { arena: Arc::clone(&data.arena), spans })
             }
             "#type" => Column::Constant { value: Value::Text(Arc::clone(&self.kind)), rows },
-            name if name.starts_with('#') => {
-                let rows: Vec<u32> = self.rows.clone().filter_map(|row| u32::try_from(row).ok()).collect();
-                self.batch.tag_column(name).gather(&rows)
-            }
+            name if name.starts_with('#') => self.tag_column(name),
             name if self.is_hidden(name) => Column::Missing { rows },
             name => match self.batch.attribute_spans(name, self.entries()) {
                 Some(spans) => Column::Text(TextColumn { arena: Arc::clone(&data.arena), spans }),

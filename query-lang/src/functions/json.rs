@@ -106,14 +106,12 @@ impl ParseJson {
         Some(fields.collect())
     }
 
-    /// Whether the field of path `path`, which is called `name`, is wanted. Both lists are beginnings of names, with or
-    /// without the prefix; the longest that fits decides, and where two are as long, the field is left out.
+    /// Whether the field of path `path`, which is called `name`, is wanted. Both lists are beginnings of names, the prefix
+    /// included; the longest that fits decides, and where two are as long, the field is left out.
     fn wants(&self, path: &str, name: &str) -> bool {
-        let bare = path.strip_prefix(&*self.prefix).unwrap_or(path);
         let longest = |patterns: &[Arc<str>]| {
-            let of = |pattern: &Arc<str>| {
-                [path, bare, name].into_iter().filter_map(|name| covered(name, pattern)).max()
-            };
+            let of =
+                |pattern: &Arc<str>| [path, name].into_iter().filter_map(|name| covered(name, pattern)).max();
             patterns.iter().filter_map(of).max()
         };
         // What is in neither list is left out only where there is nothing but an `include`.
@@ -126,10 +124,15 @@ impl ParseJson {
         }
     }
 
-    /// `name` without the first of the prefixes to be removed that it has.
-    fn named(&self, name: &str) -> String {
-        let cut = self.remove_prefixes.iter().find_map(|prefix| name.strip_prefix(&**prefix));
-        cut.filter(|cut| !cut.is_empty()).unwrap_or(name).to_owned()
+    /// What the field of path `path` is called: without the first of the prefixes to be removed that its name in the text
+    /// has, and with the prefix.
+    fn named(&self, path: &str) -> String {
+        let bare = path.strip_prefix(&*self.prefix).unwrap_or(path);
+        let cut = self.remove_prefixes.iter().find_map(|prefix| bare.strip_prefix(&**prefix));
+        match cut.filter(|cut| !cut.is_empty()) {
+            Some(cut) => format!("{}{cut}", self.prefix),
+            None => path.to_owned(),
+        }
     }
 
     /// Notes what it reads and writes.
@@ -549,8 +552,15 @@ mod tests {
             parser.include = include.iter().map(|name| (*name).into()).collect();
             parser.exclude = exclude.iter().map(|name| (*name).into()).collect();
         }
-        assert_eq!(with(|parser| both(parser, &["a."], &[""])), "p.a.b=1 p.a.c=null");
-        assert_eq!(with(|parser| both(parser, &[""], &["a.", "d"])), "p.ab=2");
+        assert_eq!(with(|parser| both(parser, &["p.a."], &[""])), "p.a.b=1 p.a.c=null");
+        assert_eq!(with(|parser| both(parser, &[""], &["p.a.", "p.d"])), "p.ab=2");
+        // Names without the prefix are others.
+        assert_eq!(with(|parser| both(parser, &[""], &["a.", "d"])), "p.a.b=1 p.a.c=null p.d= p.ab=2");
+        let moved = |parser: &mut ParseJson| {
+            parser.prefix = "p.".into();
+            parser.remove_prefixes = vec!["a.".into()];
+        };
+        assert_eq!(with(moved), "p.b=1 p.c=null p.d= p.ab=2");
         assert_eq!(with(|parser| both(parser, &["p.a.c"], &["p.a"])), "p.a.c=null p.d=");
         assert_eq!(with(|parser| parser.exclude_empty = true), "a.b=1 a.c=null ab=2");
         assert_eq!(with(|parser| parser.nulls = Nulls::Discard), "a.b=1 d= ab=2");

@@ -16,6 +16,8 @@ use crate::windows::Zone;
 
 /// Characters in which `findTimestamp` looks.
 pub const FIND_CHARACTERS: usize = 128;
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+const NANOS_PER_MILLI: i128 = 1_000_000;
 const TIMESTAMP: &str = "@timestamp";
 const NANOS: &str = "@timestamp.nanos";
 
@@ -152,6 +154,9 @@ impl ParseTimestamp {
         if !self.find {
             return resolve(self.patterns.first()?.read(text)?);
         }
+        if let Some(found) = epoch_at_front(text) {
+            return Some(found);
+        }
         let starts = text.char_indices().take(FIND_CHARACTERS);
         let mut before = ' ';
         for (at, next) in starts {
@@ -184,6 +189,40 @@ impl ParseTimestamp {
     pub fn output(&self) -> Arc<str> {
         Arc::clone(&self.output)
     }
+}
+
+/// The time since the epoch that a text begins with, in seconds, milliseconds, microseconds or nanoseconds by how many
+/// digits it has. Anywhere else in a text a number is just one.
+fn epoch_at_front(text: &str) -> Option<Instant> {
+    let text = text.trim_start_matches([' ', '\t', '[']);
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let digits = text.bytes().take_while(is_digit).count();
+    let (whole, rest) = text.split_at_checked(digits)?;
+    let (fraction, rest) = match rest.strip_prefix('.') {
+        Some(rest) => rest.split_at_checked(rest.bytes().take_while(is_digit).count())?,
+        None => ("", rest),
+    };
+    let ends =
+        rest.chars().next().is_none_or(|next| !next.is_alphanumeric() && !matches!(next, '.' | '-' | '/'));
+    // Units in a second.
+    let units: i128 = match digits {
+        10 => 1,
+        13 => 1_000,
+        16 => 1_000_000,
+        19 => 1_000_000_000,
+        _ => return None,
+    };
+    if !ends || whole.starts_with('0') || fraction.len() > 9 {
+        return None;
+    }
+    let unit = NANOS_PER_SECOND / units;
+    let below = if fraction.is_empty() { 0 } else { fraction.parse::<i128>().ok()? };
+    let nanos = whole.parse::<i128>().ok()? * unit + below * unit / 10_i128.pow(fraction.len() as u32);
+    Some(Instant {
+        millis: i64::try_from(nanos.div_euclid(NANOS_PER_MILLI)).ok()?,
+        nanos: i64::try_from(nanos.rem_euclid(NANOS_PER_MILLI)).ok()?,
+        zone: "Z".to_owned(),
+    })
 }
 
 /// An instant read from text.
@@ -274,6 +313,12 @@ mod tests {
             ("Feb 29 12:30:00 host app: x", Some("2024-02-29T12:30:00Z Z")),
             ("Feb  9 12:30:00 host app: x", Some("2024-02-09T12:30:00Z Z")),
             ("2024-02-29 12:30:00,250 x", Some("2024-02-29T12:30:00.25Z Z")),
+            ("1709251445067", Some("2024-03-01T00:04:05.067Z Z")),
+            ("1709251445.5 started", Some("2024-03-01T00:04:05.5Z Z")),
+            ("[1709251445067000001] x", Some("2024-03-01T00:04:05.067000001Z Z")),
+            ("17092514450 is none", None),
+            ("id 1709251445067", None),
+            ("1709251445-12-x", None),
             ("no time here 12:30", None),
             ("", None),
         ] {

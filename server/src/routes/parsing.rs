@@ -22,6 +22,8 @@ use crate::wire::{IngestAnswer, IngestParameters};
 
 /// The parser that does what decoding JSON does anyway.
 const JSON: &str = "json";
+/// Parsers that are not there are told up to so many.
+const MAX_WARNINGS: usize = 10;
 /// The tag with the name of an event's parser.
 const TYPE: &str = "#type";
 
@@ -100,11 +102,7 @@ impl Parsing {
             Some(name) => vec![Some(&**name)],
             None => decoded.batch.tag_sets().iter().map(|tags| tags.get(TYPE)).collect(),
         };
-        let mut unknown: Vec<&str> = names.iter().copied().flatten().collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        unknown.retain(|name| self.parsers.get(name).is_none());
-        let warnings: Vec<String> = unknown.iter().map(|name| self.tell_unknown(name)).collect();
+        let warnings = self.tell_unknown(&names, &decoded.batch);
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut numbers = Vec::with_capacity(names.len());
         for name in names {
@@ -152,10 +150,26 @@ impl Parsing {
         Ok(chosen.len().checked_sub(1))
     }
 
-    fn tell_unknown(&self, name: &str) -> String {
+    /// Counts the events of `batch` that came for parsers which are not there, and says so; `names` are those asked for, by
+    /// tag set where each event says its own.
+    fn tell_unknown(&self, names: &[Option<&str>], batch: &EventBatch) -> Vec<String> {
+        let is_unknown = |name: &Option<&str>| name.is_some_and(|name| self.parsers.get(name).is_none());
+        let by_set: Vec<bool> = names.iter().map(is_unknown).collect();
+        if !by_set.contains(&true) {
+            return Vec::new();
+        }
+        let is_counted = |row: &usize| {
+            self.whole.is_some() || by_set.get(batch.tag_set_index(*row).unwrap_or(usize::MAX)) == Some(&true)
+        };
+        let events = (0..batch.len()).filter(is_counted).count();
         let labels = ParserLabels { parser: String::new(), outcome: "unknown" };
-        self.app.counters().parser_events.get_or_create(&labels).inc();
-        format!("there is no parser {name:?}: its events are kept as they came")
+        self.app.counters().parser_events.get_or_create(&labels).inc_by(events as u64);
+        let mut unknown: Vec<&str> =
+            names.iter().filter(|name| is_unknown(name)).copied().flatten().collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        let tell = |name: &&str| format!("there is no parser {name:?}: its events are kept as they came");
+        unknown.iter().take(MAX_WARNINGS).map(tell).collect()
     }
 
     fn count(&self, parser: &str, account: &Account) {

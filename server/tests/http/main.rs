@@ -15,6 +15,7 @@ mod jobs;
 mod metrics;
 mod operation;
 mod packages;
+mod parsers;
 mod prometheus;
 mod pushed;
 mod query;

@@ -78,6 +78,7 @@ async fn tokens_keep_scopes_apart() {
         scopes: vec![scope],
         sha256: Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
         repository: repository.map(str::to_owned),
+        parser: None,
     };
     let world = World::with(|settings| {
         settings.tokens = vec![

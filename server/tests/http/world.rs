@@ -19,7 +19,7 @@ use weir_server::settings::Settings;
 pub(crate) struct World {
     pub(crate) app: App,
     router: Router,
-    folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 /// An answer, read to its end.
@@ -41,13 +41,18 @@ impl World {
         change(&mut settings);
         let engine = Arc::new(Engine::open(EngineConfig::new(folder.path())).unwrap());
         let app = App::new(settings, engine, CancellationToken::new()).unwrap();
-        World { router: router(&app), app, folder }
+        World { router: router(&app), app, folder: Some(folder) }
+    }
+
+    /// Over an application whose folder is the caller's.
+    pub(crate) fn over(app: App) -> World {
+        World { router: router(&app), app, folder: None }
     }
 
     /// Where its data is.
     #[allow(dead_code, reason = "some test needs it at times")]
     pub(crate) fn path(&self) -> &std::path::Path {
-        self.folder.path()
+        self.folder.as_ref().unwrap().path()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
