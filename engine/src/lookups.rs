@@ -2,11 +2,11 @@
 //!
 //! A query takes the tables there are when it is compiled, and keeps them whatever becomes of the files.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
+pub use weir_query::compile::Tables;
 use weir_query::table::{MAX_TABLE_BYTES, Table, TableError};
 
 use crate::error::StoreError;
@@ -15,9 +15,6 @@ use crate::named::{Kind, MAX_NAME_BYTES, NamedFiles};
 const KIND: Kind = Kind { magic: b"weir-lookup 1\n", ending: ".lookup", max_bytes: MAX_TABLE_BYTES };
 /// The most tables of a repository.
 pub const MAX_LOOKUPS: usize = 1_000;
-
-/// Tables by name.
-pub type Tables = BTreeMap<String, Arc<Table>>;
 
 /// The lookup tables of a repository.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! The saved queries of a repository: texts by name, which other queries call as `$name(…)`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use weir_query::compile::Options;
+pub use weir_query::compile::Texts;
 use weir_query::error::{Diagnostics, MAX_QUERY_BYTES};
 use weir_query::parser::parse;
 use weir_query::program::Program;
@@ -18,9 +18,6 @@ const KIND: Kind = Kind { magic: b"weir-query 1\n", ending: ".query", max_bytes:
 pub const MAX_SAVED_QUERIES: usize = 1_000;
 /// Faults that keep a query from being saved: others hang on parameters, tables and queries that may still come.
 const FATAL: [&str; 2] = ["syntax", "saved-query-cycle"];
-
-/// Texts by name.
-pub type Texts = BTreeMap<String, String>;
 
 /// The saved queries of a repository.
 #[derive(Debug)]
@@ -90,7 +87,8 @@ impl SavedQueries {
             return Err(SavedError::TooMany);
         }
         let is_new = texts.insert(name.to_owned(), text.to_owned()).is_none();
-        let options = Options { saved: texts, is_standing: true, ..Options::default() };
+        let texts = Arc::new(texts);
+        let options = Options { saved: Arc::clone(&texts), is_standing: true, ..Options::default() };
         if let Err(mut faults) = Program::compile(text, &options) {
             faults.list.retain(|fault| FATAL.contains(&fault.code));
             if !faults.list.is_empty() {
@@ -98,7 +96,7 @@ impl SavedQueries {
             }
         }
         self.files.put(name, text.as_bytes())?;
-        *self.texts.write() = Arc::new(options.saved);
+        *self.texts.write() = texts;
         Ok(is_new)
     }
 

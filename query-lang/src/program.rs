@@ -51,8 +51,9 @@ pub struct Program {
     /// How many filters it begins with.
     pub(crate) leading: usize,
     leading_fingerprint: Option<u64>,
+    looks_up: bool,
     /// With queries inside it is kept to be compiled again with their results.
-    plan: Option<Box<(Plan, Options)>>,
+    plan: Option<Box<Plan>>,
     /// Free text is looked for in what steps wrote, too: it is a parser.
     pub(crate) searches_written: bool,
     /// What is told with every result.
@@ -139,13 +140,13 @@ impl Program {
             return Err(parsed.diagnostics);
         }
         let plan = plan::lower(&parsed.query, options)?;
-        let mut program = Program::from_plan(&plan, options)?;
+        let mut program = Program::from_plan(&plan, options.ending)?;
         if !plan.queries.is_empty() {
             // Faults in the queries inside show now, not when they run.
             for query in &plan.queries {
-                Program::from_plan(&Program::inner(query), options)?;
+                Program::from_plan(&Program::inner(query), options.ending)?;
             }
-            program.plan = Some(Box::new((plan, options.clone())));
+            program.plan = Some(Box::new(plan));
         }
         Ok(Arc::new(program))
     }
@@ -154,7 +155,7 @@ impl Program {
     /// it is it finds nothing in their tables.
     #[must_use]
     pub fn queries(&self) -> &[SubQuery] {
-        self.plan.as_ref().map(|plan| plan.0.queries.as_slice()).unwrap_or_default()
+        self.plan.as_ref().map(|plan| plan.queries.as_slice()).unwrap_or_default()
     }
 
     /// The program of query `number` inside, given the results of those before it; `None` when there is no such query.
@@ -162,10 +163,9 @@ impl Program {
     /// # Errors
     /// When a column that is asked for is not in one of the tables.
     pub fn query(&self, number: usize, tables: &[Arc<Table>]) -> Option<Result<Arc<Program>, Diagnostics>> {
-        let (plan, options) = &**self.plan.as_ref()?;
-        let mut inner = Program::inner(plan.queries.get(number)?);
+        let mut inner = Program::inner(self.queries().get(number)?);
         plan::queries::fill(&mut inner.steps, tables);
-        Some(Program::from_plan(&inner, options).map(Arc::new))
+        Some(Program::from_plan(&inner, self.ending).map(Arc::new))
     }
 
     /// The program with the results of its queries; itself when it has none. `warnings` are told with its own results.
@@ -177,10 +177,10 @@ impl Program {
         tables: &[Arc<Table>],
         warnings: Vec<String>,
     ) -> Result<Arc<Program>, Diagnostics> {
-        let Some((plan, options)) = self.plan.as_deref() else { return Ok(Arc::clone(self)) };
+        let Some(plan) = self.plan.as_deref() else { return Ok(Arc::clone(self)) };
         let mut plan = Plan { queries: Vec::new(), ..plan.clone() };
         plan::queries::fill(&mut plan.steps, tables);
-        let mut program = Program::from_plan(&plan, options)?;
+        let mut program = Program::from_plan(&plan, self.ending)?;
         program.warnings.extend(warnings);
         Ok(Arc::new(program))
     }
@@ -189,7 +189,7 @@ impl Program {
         Plan { steps: query.steps.clone(), ..Plan::default() }
     }
 
-    fn from_plan(plan: &Plan, options: &Options) -> Result<Program, Diagnostics> {
+    fn from_plan(plan: &Plan, ending: Ending) -> Result<Program, Diagnostics> {
         let mut compiler = Compiler::default();
         let (created, steps) = match plan.steps.split_first() {
             Some((Step::Create(created), rest)) => (Some(created.clone()), rest),
@@ -210,7 +210,7 @@ impl Program {
             stages,
             pipelines: compiler.pipelines,
             created,
-            ending: options.ending,
+            ending,
             fed: first.fed,
             fed_numbers: first.fed_numbers,
             needs_order: first.needs_order,
@@ -222,13 +222,14 @@ impl Program {
             charts_time: compiler.charts_time,
             interval: plan.interval.clone(),
             emission: plan.emission.clone(),
-            fingerprint: fingerprint(plan, options.ending),
-            first_fingerprint: first_fingerprint(&plan.steps, options.ending),
+            fingerprint: fingerprint(plan, ending),
+            first_fingerprint: first_fingerprint(&plan.steps, ending),
             leading,
             leading_fingerprint: leading_steps.map(|steps| {
                 let text = format!("1 {steps:?}");
                 xxhash_rust::xxh3::xxh3_64(text.as_bytes())
             }),
+            looks_up: plan.looks_up,
             plan: None,
             searches_written: options.is_parser,
             warnings: plan.warnings.clone(),
@@ -304,6 +305,12 @@ impl Program {
     #[must_use]
     pub fn emission(&self) -> Option<&Emission> {
         self.emission.as_ref()
+    }
+
+    /// Whether its text names lookup tables or saved queries: with others it may be another program.
+    #[must_use]
+    pub fn looks_up(&self) -> bool {
+        self.looks_up
     }
 
     /// Whether it makes its rows itself instead of reading events (`createEvents`, `readFile`); see
@@ -484,9 +491,11 @@ fn times(aggregate: &AggregateSpec, steps: &Touches, pipelines: &[Vec<RowStep>])
 }
 
 fn fingerprint(plan: &Plan, ending: Ending) -> u64 {
-    // The plan's debug form is canonical: places print as nothing, texts are quoted. The number in front changes
+    let Plan { interval, emission, warnings, queries, steps, looks_up: _ } = plan;
+    // The debug form of these is canonical: places print as nothing, texts are quoted. The number in front changes
     // when the meaning of equal plans does.
-    xxhash_rust::xxh3::xxh3_64(format!("2 {ending:?} {plan:?}").as_bytes())
+    let text = format!("3 {ending:?} {interval:?} {emission:?} {warnings:?} {queries:?} {steps:?}");
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
 /// The queried interval is left out: what it changes is the context's.

@@ -38,7 +38,7 @@ fn compile(text: &str) -> Result<(), Diagnostics> {
                 "unknown-table" => {
                     more |= columns.insert(name.clone(), Vec::new()).is_none();
                     let table = Table::new(&name, ResultTable::default()).unwrap();
-                    options.tables.insert(name, Arc::new(table));
+                    Arc::make_mut(&mut options.tables).insert(name, Arc::new(table));
                 }
                 "unknown-column" => {
                     more = true;
@@ -46,10 +46,12 @@ fn compile(text: &str) -> Result<(), Diagnostics> {
                     let asked = names.next().filter(|column| !own.contains(column));
                     own.extend(asked);
                     let table = Table::read(&format!("{name}.csv"), own.join(",").as_bytes()).unwrap();
-                    options.tables.insert(name, Arc::new(table));
+                    Arc::make_mut(&mut options.tables).insert(name, Arc::new(table));
                 }
                 "parameter" => more |= options.arguments.insert(name, vec!["1".into()]).is_none(),
-                "unknown-saved-query" => more |= options.saved.insert(name, String::new()).is_none(),
+                "unknown-saved-query" => {
+                    more |= Arc::make_mut(&mut options.saved).insert(name, String::new()).is_none();
+                }
                 _ => {}
             }
         }

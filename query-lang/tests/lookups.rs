@@ -48,7 +48,7 @@ fn options() -> Options {
     let table = |(name, text): &(&str, &str)| {
         ((*name).to_owned(), Arc::new(Table::read(name, text.as_bytes()).unwrap()))
     };
-    Options { tables: TABLES.iter().map(table).collect(), ..Options::default() }
+    Options { tables: Arc::new(TABLES.iter().map(table).collect()), ..Options::default() }
 }
 
 fn run(program: Arc<Program>, events: &ResultTable) -> ResultTable {
@@ -233,7 +233,8 @@ fn no_more_rows_are_made_than_a_query_may_hold() {
     let rows = |nrows: usize, max_state_bytes: usize| {
         let mut options = Options::default();
         let table = format!("a\n{}", "1\n".repeat(500));
-        options.tables.insert("t.csv".into(), Arc::new(Table::read("t.csv", table.as_bytes()).unwrap()));
+        Arc::make_mut(&mut options.tables)
+            .insert("t.csv".into(), Arc::new(Table::read("t.csv", table.as_bytes()).unwrap()));
         let text = format!("match(t.csv, field=a, nrows={nrows}) | count()");
         let program = Program::compile(&text, &options).unwrap();
         let mut machine = Machine::new(program, Context { max_state_bytes, ..Context::default() });
@@ -364,7 +365,8 @@ fn faults_point_at_what_is_wrong() {
 fn another_table_is_another_program() {
     let compile = |text: &str| {
         let mut options = Options::default();
-        options.tables.insert("t.csv".into(), Arc::new(Table::read("t.csv", text.as_bytes()).unwrap()));
+        Arc::make_mut(&mut options.tables)
+            .insert("t.csv".into(), Arc::new(Table::read("t.csv", text.as_bytes()).unwrap()));
         Program::compile("match(t.csv, field=a) | count()", &options).unwrap().fingerprint()
     };
     assert_eq!(compile("a,b\n1,2\n"), compile("a,b\n1,2\n"));

@@ -257,10 +257,11 @@ fn parameters_fill_in() {
 #[test]
 fn saved_queries_are_inlined() {
     let mut options = Options::default();
-    options.saved.insert("errors".into(), "level=ERROR".into());
-    options.saved.insert("pkg/host".into(), "host=?host | errors := \"yes\"".into());
-    options.saved.insert("loop".into(), "$loop()".into());
-    options.saved.insert("wrong".into(), "nosuch()".into());
+    let saved = std::sync::Arc::make_mut(&mut options.saved);
+    saved.insert("errors".into(), "level=ERROR".into());
+    saved.insert("pkg/host".into(), "host=?host | errors := \"yes\"".into());
+    saved.insert("loop".into(), "$loop()".into());
+    saved.insert("wrong".into(), "nosuch()".into());
     passes_with("$errors()", &[2, 4], &options);
     passes_with("not $errors()", &[1, 3], &options);
     passes_with("$\"pkg/host\"(host=\"db*\")", &[3, 4], &options);
@@ -609,6 +610,10 @@ fn a_standing_query_says_when_it_gives_results_out() {
         ("emit() | count()", standing.clone(), "nothing may follow `emit`"),
         ("count() | emit() | emit()", standing.clone(), "nothing may follow `emit`"),
         ("case { a=1 | emit(); * } | count()", standing.clone(), "inside `case` or `match`"),
+        ("join({a=1}, field=b) | count()", standing.clone(), "`join` cannot be kept standing"),
+        ("not join({a=1}, field=b) | count()", standing.clone(), "`join` cannot be kept standing"),
+        ("createEvents(\"a\") | count()", standing.clone(), "it makes its rows itself"),
+        ("case { selfJoinFilter(field=a, where=[{b=1}]); * }", standing.clone(), "`selfJoinFilter` cannot"),
         ("count() | emit(when=x)", standing, "when"),
     ] {
         let faults = weir_query::program::Program::compile(query, &options).unwrap_err().to_string();

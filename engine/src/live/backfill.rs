@@ -34,7 +34,8 @@ impl Backfill {
         Reading { first_sequence, last_sequence, buckets: self.buckets.clone() }
     }
 
-    /// It reads what would have come had it not been missed, and not what was there before.
+    /// It reads what would have come had it not been missed, and not what was there before. That is no news, but to those
+    /// who are given each event once.
     fn is_of_missed(&self) -> bool {
         self.first_sequence > 0
     }
@@ -162,7 +163,7 @@ impl Reader<'_> {
         }
         let (sums, now_nanos) = (scan.take_buckets(), standing.read_at(self.now_nanos));
         for (bucket, sum) in sums.iter().filter(|(bucket, _)| backfill.buckets.contains(bucket)) {
-            if standing.put_sum(*bucket, sum, now_nanos) && backfill.is_of_missed() {
+            if standing.put_sum(*bucket, sum, now_nanos) && (backfill.is_of_missed() || standing.has_pane()) {
                 standing.taken += sum.rows;
             }
         }

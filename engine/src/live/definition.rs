@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_query::compile::{Ending, Options};
+use weir_query::compile::{Ending, Known, Options};
 use weir_query::program::Program;
 use weir_query::windows::Zone;
 
@@ -131,18 +131,13 @@ impl MetricDefinition {
         self
     }
 
-    /// Checks the bounds and compiles the query.
+    /// Checks the bounds and compiles the query, which may name what is `known`.
     ///
     /// # Errors
     /// What is out of bounds, or the faults of the query or the trigger.
-    pub fn compile(&self) -> Result<Arc<Program>, LiveError> {
+    pub fn compile(&self, known: &Known) -> Result<Arc<Program>, LiveError> {
         self.check_bounds()?;
-        let options = Options {
-            arguments: self.arguments.clone(),
-            ending: Ending::Tail,
-            is_standing: true,
-            ..Options::default()
-        };
+        let options = Options { ending: Ending::Tail, is_standing: true, ..known.options(&self.arguments) };
         let program = Program::compile(&self.query, &options).map_err(LiveError::Query)?;
         Giving::of(self, &program)?;
         Ok(program)

@@ -91,6 +91,9 @@ pub enum LiveError {
     /// The definitions on disk could not be read.
     #[error("the metric definitions could not be read: {0}")]
     Read(String),
+    /// What queries may name could not be read.
+    #[error("lookup tables and saved queries could not be read: {0}")]
+    Known(String),
     /// More of the past is asked for than is computed at once.
     #[error("the range is {asked} {what} long, the most is {limit}: take a shorter range or a longer step")]
     TooMuchHistory {

@@ -73,9 +73,11 @@ impl Live {
         range: HistoryRange,
         time_budget: Duration,
     ) -> Result<Vec<HistoryPoint>, LiveError> {
-        let metric = self.metric(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
-        let definition = metric.definition;
-        let program = definition.compile()?;
+        let metric = self.shared.find(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
+        let (definition, program) = {
+            let metric = metric.lock();
+            (metric.definition.clone(), Arc::clone(&metric.program))
+        };
         let windows = windows(&definition, range)?;
         let (Some((_, first)), Some((_, last))) = (windows.first(), windows.last()) else {
             return Ok(Vec::new());

@@ -34,7 +34,7 @@ pub(super) struct Metric {
     pub(super) definition: MetricDefinition,
     pub(super) kept: bool,
     /// The whole query: the standing runs its first stage only.
-    program: Arc<Program>,
+    pub(super) program: Arc<Program>,
     pub(super) window: Window,
     pub(super) standing: Arc<Mutex<Standing>>,
     /// The span that results are of until it is closed, where spans end.
@@ -51,6 +51,8 @@ pub(super) struct Metric {
     has_pane: bool,
     pub(super) publishers: Vec<Publisher>,
     problem: Option<Problem>,
+    /// Something that its query names is not there any more: it goes on with what there was.
+    lost: Option<String>,
 }
 
 impl Metric {
@@ -84,6 +86,7 @@ impl Metric {
             has_pane,
             publishers: Vec::new(),
             problem: None,
+            lost: None,
             definition,
             program,
         }
@@ -93,6 +96,14 @@ impl Metric {
     pub(super) fn fault(&mut self, what: String, now_nanos: i64) {
         self.problem = Some(Problem { what, until_bucket: self.window.at(now_nanos).end });
         self.result = None;
+    }
+
+    /// Says what its query names in vain, until all of it is there again.
+    pub(super) fn lose(&mut self, what: Option<String>) {
+        if self.lost != what {
+            self.lost = what;
+            self.result = None;
+        }
     }
 
     /// The buckets that a result at `now` is of.
@@ -212,11 +223,16 @@ impl Metric {
         self.problem = self.problem.take().filter(|problem| problem.until_bucket > buckets.start);
         let problem = self.problem.as_ref().or(standing.problem_from(buckets.start));
         table.warnings.extend(problem.map(|problem| problem.what.clone()));
+        table.warnings.extend(self.lost.clone());
         if total.is_coarse {
             table.warnings.push(too_coarse(buckets.start - total.start));
         }
         let backfilling = standing.is_filling();
-        let whole = !backfilling && total.dropped == 0 && !total.is_coarse && problem.is_none();
+        let whole = !backfilling
+            && total.dropped == 0
+            && !total.is_coarse
+            && problem.is_none()
+            && self.lost.is_none();
         let status = self.status(standing, buckets, (whole, closed), now_nanos);
         if !of_pane {
             self.seen = (standing.version, standing.revisions);
@@ -351,9 +367,11 @@ impl Metric {
         let standing = self.standing.lock();
         let now_nanos = standing.shown_at(now_nanos);
         let problem = self.problem.as_ref().or(standing.problem_from(self.buckets(now_nanos).start));
+        let problem = problem.map(|problem| problem.what.clone()).or_else(|| self.lost.clone());
         MetricInfo {
             name: self.name.clone(),
             definition: self.definition.clone(),
+            keys: self.program.keys(),
             kept: self.kept,
             revision: self.revision,
             state_bytes: standing.bytes(),
@@ -363,7 +381,7 @@ impl Metric {
             events_seen: standing.cost.events,
             degraded: standing.degraded(),
             subscriptions: self.subscriptions(),
-            problem: problem.map(|problem| problem.what.clone()).unwrap_or_default(),
+            problem: problem.unwrap_or_default(),
             is_restored: standing.origin.is_restored,
             filled_after: standing.origin.took,
         }

@@ -34,6 +34,7 @@ mod progress;
 mod refill;
 mod refinement;
 mod registry;
+mod renewal;
 mod result;
 mod ring;
 mod saving;
@@ -63,11 +64,12 @@ pub use follow::{DEFAULT_FOLLOW_ROWS, Dropped, Follow, Followed, MAX_FOLLOW_BYTE
 pub use history::{HistoryPoint, HistoryRange, MAX_HISTORY_BUCKETS, MAX_HISTORY_STEPS};
 pub use options::{
     Clock, DEFAULT_DEFERRED_INTERVAL, DEFAULT_MAX_LAG, DEFAULT_SNAPSHOT_BYTES, DEFAULT_SNAPSHOT_INTERVAL,
-    DEFAULT_TICK, DegradingOptions, Following, History, Lasting, LiveOptions, SnapshotOptions,
+    DEFAULT_TICK, DegradingOptions, Following, History, Knowing, Lasting, LiveOptions, SnapshotOptions,
 };
 pub use priority::Priority;
 pub use refinement::Refinement;
 pub use registry::{Live, MAX_FOLLOWS, MAX_METRICS, MAX_SUBSCRIPTIONS};
+pub use renewal::Again;
 pub use result::{Degraded, LiveResult, LiveStats, LiveStatus, MetricInfo, Sharing};
 pub use session::{MAX_SESSIONS, SESSION_END, SESSION_START};
 pub use snapshot::read_snapshot;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use weir_query::compile::Known;
+
 use crate::feed::Feed;
 use crate::scan::{ScanPool, Source};
 
@@ -18,6 +20,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Gives the sequence up to which every event is found again by the next start, whenever this one ends.
 pub type Lasting = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Gives the lookup tables and saved queries that queries may name, as they are at the time of the call.
+pub type Knowing = Arc<dyn Fn() -> Known + Send + Sync>;
 
 /// How often what metrics have learnt is saved, by default.
 pub const DEFAULT_SNAPSHOT_INTERVAL: Duration = Duration::from_secs(30);
@@ -67,6 +72,8 @@ pub struct LiveOptions {
     pub history: History,
     /// Where new events come from; called when there is a first live query.
     pub follow: Following,
+    /// What queries may name; whoever changes it calls [`super::Live::known_changed`].
+    pub known: Knowing,
     /// The file the definitions are kept in; `None`: they are not kept.
     pub definitions: Option<PathBuf>,
     /// Where what metrics have learnt is saved; `None`: it is read from history after every restart.
@@ -82,7 +89,7 @@ pub struct LiveOptions {
 }
 
 impl LiveOptions {
-    /// The clock of the system, the default tick, the shared pool.
+    /// The clock of the system, the default tick, the shared pool; there is nothing that queries may name.
     #[must_use]
     pub fn new(history: History, follow: Following, definitions: Option<PathBuf>) -> LiveOptions {
         let clock: Clock = Arc::new(|| {
@@ -92,6 +99,7 @@ impl LiveOptions {
         LiveOptions {
             history,
             follow,
+            known: Arc::new(Known::default),
             definitions,
             snapshots: None,
             degrading: DegradingOptions::default(),

@@ -10,6 +10,7 @@ use weir_query::program::{OutputKind, Program};
 
 use super::keep;
 use super::matching::Access;
+use super::renewal::Again;
 use super::saving;
 use super::shared::Shared;
 use super::snapshot::Saved;
@@ -55,10 +56,11 @@ impl Live {
             Saved::open_or_put_aside(&snapshots.path, last_sequence, &mut problems)
         });
         let shared = Arc::new(Shared::new(options, problems));
+        let known = shared.known();
         let compiled: Vec<_> = definitions
             .into_iter()
             .map(|(name, definition)| {
-                let program = definition.compile();
+                let program = definition.compile(&known);
                 (name, definition, program)
             })
             .collect();
@@ -114,9 +116,10 @@ impl Live {
 
     fn add(&self, name: &str, definition: MetricDefinition, kept: bool) -> Result<(), LiveError> {
         check_name(name)?;
-        let program = definition.compile()?;
         let shared = &self.shared;
         let mut thread = shared.thread.lock();
+        // What is known changes under this lock, as far as programs are concerned.
+        let program = definition.compile(&shared.known())?;
         let present = shared.find(name);
         if let Some(present) = &present {
             let present = present.lock();
@@ -175,7 +178,7 @@ impl Live {
     /// # Errors
     /// When its bounds or its query are wrong.
     pub fn sharing(&self, definition: &MetricDefinition) -> Result<Sharing, LiveError> {
-        let program = definition.compile()?;
+        let program = definition.compile(&self.shared.known())?;
         let present = self.shared.standings.find(&StandingKey::of(definition, &program));
         let (metrics, state_bytes, nanos_per_event) = present.map_or((0, 0, None), |standing| {
             let standing = standing.lock();
@@ -233,6 +236,19 @@ impl Live {
     /// # Errors
     /// When it ends in an aggregate, or there are too many.
     pub fn follow(&self, program: Arc<Program>, context: Context) -> Result<Follow, LiveError> {
+        self.follow_again(program, context, None)
+    }
+
+    /// As [`Live::follow`]; when what queries may name changes, the tail goes on with the program that `again` makes of it.
+    ///
+    /// # Errors
+    /// As [`Live::follow`].
+    pub fn follow_again(
+        &self,
+        program: Arc<Program>,
+        context: Context,
+        again: Option<Again>,
+    ) -> Result<Follow, LiveError> {
         if program.output_kind() == OutputKind::Aggregate {
             return Err(LiveError::Aggregate);
         }
@@ -244,7 +260,7 @@ impl Live {
             return Err(LiveError::TooMany { what: "live tails", limit: MAX_FOLLOWS });
         }
         let (tail, follow) = Follow::new(DEFAULT_FOLLOW_ROWS);
-        tails.push(TailEntry::new(tail, program, context));
+        tails.push(TailEntry::new(tail, program, context, again));
         Ok(follow)
     }
 

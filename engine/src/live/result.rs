@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use weir_query::program::Keys;
 use weir_query::result::ResultTable;
 
 use super::{MetricDefinition, Refinement};
@@ -98,6 +99,8 @@ pub struct MetricInfo {
     pub name: String,
     /// What it measures.
     pub definition: MetricDefinition,
+    /// What tells the rows of its result apart, as far as its query says.
+    pub keys: Option<Keys>,
     /// It is kept on disk and comes back after a restart.
     pub kept: bool,
     /// Of the latest result.

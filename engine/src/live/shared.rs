@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+use weir_query::compile::Known;
 use weir_query::program::Program;
 
 use super::backfill::Reader;
@@ -96,6 +97,11 @@ impl Shared {
 
     pub(super) fn now(&self) -> i64 {
         (self.options.clock)()
+    }
+
+    /// What queries may name now.
+    pub(super) fn known(&self) -> Known {
+        (self.options.known)()
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {

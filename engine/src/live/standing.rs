@@ -697,6 +697,11 @@ impl Standing {
         }
     }
 
+    /// What came since it was taken last is kept.
+    pub(super) fn has_pane(&self) -> bool {
+        self.pane.is_some()
+    }
+
     /// Says what is wrong. It stays wrong for a window.
     pub(super) fn fault(&mut self, what: String, now_nanos: i64) {
         self.problem = Some(Problem { what, until_bucket: self.window.at(now_nanos).end });

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use weir_query::compile::Known;
 use weir_query::machine::{Context, Machine, State};
 use weir_query::program::Program;
 use weir_query::record::Selection;
@@ -16,6 +17,7 @@ use super::due::{DueQueue, Watched};
 use super::follow::Tail;
 use super::metric::Metric;
 use super::progress::Arrival;
+use super::renewal::Again;
 use super::saving::save_when_due;
 use super::shared::Shared;
 use super::standings;
@@ -44,12 +46,30 @@ pub(super) struct TailEntry {
     pub(super) tail: Tail,
     machine: Machine,
     state: State,
+    /// What it runs in.
+    context: Context,
+    /// Makes its program anew.
+    again: Option<Again>,
 }
 
 impl TailEntry {
-    pub(super) fn new(tail: Tail, program: Arc<Program>, context: Context) -> TailEntry {
-        let machine = Machine::new(program, context);
-        TailEntry { tail, state: machine.new_state(), machine }
+    pub(super) fn new(
+        tail: Tail,
+        program: Arc<Program>,
+        context: Context,
+        again: Option<Again>,
+    ) -> TailEntry {
+        let machine = Machine::new(program, context.clone());
+        TailEntry { tail, state: machine.new_state(), machine, context, again }
+    }
+
+    /// Goes on with another program, where what is `known` makes it another. It has handed out all it took.
+    pub(super) fn renew(&mut self, known: &Known) {
+        let Some(program) = self.again.as_ref().and_then(|again| again(known)) else { return };
+        if program.fingerprint() != self.machine.program().fingerprint() {
+            self.machine = Machine::new(program, self.context.clone());
+            self.state = self.machine.new_state();
+        }
     }
 
     /// False: its reader is gone.

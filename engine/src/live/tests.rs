@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use weir_query::compile::{Ending, Options};
+use weir_query::compile::{Ending, Known, Options};
 use weir_query::machine::Context;
 use weir_query::program::{OutputKind, Program};
 use weir_query::result::ResultTable;
@@ -27,6 +27,7 @@ use crate::scan::{Scan, ScanOptions, ScanPool, Source};
 mod bounded;
 mod degrading;
 mod emission;
+mod known;
 #[allow(unreachable_pub, reason = "integration tests use the file too")]
 #[path = "../../tests/laws/queries.rs"]
 mod queries;
@@ -169,7 +170,7 @@ fn scanned_between(store: &Store, query: &str, range: Range<i64>) -> ResultTable
 
 /// As [`scanned_between`], in a zone.
 fn scanned_in(store: &Store, query: &str, range: Range<i64>, zone: &str) -> ResultTable {
-    let program = definition(query).compile().unwrap();
+    let program = definition(query).compile(&Known::default()).unwrap();
     let context = Context {
         now_millis: store.now.load(Ordering::Relaxed) / 1_000_000,
         start_nanos: range.start,
@@ -186,7 +187,7 @@ fn check_all(store: &Store, live: &Live, what: &str) {
     for (number, query) in laws() {
         let result = live.read(&format!("q{number}")).unwrap();
         let expected = scanned(store, query, &result);
-        let kind = definition(query).compile().unwrap().output_kind();
+        let kind = definition(query).compile(&Known::default()).unwrap().output_kind();
         let (got, expected) = (rows_of(&result.table, kind), rows_of(&expected, kind));
         let differs = got.iter().zip(&expected).find(|(got, expected)| got != expected);
         assert_eq!((differs, got.len()), (None, expected.len()), "{what}: {query}");
@@ -212,14 +213,14 @@ fn rows_of(table: &ResultTable, kind: OutputKind) -> Vec<String> {
 
 /// The queries of the laws that compile; that all do is a test of its own.
 fn laws() -> impl Iterator<Item = (usize, &'static str)> {
-    let compiles = |query: &&str| definition(query).compile().is_ok();
+    let compiles = |query: &&str| definition(query).compile(&Known::default()).is_ok();
     queries::QUERIES.iter().copied().filter(compiles).enumerate()
 }
 
 #[test]
 fn the_queries_of_the_laws_compile() {
     for query in queries::QUERIES {
-        if let Err(fault) = definition(query).compile() {
+        if let Err(fault) = definition(query).compile(&Known::default()) {
             panic!("{query}: {fault}");
         }
     }

@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod automaton;
 pub mod condition;
 pub mod expression;
+mod known;
 pub mod literals;
 pub mod matcher;
 pub mod regex;
@@ -15,10 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use automaton::Automaton;
+pub use known::{Known, Tables, Texts};
 pub use matcher::TextMatcher;
 pub use required::Required;
-
-use crate::table::Table;
 
 /// What a query text is compiled with besides itself.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +26,9 @@ pub struct Options {
     /// Values for `?param`, by name; several values are any-of.
     pub arguments: BTreeMap<String, Vec<String>>,
     /// Saved queries that `$name()` may call, name to text.
-    pub saved: BTreeMap<String, String>,
+    pub saved: Arc<Texts>,
     /// Lookup tables, by name.
-    pub tables: BTreeMap<String, Arc<Table>>,
+    pub tables: Arc<Tables>,
     /// What a query without an aggregate ends in.
     pub ending: Ending,
     /// It is to be kept standing: it may end in `emit(...)`, and no other may.

@@ -6,7 +6,7 @@ use crate::ast::{self, UnaryOp};
 use crate::error::Diagnostic;
 use crate::functions::{self, Argument, Arguments, Kind, Parameter, Signature};
 use crate::plan::expression::span_of;
-use crate::plan::lower::{Lowering, aggregate_name};
+use crate::plan::lower::{Lowering, aggregate_name, not_standing};
 use crate::plan::{AggregatePipeline, Call, Filter, Place, Regex, Step};
 use crate::span::Span;
 use crate::value::{Number, ValueRef};
@@ -57,6 +57,13 @@ impl Lowering<'_> {
         given: Vec<(&'static str, Argument)>,
     ) -> Option<Call> {
         let signature = self.signature(&call.name)?;
+        if self.options.is_standing
+            && let Some(reason) = not_standing(signature.name)
+        {
+            let message = format!("`{}` cannot be kept standing: {reason}", signature.name);
+            self.fault("standing", message, call.span);
+            return None;
+        }
         let faults = self.faults.len();
         let mut values: Vec<Value> = vec![None; signature.parameters.len()];
         if let Some(field) = field {

@@ -34,6 +34,7 @@ pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics>
             warnings: std::mem::take(&mut lowering.warnings),
             queries: lowering.queries.drain(..).map(|defined| defined.query).collect(),
             steps,
+            looks_up: lowering.looks_up,
         };
         if lowering.faults.is_empty() {
             return Ok(super::simplify::simplify(plan));
@@ -66,6 +67,8 @@ pub(super) struct Lowering<'o> {
     pub(super) queries: Vec<Defined>,
     /// What is told with every result.
     pub(super) warnings: Vec<String>,
+    /// Lookup tables or saved queries were asked for.
+    pub(super) looks_up: bool,
     steps: usize,
 }
 
@@ -81,6 +84,7 @@ impl<'o> Lowering<'o> {
             emission: None,
             queries: Vec::new(),
             warnings: Vec::new(),
+            looks_up: false,
             steps: 0,
         }
     }
@@ -286,6 +290,7 @@ impl<'o> Lowering<'o> {
     /// The steps of a saved query, its parameters filled in.
     pub(super) fn saved(&mut self, call: &ast::SavedCall) -> Vec<Step> {
         let name = call.name.text.as_str();
+        self.looks_up = true;
         let Some(text) = self.options.saved.get(name) else {
             let near = super::arguments::nearest(name, self.options.saved.keys().map(String::as_str));
             self.faults.push(Diagnostic {
@@ -340,6 +345,18 @@ pub(super) fn anchored(field: &Arc<str>, patterns: Vec<String>) -> Filter {
         Test::Text(TextTest::AnyOf { patterns, ignore_case: false })
     };
     Filter::Test { field: Arc::clone(field), test }
+}
+
+/// Why a query with a call of `function` cannot be kept standing; `None`: it can.
+pub(super) fn not_standing(function: &str) -> Option<&'static str> {
+    match function {
+        "join" | "defineTable" | "selfJoinFilter" => Some(
+            "the query inside it would have to run again with every event; `match` looks things up in a file as \
+             they come",
+        ),
+        "createEvents" | "readFile" => Some("it makes its rows itself instead of reading those that come"),
+        _ => None,
+    }
 }
 
 /// `readFile`: the rows of a table instead of events.

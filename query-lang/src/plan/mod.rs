@@ -39,6 +39,8 @@ pub struct Plan {
     pub queries: Vec<SubQuery>,
     /// The steps.
     pub steps: Vec<Step>,
+    /// It names lookup tables or saved queries.
+    pub looks_up: bool,
 }
 
 /// The time range a query asks for itself.

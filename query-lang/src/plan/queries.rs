@@ -64,17 +64,13 @@ pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) {
 impl Lowering<'_> {
     /// The lookup table called `name`: one defined before in this query, else one that is given.
     pub(super) fn table(&mut self, name: &str, span: Span) -> Option<Argument> {
+        self.looks_up = true;
         let defined = self.queries.iter().rposition(|query| query.is_named && *query.query.name == *name);
         if let Some(number) = defined {
             return Some(Argument::Table(TableSource::Query(number)));
         }
         if let Some(table) = self.options.tables.get(name) {
             return Some(Argument::Table(TableSource::Known(Arc::clone(table))));
-        }
-        if self.options.is_standing {
-            let message = "a standing query cannot look things up in tables yet";
-            self.fault("not-built", message, span);
-            return None;
         }
         let known = self.queries.iter().filter(|query| query.is_named).map(|query| &*query.query.name);
         let near =
@@ -87,6 +83,7 @@ impl Lowering<'_> {
 
     /// The lookup table called `name`, or its name alone where it is not there.
     pub(super) fn database(&mut self, name: &str) -> Argument {
+        self.looks_up = true;
         if let Some(table) = self.options.tables.get(name) {
             return Argument::Table(TableSource::Known(Arc::clone(table)));
         }
@@ -209,10 +206,6 @@ impl Lowering<'_> {
     /// Adds a query; its number.
     fn add_query(&mut self, query: SubQuery, is_named: bool) -> Option<usize> {
         let span = query.place.0;
-        if self.options.is_standing {
-            self.fault("not-built", "a standing query cannot have queries inside yet", span);
-            return None;
-        }
         for text in [&query.start, &query.end].into_iter().flatten() {
             let known = Zone::fixed(0).is_some_and(|utc| resolve(text, 0, &utc).is_some());
             if !known {

@@ -6,24 +6,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use weir_engine::Repository;
 use weir_engine::live::{DegradingOptions, Live, LiveError, LiveOptions, LiveStats, SnapshotOptions};
+use weir_engine::lookups::Lookups;
+use weir_engine::saved::SavedQueries;
 use weir_engine::scan::{ScanPool, Source};
+use weir_engine::{Repository, StoreError};
+use weir_query::compile::Known;
 
+use super::kept::Kept;
 use crate::settings::Standing;
 
 /// The live queries of every repository.
 pub(crate) struct Lives {
     open: Mutex<HashMap<String, Arc<Live>>>,
     folder: PathBuf,
+    /// What queries may name.
+    lookups: Arc<Kept<Lookups>>,
+    saved: Arc<Kept<SavedQueries>>,
     pool: ScanPool,
     settings: Standing,
 }
 
 impl Lives {
     /// None open yet; definitions, and what metrics have learnt, are kept in `folder`.
-    pub(super) fn new(folder: PathBuf, pool: ScanPool, settings: Standing) -> Lives {
-        Lives { open: Mutex::default(), folder, pool, settings }
+    pub(super) fn new(
+        folder: PathBuf,
+        (lookups, saved): (Arc<Kept<Lookups>>, Arc<Kept<SavedQueries>>),
+        pool: ScanPool,
+        settings: Standing,
+    ) -> Lives {
+        Lives { open: Mutex::default(), folder, lookups, saved, pool, settings }
     }
 
     /// The live queries of `repository`; opens them at the first call.
@@ -43,7 +55,11 @@ impl Lives {
         let (past, coming) = (Arc::clone(repository), Arc::clone(repository));
         let history = Arc::new(move || past.snapshot() as Arc<dyn Source>);
         let follow = Arc::new(move || coming.follow().1);
+        let unreadable = |error: StoreError| LiveError::Known(error.to_string());
+        let lookups = self.lookups.of(repository.name()).map_err(unreadable)?;
+        let saved = self.saved.of(repository.name()).map_err(unreadable)?;
         let options = LiveOptions {
+            known: Arc::new(move || Known { tables: lookups.tables(), saved: saved.texts() }),
             pool: Some(self.pool.clone()),
             snapshots,
             degrading: DegradingOptions {

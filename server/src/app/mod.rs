@@ -61,8 +61,8 @@ struct Shared {
     answering: Slots,
     pool: ScanPool,
     lives: Arc<Lives>,
-    lookups: Kept<Lookups>,
-    saved_queries: Kept<SavedQueries>,
+    lookups: Arc<Kept<Lookups>>,
+    saved_queries: Arc<Kept<SavedQueries>>,
     parsers: Kept<Parsers>,
     fields: Fields,
     jobs: JobTable,
@@ -86,7 +86,10 @@ impl App {
         let pool = ScanPool::new(settings.query.scan_threads);
         let waiting = settings.connections.max_connections;
         let folder = settings.data.join(LIVE_FOLDER);
-        let lives = Arc::new(Lives::new(folder, pool.clone(), settings.standing.clone()));
+        let lookups = Arc::new(Kept::new(settings.data.join(LOOKUP_FOLDER), Lookups::open));
+        let saved_queries = Arc::new(Kept::new(settings.data.join(SAVED_FOLDER), SavedQueries::open));
+        let known = (Arc::clone(&lookups), Arc::clone(&saved_queries));
+        let lives = Arc::new(Lives::new(folder, known, pool.clone(), settings.standing.clone()));
         counters.add_source(Box::new(LiveMetrics::new(Arc::clone(&lives))));
         let shared = Shared {
             tokens: Tokens::new(&settings.tokens),
@@ -95,8 +98,8 @@ impl App {
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
             answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
             lives,
-            lookups: Kept::new(settings.data.join(LOOKUP_FOLDER), Lookups::open),
-            saved_queries: Kept::new(settings.data.join(SAVED_FOLDER), SavedQueries::open),
+            lookups,
+            saved_queries,
             parsers: Kept::new(settings.data.join(PARSER_FOLDER), Parsers::open),
             fields: Fields::default(),
             pool,
@@ -246,6 +249,18 @@ impl App {
     pub fn catalogue(&self, repository: &Arc<Repository>) -> Result<RepositoryCatalogue, ApiError> {
         let known = self.known(repository.name())?;
         Ok(RepositoryCatalogue::new(Arc::clone(repository), known, self.shared.fields.clone()))
+    }
+
+    /// The lookup tables or saved queries of `repository` have changed: what is live there goes on with them.
+    ///
+    /// # Errors
+    /// When live queries are being stopped.
+    pub fn known_changed(&self, repository: &Arc<Repository>) -> Result<(), ApiError> {
+        let live = self.live(repository)?;
+        for name in live.known_changed()? {
+            self.channels().redefined(&live, repository.name(), &name);
+        }
+        Ok(())
     }
 
     /// The live queries of a repository.

@@ -80,7 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
         let table = Table::read(&name, &bytes).with_context(|| file.display().to_string())?;
-        options.tables.insert(name, Arc::new(table));
+        Arc::make_mut(&mut options.tables).insert(name, Arc::new(table));
     }
     let program = match Program::compile(&text, &options) {
         Ok(program) => program,

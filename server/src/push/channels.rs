@@ -139,7 +139,7 @@ impl Drop for Watch {
 /// The keys of a metric's rows.
 fn keys(live: &Live, name: &str) -> Result<Option<Keys>, LiveError> {
     let metric = live.metric(name).ok_or_else(|| LiveError::Unknown(name.to_owned()))?;
-    Ok(metric.definition.compile()?.keys())
+    Ok(metric.keys)
 }
 
 impl Shared {

@@ -97,7 +97,13 @@ fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
 
 async fn take(app: &App, repository: &str, name: String, bytes: Vec<u8>) -> Result<Response, ApiError> {
     let lookups = lookups(app, repository)?;
-    let (is_new, table) = app.answering().run(move || lookups.put(&name, &bytes)).await??;
+    let (repository, shared) = (app.repository(repository)?, app.clone());
+    let work = move || {
+        let taken = lookups.put(&name, &bytes)?;
+        shared.known_changed(&repository)?;
+        Ok::<_, ApiError>(taken)
+    };
+    let (is_new, table) = app.answering().run(work).await??;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(FileFacts::of(&table))).into_response())
 }
@@ -108,8 +114,13 @@ pub(super) async fn remove(
     Path((repository, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let lookups = lookups(&app, &repository)?;
-    let gone = name.clone();
-    match app.answering().run(move || lookups.remove(&gone)).await?? {
+    let (repository, shared, gone) = (app.repository(&repository)?, app.clone(), name.clone());
+    let work = move || {
+        let was_there = lookups.remove(&gone)?;
+        shared.known_changed(&repository)?;
+        Ok::<_, ApiError>(was_there)
+    };
+    match app.answering().run(work).await?? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown(&name)),
     }

@@ -58,15 +58,14 @@ impl Metric {
         Ok(chosen)
     }
 
-    fn series(&self) -> Result<Series, ApiError> {
-        let keys = self.info.definition.compile()?.keys();
-        Ok(Series::new(&self.repository, &self.info.name, keys))
+    fn series(&self) -> Series {
+        Series::new(&self.repository, &self.info.name, self.info.keys.clone())
     }
 
     /// Its series now. None where it was dropped meanwhile.
     fn now(&self) -> Result<Vec<Sample>, ApiError> {
         match self.live.read(&self.info.name) {
-            Ok(result) => Ok(self.series()?.of(&result.table)),
+            Ok(result) => Ok(self.series().of(&result.table)),
             Err(LiveError::Unknown(_)) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
@@ -77,7 +76,7 @@ impl Metric {
         let end_nanos = range.end_nanos.min(now_nanos());
         match self.live.history(&self.info.name, HistoryRange { end_nanos, ..range }, budget) {
             Ok(points) => {
-                let series = self.series()?;
+                let series = self.series();
                 Ok(points.iter().map(|point| series.of(&point.table)).collect())
             }
             Err(LiveError::Unknown(_)) => Ok(Vec::new()),

@@ -56,7 +56,8 @@ pub(super) fn follow(
     let options = prepared.scan_options(limits, app.pool());
     // Queries inside run once, when the stream begins.
     let program = with_queries_run(app.engine(), &source, &prepared.program, &options)?;
-    let tail = live.follow(Arc::clone(&program), context)?;
+    let again = prepared.again();
+    let tail = live.follow_again(Arc::clone(&program), context, again)?;
     let history = match prepared.has_start {
         false => None,
         true => {

@@ -42,6 +42,7 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<Response, ApiError> {
     let saved = saved(&app, &repository)?;
+    let (repository, shared) = (app.repository(&repository)?, app.clone());
     let (parts, body) = request.into_parts();
     let bytes = super::body::read_plain(&app, &parts.headers, body).await?;
     let asked: SavedText = serde_json::from_slice(&bytes)
@@ -51,6 +52,7 @@ pub(super) async fn put(
             SavedError::Query(faults) => ApiError::query(&asked.query_string, &faults),
             other => other.into(),
         })?;
+        shared.known_changed(&repository)?;
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
         Ok::<_, ApiError>((status, Json(SavedQuery::new(&name, &asked.query_string))))
     };
@@ -63,8 +65,13 @@ pub(super) async fn remove(
     Path((repository, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let saved = saved(&app, &repository)?;
-    let gone = name.clone();
-    match app.answering().run(move || saved.remove(&gone)).await?? {
+    let (repository, shared, gone) = (app.repository(&repository)?, app.clone(), name.clone());
+    let work = move || {
+        let was_there = saved.remove(&gone)?;
+        shared.known_changed(&repository)?;
+        Ok::<_, ApiError>(was_there)
+    };
+    match app.answering().run(work).await?? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown(&name)),
     }

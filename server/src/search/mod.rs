@@ -3,7 +3,6 @@
 mod catalogue;
 mod cost;
 mod edited;
-mod known;
 mod prepared;
 mod reparse;
 mod stages;
@@ -13,9 +12,9 @@ mod time;
 pub use catalogue::{Fields, RepositoryCatalogue};
 pub use cost::Cost;
 pub use edited::Edited;
-pub use known::Known;
 pub use prepared::{Prepared, Purpose, is_zone};
 pub use reparse::try_parser;
 pub use stages::filter_part;
 pub use tables::with_queries_run;
 pub use time::{TimeError, parse_relative_nanos, parse_time};
+pub use weir_query::compile::Known;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
-use weir_engine::live::MetricDefinition;
+use weir_engine::live::{Again, MetricDefinition};
 use weir_engine::scan::{ScanOptions, ScanPool};
 use weir_query::compile::{Ending, Options};
 use weir_query::machine::Context;
@@ -43,6 +43,8 @@ pub struct Prepared {
     pub arguments: BTreeMap<String, Vec<String>>,
     /// The lookup tables and saved queries there were when it was compiled.
     pub known: Known,
+    /// What it ends in without an aggregate.
+    pub ending: Ending,
     /// Compiled.
     pub program: Arc<Program>,
     /// Time range, zone and bounds.
@@ -100,13 +102,27 @@ impl Prepared {
         };
         let has_start = request.start.is_some();
         let (text, known) = (request.query_string.clone(), known.clone());
-        Ok(Prepared { text, arguments, known, program, context, is_live, has_start })
+        Ok(Prepared { text, arguments, known, ending, program, context, is_live, has_start })
     }
 
     /// What a text is compiled with that is made of its own.
     #[must_use]
     pub fn options(&self) -> Options {
         self.known.options(&self.arguments)
+    }
+
+    /// Makes its program anew when lookup tables or saved queries change; `None`: it names none, or has queries inside,
+    /// which have run.
+    #[must_use]
+    pub fn again(&self) -> Option<Again> {
+        if !self.program.looks_up() || !self.program.queries().is_empty() {
+            return None;
+        }
+        let (text, arguments, ending) = (self.text.clone(), self.arguments.clone(), self.ending);
+        Some(Box::new(move |known| {
+            let options = Options { ending, ..known.options(&arguments) };
+            Program::compile(&text, &options).ok().filter(|program| program.queries().is_empty())
+        }))
     }
 
     /// Whether its rows are computed, not events.

@@ -13,10 +13,10 @@ pub fn filter_part(text: &str, options: &Options) -> String {
     let all = "*".to_owned();
     let Ok(query) = parse_strict(text) else { return all };
     let steps = &query.pipeline.steps;
+    let options = Options { ending: Ending::Stream, ..options.clone() };
     for kept in (1..=steps.len()).rev() {
         let Some(end) = steps.get(kept - 1).map(|step| step.span.end as usize) else { continue };
         let Some(part) = text.get(..end) else { continue };
-        let options = Options { ending: Ending::Stream, ..options.clone() };
         if Program::compile(part, &options).is_ok_and(|program| program.output_kind() == OutputKind::Events) {
             return part.to_owned();
         }

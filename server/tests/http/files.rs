@@ -110,5 +110,60 @@ async fn queries_inside_run_over_the_same_events_or_another_repository() {
     let body = json!({"query": "join({a=1}, field=b) | count()", "window": "1m"}).to_string();
     let standing = world.put("/api/v1/repositories/default/metrics/m", &body).await;
     assert_eq!(standing.status, 400);
-    assert!(standing.text().contains("a standing query cannot have queries inside"), "{}", standing.text());
+    assert!(standing.text().contains("`join` cannot be kept standing"), "{}", standing.text());
+}
+
+const METRICS: &str = "/api/v1/repositories/default/metrics";
+
+/// Waits until the rows of `view` are `expected`, where `field` has them.
+async fn wait_for(world: &World, path: &str, field: &str, expected: &Value) {
+    let mut view = Value::Null;
+    for _ in 0..400 {
+        view = world.get(path).await.json();
+        if view[field] == *expected {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{view} never has {expected}");
+}
+
+#[tokio::test]
+async fn standing_queries_and_live_jobs_look_things_up_in_the_newest_file() {
+    let world = World::new();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let line = |ip: &str| format!("{{\"timestamp\":{now},\"ip\":\"{ip}\",\"service\":\"pay\"}}\n");
+    world.ingest(&format!("{}{}", line("10.1.2.3"), line("10.2.0.1"))).await;
+    let saved = |text: &str| json!({"queryString": text}).to_string();
+    world.put("/api/v1/repositories/default/savedqueries/pay", &saved("service=?{service=*}")).await;
+    world.put(&format!("{FILES}/owners.csv"), "service,owner\npay,ann\n").await;
+    world.put(&format!("{FILES}/ip-location.csv"), "network,country\n10.1.0.0/16,DK\n").await;
+    let query = r#"$pay(service=pay) | match(file="owners.csv", field=service) | ipLocation(ip)
+                   | groupBy([owner, ip.country])"#;
+    let defined = json!({"query": query, "window": "1h"}).to_string();
+    let answer = world.put(&format!("{METRICS}/owners"), &defined).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let job = json!({"queryString": query, "start": "1h", "isLive": true}).to_string();
+    let made = world.post("/api/v1/repositories/default/queryjobs", &[], job).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let job = format!("/api/v1/repositories/default/queryjobs/{}", made.json()["id"].as_str().unwrap());
+    let metric = format!("{METRICS}/owners");
+    let both = async |expected: Value| {
+        wait_for(&world, &metric, "rows", &expected).await;
+        wait_for(&world, &job, "events", &expected).await;
+    };
+    let row = |owner: &str, country: &str, count: &str| json!({"owner": owner, "ip.country": country, "_count": count});
+    both(json!([row("ann", "DK", "1")])).await;
+    world.put(&format!("{FILES}/owners.csv"), "service,owner\npay,bob\n").await;
+    both(json!([row("bob", "DK", "1")])).await;
+    world.put(&format!("{FILES}/ip-location.csv"), "network,country\n10.0.0.0/8,SE\n").await;
+    both(json!([row("bob", "SE", "2")])).await;
+    world.put("/api/v1/repositories/default/savedqueries/pay", &saved("service=?service | ip=10.1*")).await;
+    both(json!([row("bob", "SE", "1")])).await;
+    assert_eq!(world.delete(&format!("{FILES}/owners.csv")).await.status, 204);
+    let told = world.get(&metric).await.json();
+    assert!(told["warnings"].to_string().contains("there is no lookup table `owners.csv`"), "{told}");
+    both(json!([row("bob", "SE", "1")])).await;
+    let again = world.put(&format!("{METRICS}/other"), &defined).await;
+    assert!(again.text().contains("there is no lookup table `owners.csv`"), "{}", again.text());
 }

@@ -140,7 +140,7 @@ fn check(store: &Store, live: &Live, number: usize, metric: &Metric, what: &str)
     }
     let scanned = texts(&scanned_in(store, &definition.query, range.clone(), &definition.timezone));
     assert_eq!(found, scanned, "{what}: live and scan");
-    let kind = definition.compile().unwrap().output_kind();
+    let kind = definition.compile(&Known::default()).unwrap().output_kind();
     // The oracle cuts time into buckets of UTC, and into none where it has no end.
     let is_cut = BUCKETS.iter().any(|name| definition.query.contains(name));
     let is_not_its_own = is_cut && (definition.kind == WindowKind::Global || !definition.timezone.is_empty());

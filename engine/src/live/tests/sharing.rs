@@ -156,7 +156,7 @@ proptest! {
         assert!(live.settle(PATIENCE));
         for (name, (query, window)) in defined {
             let (query, result) = (SHARED[query], live.read(&name).unwrap());
-            let kind = definition(query).compile().unwrap().output_kind();
+            let kind = definition(query).compile(&Known::default()).unwrap().output_kind();
             let expected = rows_of(&scanned(&store, query, &result), kind);
             let window = WINDOWS[window];
             assert_eq!(rows_of(&result.table, kind), expected, "{name}: {query} over {window} s");

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weir_engine::lookups::Tables;
-use weir_engine::saved::Texts;
-use weir_query::compile::Options;
+use super::Options;
+use crate::table::Table;
 
-/// The lookup tables and saved queries of a repository at one moment.
+/// Lookup tables by name.
+pub type Tables = BTreeMap<String, Arc<Table>>;
+/// Saved queries: name to text.
+pub type Texts = BTreeMap<String, String>;
+
+/// The lookup tables and saved queries of a repository at one moment. Cloning it costs nothing, however many there are,
+/// and so does compiling with it.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Lookup tables.
@@ -22,8 +27,8 @@ impl Known {
     pub fn options(&self, arguments: &BTreeMap<String, Vec<String>>) -> Options {
         Options {
             arguments: arguments.clone(),
-            tables: Tables::clone(&self.tables),
-            saved: Texts::clone(&self.saved),
+            tables: Arc::clone(&self.tables),
+            saved: Arc::clone(&self.saved),
             ..Options::default()
         }
     }
