@@ -8,9 +8,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use weir_engine::parsers::{
-    Case, Chosen, Expected, Names, Parser, ParserLimits, StoredParser, attempt, failures,
-};
+use weir_engine::parsers::{Case, Chosen, Expected, Parser, ParserLimits, StoredParser, attempt, failures};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// 2026-05-17T10:05:03Z: the year of times that have none.
@@ -101,7 +99,7 @@ fn parsers_of_the_corpus_find_what_they_should() {
     let entries = entries(&lines);
     for entry in &entries {
         let stored = StoredParser::new(&entry.id, 1, entry.parser.clone());
-        let program = match stored.program(&Names::default()) {
+        let program = match stored.program(&weir_query::compile::Known::default()) {
             Ok(program) => program,
             Err(faults) => {
                 wrong.push(format!("{}: {}", entry.id, faults.render(&entry.parser.text, false)));

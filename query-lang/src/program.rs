@@ -231,7 +231,7 @@ impl Program {
             }),
             looks_up: plan.looks_up,
             plan: None,
-            searches_written: options.is_parser,
+            searches_written: false,
             warnings: plan.warnings.clone(),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
         })

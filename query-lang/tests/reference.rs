@@ -57,7 +57,8 @@ fn results(example: &Example) -> Vec<String> {
         *files.entry(name).or_default() += &format!("{line}\n");
     }
     for (name, text) in files {
-        options.tables.insert(name.to_owned(), Arc::new(Table::read(name, text.as_bytes()).unwrap()));
+        Arc::make_mut(&mut options.tables)
+            .insert(name.to_owned(), Arc::new(Table::read(name, text.as_bytes()).unwrap()));
     }
     let rows: Vec<Fields> = example.rows.iter().map(|row| fields(row)).collect();
     let table =

@@ -90,12 +90,14 @@ fn case(block: &str) -> Option<Case> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parsers::{Chosen, Names, ParserLimits, failures};
+    use weir_query::compile::Known;
+
+    use crate::parsers::{Chosen, ParserLimits, failures};
 
     #[test]
     fn each_does_what_its_cases_say() {
         for (name, stored) in parsers() {
-            let program = stored.program(&Names::default());
+            let program = stored.program(&Known::default());
             let program = program
                 .unwrap_or_else(|faults| panic!("{name}: {}", faults.render(&stored.parser.text, false)));
             assert!(stored.parser.tests.len() >= 3, "{name} shows little of what it does");

@@ -23,12 +23,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
+use weir_query::compile::Known;
 use weir_query::error::Diagnostics;
 
 pub use cases::{Tried, attempt, failures, fields_of};
 pub use failure::{Difference, Failure};
 pub use parser::{
-    Case, Expected, MAX_CASES, MAX_PARSER_BYTES, MAX_PARSERS, Names, Parser, ParserError, ParserLimits,
+    Case, Expected, MAX_CASES, MAX_PARSER_BYTES, MAX_PARSERS, Parser, ParserError, ParserLimits,
 };
 pub use run::{Account, Chosen, Parsed, parse};
 pub use stored::StoredParser;
@@ -62,7 +63,7 @@ pub struct Parsers {
 #[derive(Clone, Debug, Default)]
 pub struct Trial {
     /// The lookup tables and saved queries there are.
-    pub names: Names,
+    pub known: Known,
     /// How much it may make of events.
     pub limits: ParserLimits,
     /// When examples arrive that do not say, nanoseconds since the epoch.
@@ -129,9 +130,9 @@ impl Parsers {
 
     /// The parser called `name`, to be run; `None`: there is none.
     #[must_use]
-    pub fn chosen(&self, name: &str, names: &Names) -> Option<Chosen> {
+    pub fn chosen(&self, name: &str, known: &Known) -> Option<Chosen> {
         let stored = self.get(name)?;
-        let program = stored.program(names).map_err(|faults| Arc::from(faults.to_string()));
+        let program = stored.program(known).map_err(|faults| Arc::from(faults.to_string()));
         Some(Chosen::new(&stored.name, &stored.parser, program))
     }
 
@@ -220,7 +221,7 @@ fn check(
     parser: &Parser,
     trial: &Trial,
 ) -> Result<(Vec<Failure>, Option<Diagnostics>), ParserError> {
-    let program = match stored::compile(parser, &trial.names) {
+    let program = match stored::compile(parser, &trial.known) {
         Ok(program) => program,
         Err(faults) if faults.list.iter().any(|fault| FATAL.contains(&fault.code)) || !trial.is_forced => {
             return Err(faults.into());

@@ -1,15 +1,10 @@
 //! What a parser is: a text in the query language, what becomes of the fields it finds, and examples.
 
-use std::sync::Arc;
-
-use weir_query::compile::Options;
 use weir_query::error::Diagnostics;
 
 use super::failure::Failure;
 use crate::error::StoreError;
-use crate::lookups::Tables;
 use crate::named::MAX_NAME_BYTES;
-use crate::saved::Texts;
 
 /// The most parsers of a repository.
 pub const MAX_PARSERS: usize = 1_000;
@@ -83,29 +78,6 @@ impl Default for ParserLimits {
             max_events_per_event: 10_000,
             max_state_bytes: 128 << 20,
         }
-    }
-}
-
-/// What a parser may name besides fields.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    /// Lookup tables.
-    pub tables: Arc<Tables>,
-    /// Saved queries.
-    pub saved: Arc<Texts>,
-}
-
-impl Names {
-    /// What a parser is compiled with.
-    #[must_use]
-    pub fn options(&self) -> Options {
-        Options { tables: (*self.tables).clone(), saved: (*self.saved).clone(), ..Options::default() }
-    }
-
-    /// Whether these are the same tables and queries, not merely equal ones.
-    #[must_use]
-    pub fn is_same(&self, other: &Names) -> bool {
-        Arc::ptr_eq(&self.tables, &other.tables) && Arc::ptr_eq(&self.saved, &other.saved)
     }
 }
 

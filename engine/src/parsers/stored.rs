@@ -1,12 +1,14 @@
 //! A parser that is there to be used, compiled once for the tables and saved queries there are.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use weir_query::compile::Known;
 use weir_query::error::Diagnostics;
 use weir_query::program::Program;
 
-use super::parser::{Names, Parser};
+use super::parser::Parser;
 
 /// A parser with its name and version.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct StoredParser {
 /// The program of a parser, and what it was compiled with.
 #[derive(Debug)]
 struct Compiled {
-    names: Names,
+    known: Known,
     program: Result<Arc<Program>, Diagnostics>,
 }
 
@@ -44,13 +46,13 @@ impl StoredParser {
     ///
     /// # Errors
     /// When it does not compile with these.
-    pub fn program(&self, names: &Names) -> Result<Arc<Program>, Diagnostics> {
+    pub fn program(&self, known: &Known) -> Result<Arc<Program>, Diagnostics> {
         let mut compiled = self.compiled.lock();
-        if let Some(known) = compiled.as_ref().filter(|known| known.names.is_same(names)) {
-            return known.program.clone();
+        if let Some(before) = compiled.as_ref().filter(|before| before.known.is_same(known)) {
+            return before.program.clone();
         }
-        let program = compile(&self.parser, names);
-        *compiled = Some(Compiled { names: names.clone(), program: program.clone() });
+        let program = compile(&self.parser, known);
+        *compiled = Some(Compiled { known: known.clone(), program: program.clone() });
         program
     }
 }
@@ -59,6 +61,6 @@ impl StoredParser {
 ///
 /// # Errors
 /// Every fault found, each with its span.
-pub(super) fn compile(parser: &Parser, names: &Names) -> Result<Arc<Program>, Diagnostics> {
-    Program::parser(&parser.text, &names.options())
+pub(super) fn compile(parser: &Parser, known: &Known) -> Result<Arc<Program>, Diagnostics> {
+    Program::parser(&parser.text, &known.options(&BTreeMap::new()))
 }

@@ -32,4 +32,10 @@ impl Known {
             ..Options::default()
         }
     }
+
+    /// Whether these are the same tables and queries, not merely equal ones.
+    #[must_use]
+    pub fn is_same(&self, other: &Known) -> bool {
+        Arc::ptr_eq(&self.tables, &other.tables) && Arc::ptr_eq(&self.saved, &other.saved)
+    }
 }

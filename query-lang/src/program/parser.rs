@@ -21,6 +21,8 @@ impl Program {
             return Err(parsed.diagnostics);
         }
         let plan = plan::parser::prepare(plan::lower(&parsed.query, &options)?)?;
-        Ok(Arc::new(Program::from_plan(&plan, &options)?))
+        let mut program = Program::from_plan(&plan, options.ending)?;
+        program.searches_written = true;
+        Ok(Arc::new(program))
     }
 }

@@ -13,10 +13,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use weir_engine::live::{Live, LiveError};
 use weir_engine::lookups::Lookups;
-use weir_engine::parsers::{Names, Parsers};
+use weir_engine::parsers::Parsers;
 use weir_engine::saved::SavedQueries;
 use weir_engine::scan::ScanPool;
 use weir_engine::{Engine, Repository};
+use weir_query::compile::Known;
 
 pub use gate::{Gate, Ticket};
 use kept::Kept;
@@ -28,7 +29,7 @@ use crate::error::ApiError;
 use crate::jobs::JobTable;
 use crate::observe::{Counters, EngineMetrics, LiveMetrics};
 use crate::push::Channels;
-use crate::search::{Fields, Known, RepositoryCatalogue};
+use crate::search::{Fields, RepositoryCatalogue};
 use crate::settings::Settings;
 
 pub(crate) use lives::Lives;
@@ -220,15 +221,6 @@ impl App {
     /// When they cannot be read.
     pub fn parsers(&self, repository: &str) -> Result<Arc<Parsers>, ApiError> {
         Ok(self.shared.parsers.of(repository)?)
-    }
-
-    /// What parsers of `repository` may name besides fields.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn parser_names(&self, repository: &str) -> Result<Names, ApiError> {
-        let Known { tables, saved, .. } = self.known(repository)?;
-        Ok(Names { tables, saved })
     }
 
     /// The lookup tables and saved queries of `repository` as they are now.

@@ -9,8 +9,10 @@ use anyhow::{Context as _, bail};
 use weir_engine::EventBatch;
 use weir_engine::event::{EventLimits, PushError};
 use weir_engine::parsers::{
-    Account, Chosen, Names, Parsed, Parser, ParserLimits, StoredParser, built_in, failures, fields_of, parse,
+    Account, Chosen, Parsed, Parser, ParserLimits, StoredParser, built_in, failures, fields_of, parse,
 };
+
+use weir_query::compile::Known;
 
 use super::query::read_file;
 use super::text::Usage;
@@ -97,7 +99,7 @@ pub(super) fn load(argument: &str) -> anyhow::Result<Result<Loaded, ExitCode>> {
             Arc::new(StoredParser::new(&name, 1, Parser { text, ..Parser::default() }))
         }
     };
-    Ok(match stored.program(&Names::default()) {
+    Ok(match stored.program(&Known::default()) {
         Ok(program) => Ok(Loaded { chosen: Chosen::new(&stored.name, &stored.parser, Ok(program)), stored }),
         Err(faults) => {
             eprintln!("{}", faults.render(&stored.parser.text, terminal::colour_err()).trim_end());

@@ -125,13 +125,13 @@ impl Own {
             let qualified = package.qualified(item);
             match (item.kind, item.queries.first()) {
                 (ItemKind::SavedQuery, Some(query)) => {
-                    own.options.saved.insert(qualified, query.text.clone());
+                    Arc::make_mut(&mut own.options.saved).insert(qualified, query.text.clone());
                     own.plain_saved.insert(item.name.clone(), query.text.clone());
                 }
                 (ItemKind::LookupFile, _) => match Table::read(&item.name, &item.bytes) {
                     Ok(table) => {
                         let table = Arc::new(table);
-                        own.options.tables.insert(qualified, Arc::clone(&table));
+                        Arc::make_mut(&mut own.options.tables).insert(qualified, Arc::clone(&table));
                         own.plain_tables.insert(item.name.clone(), table);
                     }
                     Err(error) => drop(own.faults.insert(item.path.clone(), error.to_string())),
@@ -197,17 +197,21 @@ impl Own {
                 }
                 "unknown-saved-query" => match self.plain_saved.get(&name) {
                     Some(text) => {
-                        more |= options.saved.insert(name.clone(), text.clone()).is_none();
+                        more |=
+                            Arc::make_mut(&mut options.saved).insert(name.clone(), text.clone()).is_none();
                         checked.plain.insert(name);
                     }
                     None => {
-                        more |= options.saved.insert(name.clone(), String::new()).is_none();
+                        more |=
+                            Arc::make_mut(&mut options.saved).insert(name.clone(), String::new()).is_none();
                         checked.needs.insert(format!("saved query `{name}`"));
                     }
                 },
                 "unknown-table" => match self.plain_tables.get(&name) {
                     Some(table) => {
-                        more |= options.tables.insert(name.clone(), Arc::clone(table)).is_none();
+                        more |= Arc::make_mut(&mut options.tables)
+                            .insert(name.clone(), Arc::clone(table))
+                            .is_none();
                         checked.plain.insert(name);
                     }
                     None => {
@@ -243,7 +247,7 @@ fn give_table(options: &mut Options, name: &str, columns: &[String]) -> bool {
         }
     };
     table.is_ok_and(|table| {
-        options.tables.insert(name.to_owned(), Arc::new(table));
+        Arc::make_mut(&mut options.tables).insert(name.to_owned(), Arc::new(table));
         true
     })
 }

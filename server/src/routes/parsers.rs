@@ -85,7 +85,7 @@ async fn take(
     let work = move || {
         let trial = Trial {
             // The first time this reads files.
-            names: shared.parser_names(&repository)?,
+            known: shared.known(&repository)?,
             limits: shared.settings().parser.limits(),
             now_nanos: now_nanos(),
             is_forced: parameters.force,

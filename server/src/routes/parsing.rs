@@ -145,8 +145,8 @@ impl Parsing {
         if self.parsers.get(name).is_none() {
             return Ok(None);
         }
-        let names = self.app.parser_names(&self.repository)?;
-        chosen.extend(self.parsers.chosen(name, &names));
+        let known = self.app.known(&self.repository)?;
+        chosen.extend(self.parsers.chosen(name, &known));
         Ok(chosen.len().checked_sub(1))
     }
 

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use weir_engine::Repository;
+use weir_query::compile::Known;
 use weir_query::editing::{Catalogue, FieldFact, ValueFact};
 use weir_query::table::Table;
-
-use super::Known;
 
 /// Fields are looked for again when what is known is older than this: whoever writes asks with every letter.
 const MAX_FIELDS_AGE: Duration = Duration::from_secs(5);

@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::tz::{Offset, TimeZone};
 use weir_engine::live::{Again, MetricDefinition};
 use weir_engine::scan::{ScanOptions, ScanPool};
-use weir_query::compile::{Ending, Options};
+use weir_query::compile::{Ending, Known, Options};
 use weir_query::machine::Context;
 use weir_query::program::{OutputKind, Program};
 
-use super::{Known, parse_time};
+use super::parse_time;
 use crate::error::ApiError;
 use crate::settings::Query;
 use crate::wire::{Argument, QueryRequest};

@@ -71,7 +71,7 @@ fn sampled(
 }
 
 fn chosen(app: &App, repository: &Repository, asked: &TestRequest) -> Result<Chosen, ApiError> {
-    let names = app.parser_names(repository.name())?;
+    let known = app.known(repository.name())?;
     let Some(script) = &asked.script else {
         let name = asked.name.as_deref().unwrap_or_default();
         let unknown = || {
@@ -80,11 +80,11 @@ fn chosen(app: &App, repository: &Repository, asked: &TestRequest) -> Result<Cho
         };
         let stored = app.parsers(repository.name())?.get(name).ok_or_else(unknown)?;
         let program =
-            stored.program(&names).map_err(|faults| ApiError::query(&stored.parser.text, &faults))?;
+            stored.program(&known).map_err(|faults| ApiError::query(&stored.parser.text, &faults))?;
         return Ok(Chosen::new(&stored.name, &stored.parser, Ok(program)));
     };
-    let program =
-        Program::parser(script, &names.options()).map_err(|faults| ApiError::query(script, &faults))?;
+    let program = Program::parser(script, &known.options(&std::collections::BTreeMap::new()))
+        .map_err(|faults| ApiError::query(script, &faults))?;
     let parser = Parser {
         tag_fields: asked.tag_fields.clone(),
         removed_fields: asked.fields_to_be_removed_before_parsing.clone(),

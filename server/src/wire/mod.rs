@@ -8,8 +8,8 @@ mod ingest;
 mod job;
 mod metric;
 mod operation;
-mod parser;
 mod package;
+mod parser;
 mod pushed;
 mod query;
 mod repository;
@@ -26,8 +26,8 @@ pub use metric::{
     UnitWord,
 };
 pub use operation::{HealthItem, HealthReport, Status};
-pub use parser::{CaseText, DefaultParser, ParserFacts, ParserText, Sampled, TestAnswer, TestRequest};
 pub use package::{PackageParameters, PackageReport};
+pub use parser::{CaseText, DefaultParser, ParserFacts, ParserText, Sampled, TestAnswer, TestRequest};
 pub use pushed::{PushRequest, Pushed, Row};
 pub use query::{Argument, Around, QueryRequest, TimeText};
 pub use repository::RepositoryFacts;

@@ -145,22 +145,21 @@ fn there_are_so_many_and_no_more() {
 
 #[test]
 fn a_parser_follows_the_tables_there_are() {
-    use crate::lookups::Tables;
-    use crate::parsers::Names;
+    use weir_query::compile::{Known, Tables};
     use weir_query::table::Table;
     let folder = tempfile::tempdir().unwrap();
     let parsers = open(folder.path());
     let forced = Trial { is_forced: true, ..trial() };
     parsers.put("p", text("a := @rawstring | match(t.csv, field=a)"), &forced).unwrap();
-    let names = |content: &str| {
+    let known = |content: &str| {
         let table = Arc::new(Table::read("t.csv", content.as_bytes()).unwrap());
-        Names { tables: Arc::new(Tables::from([("t.csv".to_owned(), table)])), ..Names::default() }
+        Known { tables: Arc::new(Tables::from([("t.csv".to_owned(), table)])), ..Known::default() }
     };
-    let value = |names: &Names| {
-        let chosen = parsers.chosen("p", names).unwrap();
+    let value = |known: &Known| {
+        let chosen = parsers.chosen("p", known).unwrap();
         run(&chosen, &batch_of(&[b"x"]), &ParserLimits::default()).batch.value(0, "b")
     };
-    assert_eq!(value(&Names::default()), None);
-    assert_eq!(value(&names("a,b\nx,1\n")).as_deref(), Some("1"));
-    assert_eq!(value(&names("a,b\nx,2\n")).as_deref(), Some("2"));
+    assert_eq!(value(&Known::default()), None);
+    assert_eq!(value(&known("a,b\nx,1\n")).as_deref(), Some("1"));
+    assert_eq!(value(&known("a,b\nx,2\n")).as_deref(), Some("2"));
 }
