@@ -221,7 +221,7 @@ fn the_best_stand_first() {
     assert!(found.items[0].kind == ItemKind::Parameter, "{:?}", found.items[0]);
     let count = at("gro¦");
     let count = item(&count, "gro", "groupBy");
-    assert_eq!(count.detail, "groupBy(field, [function], [limit])");
+    assert_eq!(count.detail, "groupBy(field, [function], [limit], [other])");
     assert_eq!(count.documentation.as_deref(), Some("Computes aggregates for each combination of values."));
     assert_eq!(item(&at("lev¦"), "lev", "level").detail, "text, in 90 events");
 }
@@ -369,14 +369,14 @@ fn things_are_explained() {
         "a | gro¦upBy(b)",
         Subject::Function,
         "groupBy",
-        "groupBy(field, [function], [limit])",
+        "groupBy(field, [function], [limit], [other])",
         "`limit`: a whole number",
     );
     explained(
         "a | ¦groupBy(b)",
         Subject::Function,
         "groupBy",
-        "groupBy(field, [function], [limit])",
+        "groupBy(field, [function], [limit], [other])",
         "an aggregate",
     );
     explained(

@@ -59,7 +59,7 @@ async fn things_are_explained() {
     let found = hover("level=ERROR | groupBy(service)", 16).await;
     assert_eq!(
         (&found["kind"], &found["title"]),
-        (&json!("function"), &json!("groupBy(field, [function], [limit])"))
+        (&json!("function"), &json!("groupBy(field, [function], [limit], [other])"))
     );
     assert_eq!(found["range"]["start"]["offset"], 14);
     assert_eq!(hover("n=1", 0).await["lines"], json!(["a field: number, in 6 events"]));
