@@ -164,8 +164,11 @@ impl Program {
     /// When a column that is asked for is not in one of the tables.
     pub fn query(&self, number: usize, tables: &[Arc<Table>]) -> Option<Result<Arc<Program>, Diagnostics>> {
         let mut inner = Program::inner(self.queries().get(number)?);
-        plan::queries::fill(&mut inner.steps, tables);
-        Some(Program::from_plan(&inner, self.ending).map(Arc::new))
+        let made = plan::queries::fill(&mut inner.steps, tables).and_then(|warnings| {
+            inner.warnings = warnings;
+            Program::from_plan(&inner, self.ending)
+        });
+        Some(made.map(Arc::new))
     }
 
     /// The program with the results of its queries; itself when it has none. `warnings` are told with its own results.
@@ -179,7 +182,8 @@ impl Program {
     ) -> Result<Arc<Program>, Diagnostics> {
         let Some(plan) = self.plan.as_deref() else { return Ok(Arc::clone(self)) };
         let mut plan = Plan { queries: Vec::new(), ..plan.clone() };
-        plan::queries::fill(&mut plan.steps, tables);
+        let told = plan::queries::fill(&mut plan.steps, tables)?;
+        plan.warnings.extend(told);
         let mut program = Program::from_plan(&plan, self.ending)?;
         program.warnings.extend(warnings);
         Ok(Arc::new(program))
@@ -479,7 +483,10 @@ fn fed(aggregate: &AggregateSpec, pipelines: &[Vec<RowStep>]) -> Touches {
 
 fn times(aggregate: &AggregateSpec, steps: &Touches, pipelines: &[Vec<RowStep>]) -> Times {
     let AggregateSpec::Bucket(bucket) = aggregate else { return Times::Field };
-    let inner = fed(&bucket.function, pipelines);
+    let mut inner = fed(&bucket.function, pipelines);
+    for window in &bucket.windows {
+        inner.read_by(fed(&window.function, pipelines));
+    }
     let has_keys = bucket.keys.iter().any(|key| **key == *TIMESTAMP);
     let touched = |touches: &Touches| {
         touches.reads_all

@@ -432,7 +432,7 @@ fn events_are_created() {
 fn faults_point_at_the_text() {
     for (query, code, part) in [
         ("timechrt()", "unknown-function", "did you mean `timeChart`?"),
-        ("series(a)", "not-built", "`series` is not built yet"),
+        ("appendAggregation(a)", "not-built", "`appendAggregation` is not built yet"),
         ("in(a, valuse=[1])", "unknown-parameter", "did you mean `values`?"),
         ("in(a)", "missing-argument", "`in` needs `values`"),
         ("a > b", "syntax", "compares with a number"),

@@ -15,8 +15,11 @@ use super::linreg::LinReg;
 use super::numbers::Numbers;
 use super::percentile::Percentiles;
 use super::product::Product;
+use super::rate::Rates;
 use super::read::Range;
 use super::rows::RowStore;
+use super::series::Series;
+use super::session::Sessions;
 use super::slots::{SlotTable, Slots};
 use super::spec::AggregateSpec;
 use super::tally::{Coded, Wanted};
@@ -33,6 +36,9 @@ pub(super) enum Body {
     Numbers(Numbers),
     Percentiles(Percentiles),
     LinReg(LinReg),
+    Rates(Rates),
+    Series(Series),
+    Sessions(Box<Sessions>),
     Groups(Box<Groups>),
     Top(Box<Top>),
     Buckets(Box<BucketStates>),
@@ -61,6 +67,9 @@ impl Body {
             AggregateSpec::Number(spec) => Body::Numbers(Numbers::new(spec)),
             AggregateSpec::Percentile(spec) => Body::Percentiles(Percentiles::new(spec)),
             AggregateSpec::LinReg(spec) => Body::LinReg(LinReg::new(spec)),
+            AggregateSpec::Rate(spec) => Body::Rates(Rates::new(spec)),
+            AggregateSpec::Series(spec) => Body::Series(Series::new(spec)),
+            AggregateSpec::Session(spec) => Body::Sessions(Box::new(Sessions::new(spec, context, source))),
             AggregateSpec::GroupBy(spec) => Body::Groups(Box::new(Groups::new(spec, context, source))),
             AggregateSpec::Top(spec) => Body::Top(Box::new(Top::new(spec))),
             AggregateSpec::Bucket(spec) => Body::Buckets(Box::new(BucketStates::new(spec, context, source))),
@@ -87,6 +96,9 @@ impl Body {
             Body::Numbers(states) => states.step(input, slots),
             Body::Percentiles(states) => states.step(input, slots),
             Body::LinReg(states) => states.step(input, slots),
+            Body::Rates(states) => states.step(input, slots),
+            Body::Series(states) => states.step(input, slots),
+            Body::Sessions(states) => states.step(input, slots, pipelines)?,
             Body::Groups(states) => states.step(input, slots, pipelines)?,
             Body::Top(states) => states.step(input, slots),
             Body::Buckets(states) => states.step(input, slots, pipelines)?,
@@ -143,6 +155,9 @@ impl Body {
             (Body::Numbers(mine), Body::Numbers(theirs)) => mine.merge(theirs, map, count),
             (Body::Percentiles(mine), Body::Percentiles(theirs)) => mine.merge(theirs, map, count),
             (Body::LinReg(mine), Body::LinReg(theirs)) => mine.merge(theirs, map, count),
+            (Body::Rates(mine), Body::Rates(theirs)) => mine.merge(theirs, map, count),
+            (Body::Series(mine), Body::Series(theirs)) => mine.merge(theirs, map, count),
+            (Body::Sessions(mine), Body::Sessions(theirs)) => mine.merge(theirs, map, count),
             (Body::Groups(mine), Body::Groups(theirs)) => mine.merge(theirs, map),
             (Body::Top(mine), Body::Top(theirs)) => mine.merge(theirs, map),
             (Body::Buckets(mine), Body::Buckets(theirs)) => mine.merge(theirs, map),
@@ -166,6 +181,9 @@ impl Body {
             Body::Numbers(states) => states.gather(keep),
             Body::Percentiles(states) => states.gather(keep),
             Body::LinReg(states) => states.gather(keep),
+            Body::Rates(states) => states.gather(keep),
+            Body::Series(states) => states.gather(keep),
+            Body::Sessions(states) => states.gather(keep),
             Body::Groups(states) => states.gather(keep),
             Body::Top(states) => states.gather(keep),
             Body::Buckets(states) => states.gather(keep),
@@ -190,6 +208,7 @@ impl Body {
     pub(super) fn clear(&mut self) {
         match self {
             Body::Groups(states) => states.clear(),
+            Body::Sessions(states) => states.clear(),
             Body::Top(states) => states.clear(),
             Body::Buckets(states) => states.clear(),
             Body::Product(states) => states.clear(),
@@ -202,6 +221,7 @@ impl Body {
     pub(super) fn narrow(&mut self, threshold: u64) {
         match self {
             Body::Groups(states) => states.narrow(threshold),
+            Body::Sessions(states) => states.narrow(threshold),
             Body::Buckets(states) => states.narrow(threshold),
             Body::Product(states) => states.narrow(threshold),
             Body::Chain(states) => states.narrow(threshold),
@@ -214,6 +234,7 @@ impl Body {
     pub(super) fn threshold(&self) -> Option<u64> {
         match self {
             Body::Groups(states) => Some(states.threshold()),
+            Body::Sessions(states) => states.threshold(),
             Body::Buckets(states) => states.threshold(),
             Body::Product(states) => states.threshold(),
             Body::Chain(states) => states.threshold(),
@@ -229,6 +250,9 @@ impl Body {
             Body::Numbers(states) => states.output(count),
             Body::Percentiles(states) => states.output(count),
             Body::LinReg(states) => states.output(count),
+            Body::Rates(states) => states.output(count),
+            Body::Series(states) => states.output(count, run.warnings),
+            Body::Sessions(states) => states.output(count, run)?,
             Body::Groups(states) => states.output(count, run)?,
             Body::Top(states) => states.output(count, run),
             Body::Buckets(states) => states.output(count, run)?,
@@ -250,6 +274,9 @@ impl Body {
             Body::Numbers(states) => states.bytes(),
             Body::Percentiles(states) => states.bytes(),
             Body::LinReg(states) => states.bytes(),
+            Body::Rates(states) => states.bytes(),
+            Body::Series(states) => states.bytes(),
+            Body::Sessions(states) => states.bytes(),
             Body::Groups(states) => states.bytes(),
             Body::Top(states) => states.bytes(),
             Body::Buckets(states) => states.bytes(),

@@ -1,6 +1,7 @@
 //! `bucket` and `timeChart`: a slot of the function inside for each time bucket, and for each series in it.
 
 mod coding;
+mod windows;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::record::{Column, ColumnBuilder, Selection};
 use crate::value::{ExactSum, Number, ValueRef};
 use crate::windows::bucket::{Buckets, auto_span};
 use crate::windows::zone::Zone;
+use windows::Windowed;
 
 /// The column of bucket starts.
 pub const BUCKET: &str = "_bucket";
@@ -37,6 +39,7 @@ pub(super) struct BucketStates {
     /// Buckets that begin earlier were let go.
     oldest: i64,
     body: Box<Body>,
+    windows: Vec<Windowed>,
     scratch: Vec<u32>,
 }
 
@@ -53,30 +56,32 @@ pub(super) fn span_of(spec: &BucketSpec, context: &Context) -> i64 {
     if range / span > most { auto_span(range, BUCKETS_MAX).max(span) } else { span }
 }
 
+/// The state of `function` for each bucket, and for each series in it.
+fn series_body(function: &AggregateSpec, spec: &BucketSpec, context: &Context, source: Source) -> Body {
+    match spec.keys.is_empty() {
+        true => Body::new(function, context, source),
+        false => {
+            let (keys, function) = (spec.keys.clone(), Box::new(function.clone()));
+            let series = GroupBySpec { keys, function, limit: GROUP_LIMIT_MAX, other: None };
+            Body::new(&AggregateSpec::GroupBy(series), context, source)
+        }
+    }
+}
+
 impl BucketStates {
     pub(super) fn new(spec: &BucketSpec, context: &Context, source: Source) -> BucketStates {
         let named = spec.timezone.as_deref().unwrap_or(&context.timezone);
         let zone = Zone::parse(named).unwrap_or(Zone::UTC);
-        let body = match spec.keys.is_empty() {
-            true => Body::new(&spec.function, context, source),
-            false => {
-                let keys = spec.keys.clone();
-                let series = GroupBySpec {
-                    keys,
-                    function: spec.function.clone(),
-                    limit: GROUP_LIMIT_MAX,
-                    other: None,
-                };
-                Body::new(&AggregateSpec::GroupBy(series), context, source)
-            }
-        };
+        let span = span_of(spec, context);
+        let windowed = |window| Windowed::new(window, spec, span, context, source);
         BucketStates {
-            buckets: Buckets::new(span_of(spec, context), zone),
+            buckets: Buckets::new(span, zone),
+            windows: spec.windows.iter().map(windowed).collect(),
             spec: spec.clone(),
             index: HashMap::default(),
             list: Vec::new(),
             oldest: i64::MIN,
-            body: Box::new(body),
+            body: Box::new(series_body(&spec.function, spec, context, source)),
             scratch: Vec::new(),
         }
     }
@@ -112,7 +117,7 @@ impl BucketStates {
         let mut within = input.within.clone();
         within.retain(|row| scratch.get(row).is_some_and(|slot| *slot != NO_SLOT));
         let input = Input { within: &within, ..*input };
-        let stepped = self.body.step(&input, &Slots::each(&scratch, self.list.len()), pipelines);
+        let stepped = self.learn(&input, &Slots::each(&scratch, self.list.len()), pipelines);
         self.scratch = scratch;
         self.cut(KEPT_MAX * 2);
         stepped
@@ -132,10 +137,20 @@ impl BucketStates {
         }
         let slot = self.find((parent, start));
         if slot != NO_SLOT {
-            self.body.step(input, &Slots::all_to(slot, self.list.len()), pipelines)?;
+            self.learn(input, &Slots::all_to(slot, self.list.len()), pipelines)?;
             self.cut(KEPT_MAX * 2);
         }
         Ok(())
+    }
+
+    fn learn(
+        &mut self,
+        input: &Input<'_>,
+        slots: &Slots<'_>,
+        pipelines: &mut dyn Pipelines,
+    ) -> Result<(), StepError> {
+        self.body.step(input, slots, pipelines)?;
+        self.windows.iter_mut().try_for_each(|window| window.body.step(input, slots, pipelines))
     }
 
     /// The end of a stretch of time from `millis` on that lies in one bucket, milliseconds, exclusive.
@@ -167,6 +182,9 @@ impl BucketStates {
             })
             .collect();
         self.body.merge(&other.body, &numbers, self.list.len());
+        for (mine, theirs) in self.windows.iter_mut().zip(&other.windows) {
+            mine.body.merge(&theirs.body, &numbers, self.list.len());
+        }
         self.cut(KEPT_MAX * 2);
     }
 
@@ -191,18 +209,23 @@ impl BucketStates {
         self.list = keep.iter().filter_map(|number| self.list.get(*number as usize).copied()).collect();
         self.index = self.list.iter().copied().zip(0..).collect();
         self.body.gather(keep);
+        self.windows.iter_mut().for_each(|window| window.body.gather(keep));
     }
 
     /// As [`Body::clear`].
     pub(super) fn clear(&mut self) {
         self.list.clear();
         self.index.clear();
-        self.body.clear();
+        self.bodies().for_each(Body::clear);
+    }
+
+    fn bodies(&mut self) -> impl Iterator<Item = &mut Body> {
+        std::iter::once(&mut *self.body).chain(self.windows.iter_mut().map(|window| &mut window.body))
     }
 
     /// As [`Body::narrow`].
     pub(super) fn narrow(&mut self, threshold: u64) {
-        self.body.narrow(threshold);
+        self.bodies().for_each(|body| body.narrow(threshold));
     }
 
     /// As [`Body::threshold`].
@@ -233,7 +256,10 @@ impl BucketStates {
     }
 
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
-        let inner = self.body.output(self.list.len(), run)?;
+        let mut inner = self.body.output(self.list.len(), run)?;
+        for window in &self.windows {
+            window.add(&mut inner, &self.list, (&self.spec, self.buckets.span()), run)?;
+        }
         let bound = self.bound();
         let place = |row: usize| inner.slots.get(row).and_then(|slot| self.list.get(*slot as usize)).copied();
         let mut rows: Vec<u32> = (0_u32..).take(inner.rows()).collect();
@@ -328,6 +354,8 @@ impl BucketStates {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.index.allocation_size() + self.list.capacity() * size_of::<(u32, i64)>() + self.body.bytes()
+        let windows: usize = self.windows.iter().map(|window| window.body.bytes()).sum();
+        let index = self.index.allocation_size() + self.list.capacity() * size_of::<(u32, i64)>();
+        index + self.body.bytes() + windows
     }
 }

@@ -38,6 +38,12 @@ pub enum AggregateSpec {
     Percentile(PercentileSpec),
     /// `linReg`
     LinReg(LinRegSpec),
+    /// `counterAsRate`
+    Rate(RateSpec),
+    /// `series`
+    Series(SeriesSpec),
+    /// `session`
+    Session(SessionSpec),
     /// `groupBy`
     GroupBy(GroupBySpec),
     /// `top`
@@ -152,6 +158,61 @@ pub struct LinRegSpec {
     pub prefix: Arc<str>,
 }
 
+/// `counterAsRate(field, as)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct RateSpec {
+    /// The counter; missing and non-numeric values are skipped.
+    pub field: Arc<str>,
+    /// The column written.
+    pub output: Arc<str>,
+}
+
+/// `series(collect, startmatch, endmatch, maxpause, maxduration, separator, memlimit)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesSpec {
+    /// The fields whose values are put end to end.
+    pub fields: Vec<Arc<str>>,
+    /// What stands between them.
+    pub separator: Arc<str>,
+    /// The field that is `true` where a series starts; none: any row may start one.
+    pub start: Option<Arc<str>>,
+    /// The field that is `true` where a series ends.
+    pub end: Option<Arc<str>>,
+    /// The longest time from one row of a series to the next, milliseconds.
+    pub max_pause_millis: Option<i64>,
+    /// The longest time from its first row to its last, milliseconds.
+    pub max_duration_millis: Option<i64>,
+    /// The bytes of all values that are kept.
+    pub max_bytes: usize,
+}
+
+/// `session(function, maxpause)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionSpec {
+    /// What is computed for each session.
+    pub function: Box<AggregateSpec>,
+    /// Rows that are farther apart are of two sessions, milliseconds.
+    pub max_pause_millis: i64,
+}
+
+/// `window(function, buckets, span)` in a chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowSpec {
+    /// What is computed of each window.
+    pub function: AggregateSpec,
+    /// How long a window is.
+    pub length: WindowLength,
+}
+
+/// How many buckets are in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowLength {
+    /// So many.
+    Buckets(usize),
+    /// As many as come nearest to this, milliseconds.
+    Millis(i64),
+}
+
 /// `groupBy(field, function, limit, other)`
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupBySpec {
@@ -217,6 +278,8 @@ pub struct BucketSpec {
     pub limit: usize,
     /// What is computed for each bucket and series.
     pub function: Box<AggregateSpec>,
+    /// What is computed for each of them and those before it.
+    pub windows: Vec<WindowSpec>,
     /// It is a `timeChart`, which the result's notes tell those who draw it.
     pub chart: bool,
 }
@@ -338,7 +401,10 @@ impl AggregateSpec {
             }
             AggregateSpec::Top(spec) => !matches!(spec.measure, Measure::Sum(_)),
             AggregateSpec::GroupBy(spec) => spec.function.takes_weights(),
-            AggregateSpec::Bucket(spec) => spec.function.takes_weights(),
+            AggregateSpec::Bucket(spec) => {
+                spec.function.takes_weights()
+                    && spec.windows.iter().all(|window| window.function.takes_weights())
+            }
             AggregateSpec::Product(list) => list.iter().all(AggregateSpec::takes_weights),
             _ => false,
         }
@@ -352,9 +418,11 @@ impl AggregateSpec {
             AggregateSpec::Bucket(spec) => {
                 let mut spans = vec![super::buckets::span_of(spec, context)];
                 spans.extend(spec.function.spans(context));
+                spans.extend(spec.windows.iter().flat_map(|window| window.function.spans(context)));
                 spans
             }
             AggregateSpec::GroupBy(spec) => spec.function.spans(context),
+            AggregateSpec::Session(spec) => spec.function.spans(context),
             AggregateSpec::Product(list) => list.iter().flat_map(|spec| spec.spans(context)).collect(),
             AggregateSpec::Chain(stages) => stages
                 .iter()
@@ -384,8 +452,17 @@ impl AggregateSpec {
                 .iter()
                 .map(|name| format!("{}{name}", spec.prefix).into())
                 .collect(),
+            AggregateSpec::Rate(spec) => vec![Arc::clone(&spec.output)],
+            AggregateSpec::Series(spec) => {
+                let told = [super::TIMESTAMP, super::series::DURATION].map(Arc::from);
+                told.into_iter().chain(spec.fields.iter().cloned()).collect()
+            }
+            AggregateSpec::Session(spec) => spec.function.outputs(),
             AggregateSpec::GroupBy(spec) => spec.function.outputs(),
-            AggregateSpec::Bucket(spec) => spec.function.outputs(),
+            AggregateSpec::Bucket(spec) => {
+                let windows = spec.windows.iter().flat_map(|window| window.function.outputs());
+                spec.function.outputs().into_iter().chain(windows).collect()
+            }
             AggregateSpec::Top(spec) => vec![Arc::clone(&spec.output)],
             AggregateSpec::Collect(spec) => spec.fields.clone(),
             AggregateSpec::SelectLast(fields) => fields.clone(),
@@ -407,6 +484,7 @@ impl AggregateSpec {
             | AggregateSpec::Number(_)
             | AggregateSpec::Percentile(_)
             | AggregateSpec::LinReg(_)
+            | AggregateSpec::Rate(_)
             | AggregateSpec::SelectLast(_)
             | AggregateSpec::SelectFrom(_) => true,
             AggregateSpec::Collect(spec) => spec.separator.is_some(),
@@ -418,6 +496,8 @@ impl AggregateSpec {
             AggregateSpec::GroupBy(_)
             | AggregateSpec::Top(_)
             | AggregateSpec::Bucket(_)
+            | AggregateSpec::Series(_)
+            | AggregateSpec::Session(_)
             | AggregateSpec::Rows(_)
             | AggregateSpec::FieldStats { .. } => false,
         }
@@ -428,7 +508,11 @@ impl AggregateSpec {
     pub fn follows_rows(&self) -> bool {
         match self {
             AggregateSpec::GroupBy(spec) => spec.function.follows_rows(),
-            AggregateSpec::Bucket(spec) => spec.function.follows_rows(),
+            AggregateSpec::Session(spec) => spec.function.follows_rows(),
+            AggregateSpec::Bucket(spec) => {
+                spec.function.follows_rows()
+                    || spec.windows.iter().any(|window| window.function.follows_rows())
+            }
             AggregateSpec::Product(list) => list.iter().any(AggregateSpec::follows_rows),
             AggregateSpec::Chain(stages) => stages.iter().any(|stage| match stage {
                 Stage::Sequence(_) => true,
@@ -461,6 +545,21 @@ impl AggregateSpec {
                 needs.add(&Arc::from(super::TIMESTAMP));
                 needs.add_all(&spec.keys);
                 spec.function.note_needs(needs);
+                spec.windows.iter().for_each(|window| window.function.note_needs(needs));
+            }
+            AggregateSpec::Rate(spec) => {
+                needs.add_number(&Arc::from(super::TIMESTAMP));
+                needs.add_number(&spec.field);
+            }
+            AggregateSpec::Session(spec) => {
+                needs.add(&Arc::from(super::TIMESTAMP));
+                spec.function.note_needs(needs);
+            }
+            AggregateSpec::Series(spec) => {
+                needs.order = true;
+                needs.add(&Arc::from(super::TIMESTAMP));
+                needs.add_all(&spec.fields);
+                needs.add_all(spec.start.iter().chain(&spec.end));
             }
             AggregateSpec::Collect(spec) => {
                 needs.order = true;

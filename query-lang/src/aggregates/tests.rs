@@ -137,6 +137,7 @@ fn percentile() -> AggregateSpec {
 
 fn bucket(keys: &[&str], limit: usize, function: AggregateSpec) -> AggregateSpec {
     AggregateSpec::Bucket(BucketSpec {
+        windows: Vec::new(),
         span: SpanSpec::Millis(1000),
         min_span_millis: None,
         timezone: None,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::aggregates::spec::{
     AggregateSpec, BUCKETS_DEFAULT, BucketSpec, CollectSpec, CountSpec, GroupBySpec, LinRegSpec, Measure,
-    NumberKind, NumberSpec, PercentileSpec, ROW_LIMIT_MAX, RowOrder, RowsSpec, SelectFromSpec, SortField,
-    SpanSpec, Stage, TopSpec,
+    NumberKind, NumberSpec, PercentileSpec, ROW_LIMIT_MAX, RateSpec, RowOrder, RowsSpec, SelectFromSpec,
+    SessionSpec, SortField, SpanSpec, Stage, TopSpec, WindowLength, WindowSpec,
 };
 
-use crate::compile::sequence;
 use crate::compile::steps::Compiler;
+use crate::compile::{collected, sequence};
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build};
 use crate::plan::{AggregatePipeline, Call, Step};
@@ -71,6 +71,32 @@ pub fn compile(call: &Call, compiler: &mut Compiler) -> Result<AggregateSpec, Di
         })),
         "fieldstats" => Ok(AggregateSpec::FieldStats { limit: limit(arguments) }),
         "fieldset" => Ok(AggregateSpec::Chain(fieldset())),
+        "counterAsRate" => Ok(AggregateSpec::Rate(RateSpec {
+            field: arguments.text_or_empty("field"),
+            output: arguments.text_or_empty("as"),
+        })),
+        "callFunction" => match &*arguments.text_or_empty("function") {
+            "avg" => number(NumberKind::Avg),
+            "max" => number(NumberKind::Max),
+            "min" => number(NumberKind::Min),
+            "range" => number(NumberKind::Range),
+            "sum" => number(NumberKind::Sum),
+            _ => count(arguments),
+        },
+        "session" => Ok(AggregateSpec::Session(SessionSpec {
+            function: Box::new(product(arguments.aggregates("function"), compiler)?),
+            max_pause_millis: span(arguments, "maxpause")?.unwrap_or_default(),
+        })),
+        "series" => collected::series(arguments, compiler),
+        "array:union" => collected::union(arguments, compiler),
+        "array:intersection" => collected::intersection(arguments, compiler),
+        "array:reduceColumn" => collected::columns(arguments, compiler),
+        "window" => Err(Diagnostic {
+            code: "position",
+            message: "`window` stands only in the `function` of `timeChart` and `bucket`".to_owned(),
+            span: arguments.span,
+            hint: None,
+        }),
         "stats" => product(arguments.aggregates("function"), compiler),
         name => Err(Diagnostic {
             code: "not-built",
@@ -189,33 +215,69 @@ fn bucket(
     chart: bool,
 ) -> Result<AggregateSpec, Diagnostic> {
     compiler.charts_time = true;
-    let millis = |name: &str| match arguments.text(name) {
+    let buckets = arguments.integer("buckets").and_then(|buckets| usize::try_from(buckets).ok());
+    let is_window = |part: &&AggregatePipeline| part.call.arguments.signature().name == "window";
+    let (windows, plain): (Vec<_>, Vec<_>) = arguments.aggregates("function").iter().partition(is_window);
+    let plain: Vec<AggregatePipeline> = plain.into_iter().cloned().collect();
+    let function = product(&plain, compiler)?;
+    let windows = windows.into_iter().map(|part| window(part, compiler)).collect::<Result<Vec<_>, _>>()?;
+    let written = function.outputs().into_iter().chain(windows.iter().flat_map(|one| one.function.outputs()));
+    let mut names: Vec<Arc<str>> = written.collect();
+    names.sort_unstable();
+    if let Some(twice) = names.iter().zip(names.iter().skip(1)).find(|(a, b)| a == b) {
+        return Err(arguments.fault("function", format!("`{}` is written twice: give one an `as=`", twice.0)));
+    }
+    let length = match span(arguments, "span")? {
+        Some(millis) => SpanSpec::Millis(millis),
+        None => SpanSpec::Buckets(buckets.unwrap_or(BUCKETS_DEFAULT)),
+    };
+    Ok(AggregateSpec::Bucket(BucketSpec {
+        span: length,
+        min_span_millis: span(arguments, "minSpan")?,
+        timezone: arguments.text("timezone"),
+        keys: keys(arguments, series),
+        limit: limit(arguments),
+        function: Box::new(function),
+        windows,
+        chart,
+    }))
+}
+
+/// The time span that is the argument `name`, milliseconds; none when it is not given, or `auto`.
+pub(crate) fn span(arguments: &Arguments, name: &str) -> Result<Option<i64>, Diagnostic> {
+    match arguments.text(name) {
         None => Ok(None),
         Some(text) if text.trim().eq_ignore_ascii_case("auto") => Ok(None),
         Some(text) => match parse_span(&text) {
             Some(millis) if millis > 0 => Ok(Some(millis)),
             _ => Err(arguments.fault(name, format!("`{text}` is no time span like `5m` or `1 hour`"))),
         },
-    };
+    }
+}
+
+/// `window` in a chart.
+fn window(part: &AggregatePipeline, compiler: &mut Compiler) -> Result<WindowSpec, Diagnostic> {
+    let arguments = &part.call.arguments;
+    if !part.before.is_empty() || !part.after.is_empty() {
+        return Err(arguments.fault("function", "`window` stands alone: put steps inside its own `function`"));
+    }
+    let function = product(arguments.aggregates("function"), compiler)?;
+    if !function.has_one_row() {
+        let message = "`window` takes only aggregates that give one row, such as `sum()` or `count()`";
+        return Err(arguments.fault("function", message));
+    }
     let buckets = arguments.integer("buckets").and_then(|buckets| usize::try_from(buckets).ok());
-    let span = match millis("span")? {
-        Some(millis) => SpanSpec::Millis(millis),
-        None => SpanSpec::Buckets(buckets.unwrap_or(BUCKETS_DEFAULT)),
+    let length = match (buckets, span(arguments, "span")?) {
+        (Some(buckets), None) => WindowLength::Buckets(buckets),
+        (None, Some(millis)) => WindowLength::Millis(millis),
+        _ => return Err(arguments.fault("span", "give `window` either `buckets` or a `span`")),
     };
-    Ok(AggregateSpec::Bucket(BucketSpec {
-        span,
-        min_span_millis: millis("minSpan")?,
-        timezone: arguments.text("timezone"),
-        keys: keys(arguments, series),
-        limit: limit(arguments),
-        function: Box::new(product(arguments.aggregates("function"), compiler)?),
-        chart,
-    }))
+    Ok(WindowSpec { function, length })
 }
 
 /// Several aggregates side by side; one is itself. Those that are the same are one; others that write the same
 /// field would lose a result, and are a fault.
-pub(super) fn product(
+pub(crate) fn product(
     parts: &[AggregatePipeline],
     compiler: &mut Compiler,
 ) -> Result<AggregateSpec, Diagnostic> {

@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod automaton;
+mod collected;
 pub mod condition;
 pub mod expression;
 mod known;

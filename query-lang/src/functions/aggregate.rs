@@ -181,4 +181,64 @@ pub const SIGNATURES: &[Signature] = &[
     ),
     aggregate("fieldset", &[], "The names of the fields there are."),
     aggregate("stats", &[COUNT], "Several aggregates side by side; the same as `[a(), b()]`."),
+    aggregate("counterAsRate", of_numbers!("_rate"), "How fast a counter grows, per second."),
+    aggregate(
+        "callFunction",
+        &[
+            Parameter::required("function", Kind::Choice(&["avg", "count", "max", "min", "range", "sum"])),
+            Parameter::required("field", Kind::Text),
+            Parameter::with_default("as", Kind::Text, "_function"),
+        ],
+        "The aggregate of this name over a field: its name can be a parameter.",
+    ),
+    aggregate(
+        "session",
+        &[COUNT, Parameter::with_default("maxpause", Kind::Duration, "15m")],
+        "Computes aggregates for each stretch of rows with no longer pause between them.",
+    ),
+    aggregate(
+        "series",
+        &[
+            Parameter::required("collect", Kind::Texts),
+            Parameter::optional("startmatch", Kind::Pipeline),
+            Parameter::optional("endmatch", Kind::Pipeline),
+            Parameter::optional("maxpause", Kind::Duration),
+            Parameter::optional("maxduration", Kind::Duration),
+            Parameter::with_default("separator", Kind::Text, "\n"),
+            Parameter::with_default("memlimit", Kind::Text, "1KiB"),
+        ],
+        "The values of fields in the order of time, and how long that took, for each series of rows.",
+    ),
+    aggregate(
+        "window",
+        &[
+            COUNT,
+            Parameter::optional("buckets", Kind::Integer { least: 1, most: BUCKETS_MAX as i64 }),
+            Parameter::optional("span", Kind::Duration),
+        ],
+        "In a chart: aggregates of each bucket with those before it.",
+    ),
+    aggregate(
+        "array:union",
+        &[Parameter::required("array", Kind::Text), Parameter::with_default("as", Kind::Text, "_union")],
+        "The values that are in the array of any row.",
+    ),
+    aggregate(
+        "array:intersection",
+        &[
+            Parameter::required("array", Kind::Text),
+            Parameter::with_default("as", Kind::Text, "_intersection"),
+        ],
+        "The values that are in the array of every row that has one.",
+    ),
+    aggregate(
+        "array:reduceColumn",
+        &[
+            Parameter::required("array", Kind::Text),
+            Parameter::required("function", Kind::Aggregates),
+            Parameter::optional("var", Kind::Text),
+            Parameter::with_default("as", Kind::Text, "_reduceColumn"),
+        ],
+        "Aggregates over the elements at each place of the arrays of all rows.",
+    ),
 ];

@@ -41,6 +41,8 @@ pub enum Argument {
     Pipelines(Vec<Vec<plan::Step>>),
     /// Of [`super::Kind::Table`].
     Table(plan::TableSource),
+    /// Of [`super::Kind::NamedQueries`].
+    NamedQueries(Vec<plan::NamedQuery>),
 }
 
 /// The checked arguments of one call. Every required parameter and every one with a default has a value of its
@@ -216,6 +218,15 @@ impl Arguments {
     pub fn pipeline(&self, name: &str) -> &[plan::Step] {
         match self.get(name) {
             Some(Argument::Pipeline(steps)) => steps,
+            _ => &[],
+        }
+    }
+
+    /// Named queries; none when not given.
+    #[must_use]
+    pub fn named_queries(&self, name: &str) -> &[plan::NamedQuery] {
+        match self.get(name) {
+            Some(Argument::NamedQueries(list)) => list,
             _ => &[],
         }
     }

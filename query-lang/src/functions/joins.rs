@@ -1,9 +1,11 @@
 //! Functions the plan makes other steps of: queries inside a query (`defineTable`, `join`, `selfJoinFilter`, see
 //! [`crate::plan::queries`]), `readFile`, and charts (`sankey`, `worldMap`). Here is what they take.
 
+use crate::aggregates::spec::GROUP_LIMIT_MAX;
 use crate::functions::{Build, Kind, Parameter, Signature};
 use crate::plan::queries::MAX_QUERY_ROWS;
 use crate::table::MAX_TABLE_ROWS;
+use crate::table::constellations::MAX_CONSTELLATIONS;
 
 /// The most rows that `join` makes of one.
 pub const MAX_JOINED_ROWS: i64 = 100_000;
@@ -53,6 +55,40 @@ pub const SIGNATURES: &[Signature] = &[
         ],
         build: Build::Plan,
         doc: "Rows whose keys occur in rows that pass each of several conditions.",
+    },
+    Signature {
+        name: "selfJoin",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("field", Kind::Texts),
+            Parameter::required("where", Kind::Pipelines),
+            Parameter::optional("collect", Kind::Texts),
+            Parameter::optional("select", Kind::Texts),
+            Parameter::with_default("limit", Kind::Limit { most: GROUP_LIMIT_MAX as i64 }, "20000"),
+            Parameter::with_default("prefilter", Kind::Bool, "false"),
+            Parameter::with_default("postfilter", Kind::Bool, "false"),
+        ],
+        build: Build::Plan,
+        doc: "A row for each key that occurs in rows which pass each of several conditions, with what these say.",
+    },
+    Signature {
+        name: "correlate",
+        aliases: &[],
+        parameters: &[
+            Parameter::required("query", Kind::NamedQueries),
+            Parameter::with_default("sequence", Kind::Bool, "false"),
+            Parameter::optional("sequenceBy", Kind::Texts),
+            Parameter::optional("within", Kind::Duration),
+            Parameter::optional("globalConstraints", Kind::Texts),
+            Parameter::with_default("maxPerRoot", Kind::Limit { most: MAX_CONSTELLATIONS as i64 }, "1"),
+            Parameter::optional("root", Kind::Text),
+            Parameter::optional("jitterTolerance", Kind::Duration),
+            Parameter::with_default("includeMatchesOnceOnly", Kind::Bool, "false"),
+            Parameter::with_default("includeConstraintValues", Kind::Bool, "true"),
+            Parameter::with_default("iterationLimit", Kind::Integer { least: 1, most: 10 }, "5"),
+        ],
+        build: Build::Plan,
+        doc: "Events of several queries that belong together, by values, by time, in order: a row for each such group.",
     },
     Signature {
         name: "sankey",

@@ -1,10 +1,12 @@
-//! `match`: rows that meet a row of a lookup table, with what that row says.
+//! `match`, `matchAsArray`: rows that meet a row of a lookup table, with what that row says.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::error::Diagnostic;
+use crate::functions::arrays::element;
+use crate::functions::unfold::bare;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
 use crate::machine::{StepError, View};
 use crate::record::{Column, ColumnBuilder, Selection};
@@ -22,7 +24,9 @@ const MADE_ROW_BYTES: usize = 24;
 const MODES: &[&str] = &["string", "glob", "cidr"];
 
 /// The table of this family.
-pub const SIGNATURES: &[Signature] = &[Signature {
+pub const SIGNATURES: &[Signature] = &[MATCH, MATCH_AS_ARRAY];
+
+const MATCH: Signature = Signature {
     name: "match",
     aliases: &["lookup"],
     parameters: &[
@@ -37,7 +41,24 @@ pub const SIGNATURES: &[Signature] = &[Signature {
     ],
     build: Build::Row(build),
     doc: "Rows that meet a row of a lookup table, with the columns of that row; `strict=false` keeps the others, too.",
-}];
+};
+
+const MATCH_AS_ARRAY: Signature = Signature {
+    name: "matchAsArray",
+    aliases: &[],
+    parameters: &[
+        Parameter::required("file", Kind::Table).aliased(&["table"]),
+        Parameter::required("field", Kind::Texts),
+        Parameter::optional("column", Kind::Texts),
+        Parameter::optional("include", Kind::Texts),
+        Parameter::with_default("strict", Kind::Bool, "true"),
+        Parameter::with_default("ignoreCase", Kind::Bool, "false"),
+        Parameter::with_default("nrows", Kind::Limit { most: MAX_MATCHED_ROWS }, "max"),
+        Parameter::with_default("asArray", Kind::Text, "_now"),
+    ],
+    build: Build::Row(build),
+    doc: "Rows that meet rows of a lookup table, with the columns of each of these as an element of an array.",
+};
 
 /// What is copied: the field written and the table's column.
 pub(super) type Outputs = Vec<(Arc<str>, Column)>;
@@ -52,6 +73,8 @@ pub struct Lookup {
     /// Rows that meet none are dropped.
     strict: bool,
     limit: usize,
+    /// The rows met become elements of this array, instead of a row each.
+    array: Option<Arc<str>>,
 }
 
 fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
@@ -68,13 +91,14 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     let keys = keys(arguments, columns)?;
     let limit = usize::try_from(arguments.integer("nrows").unwrap_or(1)).unwrap_or(1);
     let strict = arguments.is_true("strict");
+    let array = arguments.text("asArray").map(|array| bare(&array));
     let Some(table) = arguments.table("file") else {
-        let nothing = Lookup { fields, index: None, outputs: Vec::new(), strict, limit };
+        let nothing = Lookup { fields, index: None, outputs: Vec::new(), strict, limit, array };
         return Ok(RowFunction::Lookup(Box::new(nothing)));
     };
     let outputs = outputs(arguments, table, columns)?;
     let index = table.index(keys).map_err(|name| no_column(arguments, "column", table, &name))?;
-    Ok(RowFunction::Lookup(Box::new(Lookup { fields, index: Some(index), outputs, strict, limit })))
+    Ok(RowFunction::Lookup(Box::new(Lookup { fields, index: Some(index), outputs, strict, limit, array })))
 }
 
 /// The columns rows are found by; one mode is that of all.
@@ -139,7 +163,7 @@ impl Lookup {
     /// A lookup of one field that keeps every row; without an index nothing is found.
     pub(super) fn lenient(field: Arc<str>, found: Option<(Arc<TableIndex>, Outputs)>) -> Lookup {
         let (index, outputs) = found.map_or((None, Vec::new()), |(index, outputs)| (Some(index), outputs));
-        Lookup { fields: vec![field], index, outputs, strict: false, limit: 1 }
+        Lookup { fields: vec![field], index, outputs, strict: false, limit: 1, array: None }
     }
 
     /// Runs over the rows in play.
@@ -154,22 +178,53 @@ impl Lookup {
             return Ok(());
         };
         let found = self.find(index, view, scratch.context.state_limit())?;
-        if self.limit > 1 {
+        let makes_rows = self.makes_rows();
+        if makes_rows {
             view.multiply(&found.rows)?;
         } else if self.strict {
             let mut chosen = Selection::none(view.rows());
             found.rows.iter().for_each(|row| chosen.insert(*row as usize));
             view.set_selection(chosen);
         }
+        if let Some(array) = &self.array {
+            return self.write_array(array, &found, view);
+        }
         for (name, column) in &self.outputs {
             let mut written = ColumnBuilder::with_capacity(view.rows());
             for (at, (row, meets)) in found.rows.iter().zip(&found.meets).enumerate() {
                 let Some(meets) = meets else { continue };
-                written.pad(if self.limit > 1 { at } else { *row as usize });
+                written.pad(if makes_rows { at } else { *row as usize });
                 written.push(column.get(*meets as usize));
             }
             written.pad(view.rows());
             view.assign(name, written.finish())?;
+        }
+        Ok(())
+    }
+
+    /// A row becomes several.
+    fn makes_rows(&self) -> bool {
+        self.limit > 1 && self.array.is_none()
+    }
+
+    /// The columns of what each row meets, as the members of the elements of `array`.
+    fn write_array(&self, array: &str, found: &Found, view: &mut View<'_>) -> Result<(), StepError> {
+        // What is met by each row stands together.
+        let runs = || found.rows.chunk_by(|a, b| a == b);
+        let most = runs().map(<[u32]>::len).max().unwrap_or(0);
+        for at in 0..most {
+            for (name, column) in &self.outputs {
+                let (mut written, mut first) = (ColumnBuilder::with_capacity(view.rows()), 0);
+                for run in runs() {
+                    let meets = found.meets.get(first + at).copied().flatten().filter(|_| at < run.len());
+                    first += run.len();
+                    let (Some(meets), Some(row)) = (meets, run.first()) else { continue };
+                    written.pad(*row as usize);
+                    written.push(column.get(meets as usize));
+                }
+                written.pad(view.rows());
+                view.assign(&format!("{}.{name}", element(array, at)).into(), written.finish())?;
+            }
         }
         Ok(())
     }
@@ -222,6 +277,11 @@ impl Lookup {
     /// Notes what it reads and writes.
     pub fn touches(&self, touches: &mut Touches) {
         self.fields.iter().for_each(|field| touches.read(field));
+        if self.array.is_some() && !self.outputs.is_empty() {
+            touches.reads_all = true;
+            touches.writes_any = true;
+            return;
+        }
         for (name, _) in &self.outputs {
             touches.read(name);
             touches.write(name);

@@ -109,6 +109,8 @@ pub enum Kind {
     Query,
     /// A list of `{ .. }`; one stands for a list of one.
     Pipelines,
+    /// `NAME: { filters and transforms } include: [..]`, several of them.
+    NamedQueries,
     /// The name of a lookup table.
     Table,
     /// As [`Kind::Table`], where a query runs without it, too, and says so.

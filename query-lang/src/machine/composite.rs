@@ -11,9 +11,9 @@ use crate::record::{Column, OrderKey, Rows, RowsError, Selection};
 
 /// The row steps of a program's composite arguments, with scratch space to run them.
 #[derive(Debug)]
-pub(super) struct Composite<'m> {
-    pub(super) pipelines: &'m [Vec<RowStep>],
-    pub(super) scratch: &'m mut Scratch,
+pub(crate) struct Composite<'m> {
+    pub(crate) pipelines: &'m [Vec<RowStep>],
+    pub(crate) scratch: &'m mut Scratch,
 }
 
 impl Pipelines for Composite<'_> {

@@ -44,6 +44,26 @@ pub enum Expression {
 }
 
 impl Expression {
+    /// Whether a condition in it searches the whole text of rows.
+    #[must_use]
+    pub fn searches(&self) -> bool {
+        match self {
+            Expression::Constant(_) | Expression::Field(_) => false,
+            Expression::Negate(inner) | Expression::Not(inner) => inner.searches(),
+            Expression::Equal(sides)
+            | Expression::NotEqual(sides)
+            | Expression::Compare(_, sides)
+            | Expression::Arithmetic(_, sides) => sides.0.searches() || sides.1.searches(),
+            Expression::Condition(condition) => condition.searches(),
+            Expression::Call(function, _) => match &**function {
+                RowFunction::Filter(condition) => condition.searches(),
+                _ => false,
+            },
+            Expression::If(parts) => parts.0.searches() || parts.1.searches() || parts.2.searches(),
+            Expression::Coalesce { list, .. } => list.iter().any(Expression::searches),
+        }
+    }
+
     /// The value of each row of `within`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //!                            +------+--finish--> table --View--> row steps --> aggregate --> ... --> ResultTable
 //! ```
 
-mod composite;
+pub(crate) mod composite;
 mod digest;
 pub mod expression;
 pub mod frame;
@@ -379,7 +379,7 @@ impl Machine {
             Created::Table { table: TableSource::Known(table), include, limit } => {
                 return Some(table.part(include, *limit));
             }
-            Created::Table { .. } => return Some(ResultTable::default()),
+            Created::Table { .. } | Created::Correlated(_) => return Some(ResultTable::default()),
         };
         let now = self.context.now_millis.to_string();
         let event = |(at, text): (usize, &Arc<str>)| {

@@ -53,6 +53,7 @@ pub fn searches(steps: &[RowStep]) -> bool {
     steps.iter().any(|step| match step {
         RowStep::Filter(predicate) => predicate.searches(),
         RowStep::Case(clauses) => clauses.iter().any(|clause| searches(clause)),
+        RowStep::Assign(_, value) | RowStep::AssignNamedBy(_, value) => value.searches(),
         _ => false,
     })
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Event, Row, start, steps};
+use super::{Event, Row, collected, oldest_first, sequence, start, steps};
 use crate::aggregates::percentile::rank;
 use crate::aggregates::spec::{
     AggregateSpec, BUCKETS_MAX, BucketSpec, CollectSpec, Measure, NumberKind, RowOrder, RowsSpec,
@@ -19,7 +19,7 @@ use crate::value::order::natural;
 use crate::value::{ExactSum, Number, ValueRef};
 use crate::windows::bucket::auto_span;
 
-type Fields = BTreeMap<String, String>;
+pub(super) type Fields = BTreeMap<String, String>;
 
 /// Whether the rows it gives are events still.
 pub(super) fn keeps_events(call: &Call) -> bool {
@@ -37,6 +37,15 @@ pub(super) fn apply(call: &Call, rows: Vec<Row>, context: &Context) -> Vec<Event
     let one = |name: &str, value: Option<String>| {
         value.into_iter().map(|value| Fields::from([(name.to_owned(), value)])).collect()
     };
+    if call.arguments.signature().name == "fieldset" {
+        let names: BTreeSet<&String> = rows.iter().flat_map(|row| row.event.fields.keys()).collect();
+        return table(
+            names.into_iter().map(|name| Fields::from([("field".to_owned(), name.clone())])).collect(),
+        );
+    }
+    if let Some(rows) = collected::apply(call, &rows, context) {
+        return table(rows);
+    }
     let functions = call.arguments.aggregates("function");
     table(match &spec {
         AggregateSpec::Rows(spec) => return sorted(spec, rows),
@@ -82,6 +91,8 @@ pub(super) fn apply(call: &Call, rows: Vec<Row>, context: &Context) -> Vec<Event
         AggregateSpec::SelectLast(fields) => select_last(fields, rows),
         AggregateSpec::SelectFrom(spec) => select_from(spec, rows),
         AggregateSpec::FieldStats { limit } => field_stats(*limit, &rows),
+        // Those of which it has its own version are told of above.
+        AggregateSpec::Rate(_) | AggregateSpec::Series(_) | AggregateSpec::Session(_) => Vec::new(),
         AggregateSpec::Product(_) | AggregateSpec::Chain(_) => product(functions, &rows, context),
     })
 }
@@ -140,7 +151,7 @@ fn lin_reg(rows: &[Row], x: &str, y: &str, prefix: &str) -> Vec<Fields> {
 }
 
 /// Rows by the texts of `keys`; rows that lack one are left out.
-fn grouped(rows: Vec<Row>, keys: &[Arc<str>]) -> Vec<(Vec<String>, Vec<Row>)> {
+pub(super) fn grouped(rows: Vec<Row>, keys: &[Arc<str>]) -> Vec<(Vec<String>, Vec<Row>)> {
     let mut groups: BTreeMap<Vec<String>, Vec<Row>> = BTreeMap::new();
     for row in rows {
         let key: Option<Vec<String>> = keys.iter().map(|key| row.get(key).map(str::to_owned)).collect();
@@ -165,7 +176,7 @@ fn keyed(keys: &[Arc<str>], key: &[String], rows: &[Fields]) -> Vec<Fields> {
 
 /// The rows of several functions, each with each; a function without rows has one without fields, unless it is
 /// the only one.
-fn product(functions: &[AggregatePipeline], rows: &[Row], context: &Context) -> Vec<Fields> {
+pub(super) fn product(functions: &[AggregatePipeline], rows: &[Row], context: &Context) -> Vec<Fields> {
     if let [only] = functions {
         return chain(only, rows, context);
     }
@@ -185,15 +196,26 @@ fn product(functions: &[AggregatePipeline], rows: &[Row], context: &Context) -> 
 }
 
 fn chain(function: &AggregatePipeline, rows: &[Row], context: &Context) -> Vec<Fields> {
-    let before = rows.iter().cloned().flat_map(|row| steps::run(&function.before, row, context)).collect();
-    let mut events = apply(&function.call, before, context);
-    let mut are_events = keeps_events(&function.call);
+    let before: Vec<Row> =
+        rows.iter().map(Row::anew).flat_map(|row| steps::run(&function.before, row, context)).collect();
+    let is_sequence = |call: &Call| matches!(call.arguments.signature().build, Build::Sequence);
+    let (mut events, mut are_events) = match is_sequence(&function.call) {
+        true => {
+            let kept = sequence::keeps_rows(&function.call);
+            (sequence::apply(&function.call, oldest_first(before), context), kept)
+        }
+        false => (apply(&function.call, before, context), keeps_events(&function.call)),
+    };
     for step in &function.after {
         let rows = start(events, are_events);
         events = match step {
             Step::Call(call) if matches!(call.arguments.signature().build, Build::Aggregate) => {
                 are_events = are_events && keeps_events(call);
                 apply(call, rows, context)
+            }
+            Step::Call(call) if is_sequence(call) => {
+                are_events = are_events && sequence::keeps_rows(call);
+                sequence::apply(call, rows, context)
             }
             other => {
                 let rows =
@@ -268,14 +290,29 @@ fn bucket(
             buckets.entry(start).or_default().push(row);
         }
     }
+    let (windows, functions) = collected::windows(functions);
+    let of_keys = |rows: Vec<Row>| match spec.keys.is_empty() {
+        true => vec![(Vec::new(), rows)],
+        false => grouped(rows, &spec.keys),
+    };
     let mut made: Vec<(Vec<String>, Fields)> = Vec::new();
-    for (start, rows) in buckets {
-        let mut groups =
-            if spec.keys.is_empty() { vec![(Vec::new(), rows)] } else { grouped(rows, &spec.keys) };
+    for (start, rows) in &buckets {
+        let mut groups = of_keys(rows.clone());
         groups.sort_by(|a, b| by_key(&a.0, &b.0));
         for (key, rows) in groups {
-            for mut row in keyed(&spec.keys, &key, &product(functions, &rows, context)) {
-                row.insert("_bucket".to_owned(), start.to_string());
+            let mut more = Fields::from([("_bucket".to_owned(), start.to_string())]);
+            for part in &windows {
+                let count = collected::window_buckets(&part.call, span);
+                if count * span > range + span {
+                    continue;
+                }
+                let within = buckets.range(start - (count - 1) * span..=*start);
+                let within = within.flat_map(|(_, rows)| of_keys(rows.clone()));
+                let within: Vec<Row> = within.filter(|own| own.0 == key).flat_map(|own| own.1).collect();
+                more.extend(collected::window(&part.call, &within, context));
+            }
+            for mut row in keyed(&spec.keys, &key, &product(&functions, &rows, context)) {
+                row.extend(more.clone());
                 made.push((key.clone(), row));
             }
         }

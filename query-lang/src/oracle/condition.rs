@@ -52,7 +52,7 @@ fn text_passes(test: &TextTest, text: &str) -> bool {
 }
 
 /// Whether all of `text` is of the form `pattern`, `*` standing for anything.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((front, rest)) => text.strip_prefix(front).is_some_and(|left| {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::aggregate::product;
 use super::condition::{passes, value};
-use super::{Row, arrays};
+use super::{Row, arrays, collected, lookup};
 use crate::functions::{Arguments, Build, RowFunction, Scratch};
 use crate::machine::{Context, View};
 use crate::plan::{Call, Step};
@@ -94,6 +95,15 @@ pub(super) fn function(call: &Call, mut row: Row, context: &Context) -> Vec<Row>
             }
         }
         "regex" => return regex(call, row),
+        "match" | "matchAsArray" => return lookup::apply(arguments, &row),
+        "array:reduceRow" => {
+            let elements = collected::unfolded(arguments, &row);
+            let told = product(arguments.aggregates("function"), &elements, context);
+            let value = told.first().and_then(|told| told.values().next()).filter(|_| !elements.is_empty());
+            if let Some(value) = value {
+                row.set(&arguments.text_or_empty("as"), value.clone());
+            }
+        }
         "getField" => {
             if let Some(text) = named(arguments, "source", &row, context).and_then(|name| row.get(&name)) {
                 let text = text.to_owned();

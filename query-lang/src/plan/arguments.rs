@@ -79,7 +79,12 @@ impl Lowering<'_> {
             let list = call.args.iter().filter_map(|arg| self.assignment(arg)).collect();
             values = vec![Some((Argument::Assignments(list), call.span))];
         } else {
+            let named = signature.parameters.iter().position(|one| one.kind == Kind::NamedQueries);
             for arg in &call.args {
+                if let (ast::Expr::Labelled(labelled), Some(at)) = (&arg.value, named) {
+                    self.add_named_query(labelled, values.get_mut(at));
+                    continue;
+                }
                 self.argument(signature, (call, arg), &filled, &mut values);
             }
         }
@@ -88,6 +93,16 @@ impl Lowering<'_> {
         self.complete(signature, call.span, whole, &mut values);
         (self.faults.len() == faults)
             .then(|| Call { arguments: Arguments::new(signature, values, call.span) })
+    }
+
+    /// One more of the named queries in `slot`.
+    fn add_named_query(&mut self, labelled: &ast::Labelled, slot: Option<&mut Value>) {
+        let query = self.named_query(labelled);
+        match slot {
+            Some(Some((Argument::NamedQueries(list), _))) => list.push(query),
+            Some(slot) => *slot = Some((Argument::NamedQueries(vec![query]), labelled.span)),
+            None => {}
+        }
     }
 
     fn set_field(&mut self, signature: &'static Signature, field: &ast::Name, values: &mut [Value]) {
@@ -284,6 +299,10 @@ impl Lowering<'_> {
             }
             Kind::Aggregates => Some(Argument::Aggregates(self.aggregates(expr))),
             Kind::Assignments => None,
+            Kind::NamedQueries => {
+                self.fault("argument", "`NAME: { .. }` is expected here", span_of(expr));
+                None
+            }
         }
     }
 

@@ -14,6 +14,10 @@ impl Display for Step {
             Step::Assign { target, dynamic: true, value } => write!(out, "`{target}` := {value}"),
             Step::Call(call) => write!(out, "{}", call.arguments),
             Step::Create(Created::Events(texts)) => write!(out, "create {} events", texts.len()),
+            Step::Create(Created::Correlated(correlated)) => {
+                let names: Vec<&str> = correlated.pattern.nodes.iter().map(|node| &*node.name).collect();
+                write!(out, "correlate {}", names.join(", "))
+            }
             Step::Create(Created::Table { table, limit, .. }) => {
                 write!(out, "read {table}")?;
                 if *limit < usize::MAX { write!(out, ", {limit} rows") } else { Ok(()) }
@@ -135,6 +139,10 @@ impl Display for Argument {
             Argument::Bool(value) => write!(out, "{value}"),
             Argument::Regex(regex) => write!(out, "{regex}"),
             Argument::Table(table) => write!(out, "{table}"),
+            Argument::NamedQueries(queries) => {
+                let names: Vec<&str> = queries.iter().map(|query| &*query.name).collect();
+                write!(out, "{names:?}")
+            }
             Argument::Expression(expression) => write!(out, "{expression}"),
             Argument::Expressions(expressions) => bracketed(out, &|out| list(out, expressions, ", ")),
             Argument::Assignments(assignments) => bracketed(out, &|out| {

@@ -246,8 +246,10 @@ impl<'o> Lowering<'o> {
             (Build::Plan, "defineTable") => self.define_table(&checked),
             (Build::Plan, "join") => out.extend(self.join(&checked)),
             (Build::Plan, "selfJoinFilter") => self.self_join_filter(&checked, out),
+            (Build::Plan, "selfJoin") => self.self_join(&checked, out),
+            (Build::Plan, "correlate") => self.correlate(&checked, out),
             (Build::Plan, "array:reduceAll") => {
-                out.push(Step::Call(unfold::step(arguments)));
+                out.push(Step::Call(unfold::step(arguments, None)));
                 let aggregates = Argument::Aggregates(arguments.aggregates("function").to_vec());
                 out.extend(self.made("stats", vec![("function", aggregates)], call.span));
             }
@@ -350,7 +352,7 @@ pub(super) fn anchored(field: &Arc<str>, patterns: Vec<String>) -> Filter {
 /// Why a query with a call of `function` cannot be kept standing; `None`: it can.
 pub(super) fn not_standing(function: &str) -> Option<&'static str> {
     match function {
-        "join" | "defineTable" | "selfJoinFilter" => Some(
+        "join" | "defineTable" | "selfJoinFilter" | "selfJoin" | "correlate" => Some(
             "the query inside it would have to run again with every event; `match` looks things up in a file as \
              they come",
         ),

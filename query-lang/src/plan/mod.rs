@@ -6,6 +6,7 @@
 mod arguments;
 mod charts;
 mod condition;
+mod correlate;
 mod describe;
 mod expression;
 pub mod lower;
@@ -17,12 +18,14 @@ pub mod visit;
 
 use std::sync::Arc;
 
+pub use correlate::NamedQuery;
 pub use lower::lower;
 pub use queries::SubQuery;
 
 use crate::functions::Arguments;
 use crate::span::Span;
 use crate::table::Table;
+use crate::table::constellations::Pattern;
 use crate::value::Number;
 use crate::value::compare::{Arithmetic, Relation};
 
@@ -103,6 +106,17 @@ pub enum Created {
         /// The most rows.
         limit: usize,
     },
+    /// Rows of several queries that belong together.
+    Correlated(Box<Correlated>),
+}
+
+/// `correlate`, before its queries have run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correlated {
+    /// What belongs together.
+    pub pattern: Pattern,
+    /// The result of each query, in their order.
+    pub sources: Vec<TableSource>,
 }
 
 /// A condition on rows.

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use crate::error::{Diagnostic, Diagnostics};
 use crate::functions::{Argument, Arguments};
 use crate::plan::lower::{Lowering, aggregate_name};
 use crate::plan::visit::calls_mut;
-use crate::plan::{AggregatePipeline, Call, Created, Filter, Place, Step, TableSource};
+use crate::plan::{AggregatePipeline, Call, Correlated, Created, Filter, Place, Step, TableSource};
 use crate::span::Span;
 use crate::table::Table;
+use crate::table::constellations::constellations;
 use crate::windows::relative::resolve;
 use crate::windows::zone::Zone;
 
@@ -38,8 +40,12 @@ pub struct SubQuery {
     pub place: Place,
 }
 
-/// Puts `tables`, results of queries by number, where `steps` wait for them.
-pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) {
+/// Puts `tables`, results of queries by number, where `steps` wait for them; what is to be said of that.
+///
+/// # Errors
+/// When what is put together of them is more than a table may be.
+pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) -> Result<Vec<String>, Diagnostics> {
+    let mut warnings = Vec::new();
     let put = |source: &mut TableSource| {
         if let TableSource::Query(number) = source
             && let Some(table) = tables.get(*number)
@@ -51,6 +57,19 @@ pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) {
         if let Step::Create(Created::Table { table, .. }) = step {
             put(table);
         }
+        if let Step::Create(created) = step
+            && let Created::Correlated(correlated) = created
+        {
+            correlated.sources.iter_mut().for_each(put);
+            if let Some((table, told)) = put_together(correlated)? {
+                *created = Created::Table {
+                    table: TableSource::Known(table),
+                    include: Vec::new(),
+                    limit: usize::MAX,
+                };
+                warnings.extend(told);
+            }
+        }
     }
     calls_mut(steps, &mut |arguments| {
         for argument in arguments.arguments_mut() {
@@ -59,6 +78,25 @@ pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) {
             }
         }
     });
+    Ok(warnings)
+}
+
+/// The result of `correlate`, where those of its queries are there, and what is to be said of it.
+fn put_together(correlated: &Correlated) -> Result<Option<(Arc<Table>, Vec<String>)>, Diagnostics> {
+    let known = |source: &TableSource| match source {
+        TableSource::Known(table) => Some(Arc::clone(table)),
+        TableSource::Query(_) => None,
+    };
+    let Some(tables) = correlated.sources.iter().map(known).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    let (found, warnings) = constellations(&correlated.pattern, &tables);
+    let table = Table::new("correlate", found).map_err(|error| {
+        let message = format!("correlate: {error}");
+        let span = Span::default();
+        Diagnostics { list: vec![Diagnostic { code: "limit", message, span, hint: None }] }
+    })?;
+    Ok(Some((Arc::new(table), warnings)))
 }
 
 impl Lowering<'_> {
@@ -203,8 +241,34 @@ impl Lowering<'_> {
         out.extend(self.made("match", given, arguments.span));
     }
 
+    /// `selfJoin`: the rows that `selfJoinFilter` passes, in groups. There are no false positives that could be filtered
+    /// once more.
+    pub(super) fn self_join(&mut self, call: &Call, out: &mut Vec<Step>) {
+        let arguments = &call.arguments;
+        let (collect, select) = (arguments.texts("collect"), arguments.texts("select"));
+        if !collect.is_empty() && !select.is_empty() {
+            let message = "`collect` has all values of fields, `select` the last: give one of them";
+            return self.fault("argument", message, arguments.span_of("select"));
+        }
+        self.self_join_filter(call, out);
+        let told =
+            [("collect", collect), ("selectLast", select)].into_iter().find(|(_, list)| !list.is_empty());
+        let mut functions = Vec::new();
+        if let Some((name, fields)) = told {
+            let given = vec![("fields", Argument::Texts(fields.to_vec()))];
+            let Some(Step::Call(call)) = self.made(name, given, arguments.span) else { return };
+            functions.push(AggregatePipeline { before: Vec::new(), call, after: Vec::new() });
+        }
+        let group = vec![
+            ("field", Argument::Texts(arguments.texts("field").to_vec())),
+            ("function", Argument::Aggregates(functions)),
+            ("limit", Argument::Integer(arguments.integer("limit").unwrap_or(1))),
+        ];
+        out.extend(self.made("groupBy", group, arguments.span));
+    }
+
     /// Adds a query; its number.
-    fn add_query(&mut self, query: SubQuery, is_named: bool) -> Option<usize> {
+    pub(super) fn add_query(&mut self, query: SubQuery, is_named: bool) -> Option<usize> {
         let span = query.place.0;
         for text in [&query.start, &query.end].into_iter().flatten() {
             let known = Zone::fixed(0).is_some_and(|utc| resolve(text, 0, &utc).is_some());

@@ -3,6 +3,7 @@
 //! A table comes from a file that somebody uploaded (CSV or JSON) or is the result of a query. It never changes: a
 //! new upload is a new table, and whoever holds the old one goes on with it.
 
+pub mod constellations;
 mod csv;
 mod index;
 mod json;

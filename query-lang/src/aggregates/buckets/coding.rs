@@ -5,7 +5,7 @@
 //! varint a slot: how many buckets it has
 //! a bucket, in the order of slots and starts: its distance from the one before of its slot, from 0 for the first, as
 //!          varint (signed spans << 1 | is there a rest), varint the rest
-//! the states of the function inside
+//! the states of the function inside, then those of the functions of windows
 //! ```
 //!
 //! Buckets that the result would leave out are left out.
@@ -48,6 +48,7 @@ impl SlotCoding for BucketStates {
         }
         let numbers: Vec<u32> = sorted.into_iter().map(|(_, _, number)| number).collect();
         self.body.write(&numbers, out);
+        self.windows.iter().for_each(|window| window.body.write(&numbers, out));
     }
 
     fn read(&mut self, count: usize, from: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -76,7 +77,9 @@ impl SlotCoding for BucketStates {
                 }
             }
         }
-        self.body.read(self.list.len(), from)
+        self.body.read(self.list.len(), from)?;
+        let count = self.list.len();
+        self.windows.iter_mut().try_for_each(|window| window.body.read(count, from))
     }
 }
 

@@ -3,6 +3,7 @@
 //! They are no aggregates: what they make of a row hangs on the rows around it, so they run once the aggregate before
 //! them has told its table, and have nothing to merge. Inside a composite argument each slot has a sequence of its own.
 
+mod gather;
 mod neighbor;
 mod partition;
 mod running;
@@ -39,6 +40,8 @@ pub enum SequenceSpec {
     Running(RunningSpec),
     /// `partition`
     Partition(PartitionSpec),
+    /// Rows into arrays, behind an aggregate of array elements.
+    Gather(GatherSpec),
 }
 
 /// `transpose(pivot, header, column, limit)`
@@ -101,6 +104,15 @@ pub struct PartitionSpec {
     pub splits_behind: bool,
 }
 
+/// What rows become an array of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatherSpec {
+    /// The field that says which element a row is of; none: they are in their order, and have one column.
+    pub index: Option<Arc<str>>,
+    /// The name of the array.
+    pub output: Arc<str>,
+}
+
 /// Rows that a function cannot take in the order they stand in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -133,7 +145,7 @@ impl SequenceSpec {
     #[must_use]
     pub fn function(&self) -> Option<&AggregateSpec> {
         match self {
-            SequenceSpec::Transpose(_) | SequenceSpec::Neighbor(_) => None,
+            SequenceSpec::Transpose(_) | SequenceSpec::Neighbor(_) | SequenceSpec::Gather(_) => None,
             SequenceSpec::Running(spec) => Some(&spec.function),
             SequenceSpec::Partition(spec) => Some(&spec.function),
         }
@@ -168,6 +180,7 @@ impl SequenceSpec {
             SequenceSpec::Neighbor(spec) => Ok(neighbor::output(spec, table, count)),
             SequenceSpec::Running(spec) => running::output(spec, table, count, run),
             SequenceSpec::Partition(spec) => partition::output(spec, &table, run),
+            SequenceSpec::Gather(spec) => Ok(gather::output(spec, &table, count)),
         }
     }
 }
