@@ -129,6 +129,7 @@ pub(super) fn intersection(
             keys: vec![value],
             function: Box::new(count(ROWS)),
             limit: GROUP_LIMIT_MAX,
+            other: None,
         }),
         AggregateSpec::Chain(vec![Stage::Rows(firsts), Stage::Aggregate(count(ARRAYS))]),
     ]);
@@ -172,6 +173,7 @@ pub(super) fn columns(arguments: &Arguments, compiler: &mut Compiler) -> Result<
         keys: vec![Arc::clone(&index)],
         function: Box::new(product(arguments.aggregates("function"), compiler)?),
         limit: MAX_ARRAY_ELEMENTS,
+        other: None,
     };
     Ok(AggregateSpec::Chain(vec![
         Stage::Rows(elements),
