@@ -33,8 +33,10 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// All that events answer, and their texts.
-fn all(batch: &EventBatch) -> Vec<(Vec<(String, String)>, Vec<u8>)> {
+/// All that an event answers, and its text.
+type Whole = (Vec<(String, String)>, Vec<u8>);
+
+fn all(batch: &EventBatch) -> Vec<Whole> {
     (0..batch.len())
         .map(|row| {
             let mut fields = fields_of(batch, row);
