@@ -27,6 +27,32 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// The same faults, those of an element of a list pointing at the element: what is checked behind the parser knows where
+    /// the list stands and what the element says.
+    #[must_use]
+    pub fn narrowed(mut self, text: &str) -> Diagnostics {
+        for fault in &mut self.list {
+            let Some(list) = text.get(fault.span.range()).filter(|list| list.starts_with('[')) else {
+                continue;
+            };
+            let Some(name) = fault.message.split('`').nth_back(1).filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            let mut found = list.match_indices(name).filter(|(at, _)| {
+                let edge = |c: Option<char>| {
+                    c.is_none_or(|c| matches!(c, '[' | ']' | ',' | '"') || c.is_whitespace())
+                };
+                let before = list.get(..*at).unwrap_or("").chars().next_back();
+                edge(before) && edge(list.get(at + name.len()..).unwrap_or("").chars().next())
+            });
+            if let (Some((at, _)), None) = (found.next(), found.next()) {
+                let start = fault.span.start as usize + at;
+                fault.span = Span::new(start, start + name.len());
+            }
+        }
+        self
+    }
+
     /// The faults as a person reads them: each with the lines it stands on, carets under it, and its hint.
     ///
     /// `text` is the text that was parsed; `colour` adds the terminal's escapes. Lines end in `\n`.

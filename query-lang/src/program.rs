@@ -134,6 +134,10 @@ impl Program {
     /// # Errors
     /// Every fault found, each with its span.
     pub fn compile(text: &str, options: &Options) -> Result<Arc<Program>, Diagnostics> {
+        Program::compile_text(text, options).map_err(|faults| faults.narrowed(text))
+    }
+
+    fn compile_text(text: &str, options: &Options) -> Result<Arc<Program>, Diagnostics> {
         let parsed = crate::parser::parse(text);
         if !parsed.diagnostics.list.is_empty() {
             // A tree with holes would report faults that are not there: only unknown names are worth adding.

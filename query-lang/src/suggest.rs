@@ -13,8 +13,16 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
     let wanted = name.to_lowercase();
     let allowed = (wanted.chars().count() / 3).max(1);
+    let family = wanted.rfind(':').and_then(|at| wanted.get(..=at)).unwrap_or("");
+    let member = wanted.get(family.len()..).unwrap_or("");
     let distance = |candidate: &str| {
         let candidate = candidate.to_lowercase();
+        // What members of one family have in common makes none of them nearer.
+        if let Some(other) = candidate.strip_prefix(family).filter(|_| !family.is_empty()) {
+            let far = strsim::damerau_levenshtein(member, other);
+            let near = far <= (member.chars().count() / 3).max(1);
+            return if near { far } else { usize::MAX };
+        }
         // A family left out or added (`hour` for `time:hour`) is a near miss however long the family's name is.
         let member =
             |full: &str, part: &str| full.rsplit(':').next() == Some(part) && full.len() > part.len();
@@ -53,6 +61,8 @@ mod tests {
         check("abs", Some("math:abs"));
         check("stdev", Some("stdDev"));
         check("smu", Some("sum"));
+        check("math:asb", Some("math:abs"));
+        check("time:foo", None);
         assert_eq!(suggest("dsc", ["asc", "desc"]), Some("desc"));
         check("completelyDifferent", None);
         check("x", None);

@@ -421,6 +421,7 @@ fn faults_are_told_with_what_mends_them() {
     mended("a && b", "a and b");
     mended("host-name=x", "\"host-name\"=x");
     mended("lvel=ERROR", "level=ERROR");
+    mended("a=1 level:ERROR*", "a=1 level=ERROR*");
     mended("sort(x, order=dsc)", "sort(x, order=desc)");
     // Faults of whole steps are told beside those of broken ones.
     let both = faults("lvel=x | gruopBy(a) | b = | count(");

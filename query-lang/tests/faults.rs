@@ -41,7 +41,7 @@ const WRONG: &[Wrong] = &[
     wrong("a <> b", &[(2, 4, "unknown operator `<>`", "write `!=`")], "[a NotEqual b]"),
     wrong(
         "a > b",
-        &[(4, 5, "`>` compares with a number, found `b`", "to compare with a field write `test(a > ..)`")],
+        &[(4, 5, "`>` compares with a number, found `b`", "to compare with the field write `test(a > b)`")],
         "[a Greater b]",
     ),
     wrong(
@@ -120,29 +120,25 @@ const WRONG: &[Wrong] = &[
     wrong(
         "a=/b/xyz",
         &[(
-            5,
+            2,
             8,
-            "unknown regex flags `xyz`",
-            "the flags are `d i m g F`; text that starts with `/` needs quotes",
+            "`xyz` are no regex flags: these are `d i m g F`",
+            "write `\"/b/xyz\"`, or escape the slashes of a regex",
         )],
         "",
     ),
     wrong(
         "a=/usr/local/bin",
         &[(
-            7,
-            12,
-            "unknown regex flags `local`",
-            "the flags are `d i m g F`; text that starts with `/` needs quotes",
+            2,
+            16,
+            "`local` are no regex flags: these are `d i m g F`",
+            "write `\"/usr/local/bin\"`, or escape the slashes of a regex",
         )],
         "",
     ),
-    wrong("a='b'", &[(2, 3, "expected a value after `a =`, found `'`", "text is quoted with `\"`")], ""),
-    wrong(
-        "a=“b”",
-        &[(2, 5, "expected a value after `a =`, found `“`", "replace the typographic quotes with `\"`")],
-        "",
-    ),
+    wrong("a='b'", &[(2, 5, "expected a value after `a =`, found `'b'`", "write `\"b\"`")], ""),
+    wrong("a=“b”", &[(2, 9, "expected a value after `a =`, found `“b”`", "write `\"b\"`")], ""),
     wrong(
         "foo\"bar\"",
         &[(
@@ -171,7 +167,7 @@ const WRONG: &[Wrong] = &[
     wrong("a && b", &[(2, 4, "unknown operator `&&`", "write `and`")], ""),
     wrong(
         "a; b",
-        &[(1, 2, "`;` ends a clause of `case` or `match`, and stands nowhere else", "")],
+        &[(1, 2, "`;` ends a clause of `case` or `match`, and stands nowhere else", "write `|`")],
         "text:a | text:b",
     ),
     wrong("a) | b", &[(1, 2, "`)` closes nothing", "")], "text:a | text:b"),
@@ -183,16 +179,34 @@ const WRONG: &[Wrong] = &[
         &[(12, 12, "expected `}` for the `{` on line 1, found the end of the query", "")],
         "",
     ),
-    wrong("case { }", &[(5, 8, "`case` has no clause", "write `case { condition | action; * }`")], "(case)"),
+    wrong(
+        "case { }",
+        &[(
+            5,
+            8,
+            "`case` has no clause",
+            "a clause is a condition and what to do: `case { level=ERROR | x := 1; * }`",
+        )],
+        "(case)",
+    ),
     wrong(
         "case { a=1 b:=2; * }",
         &[(12, 14, "an assignment is a step of its own", "write `| b := ..`")],
         "(case {text:*})",
     ),
-    wrong("f match { \"x\" = y }", &[(14, 15, "expected `=>` after the guard, found `=`", "")], "(match f)"),
+    wrong(
+        "f match { \"x\" = y }",
+        &[(14, 15, "expected `=>` after the guard, found `=`", "write `=>`")],
+        "(match f)",
+    ),
     wrong(
         "f match { }",
-        &[(8, 11, "`match` has no arm", "write `field match { \"x\" => action; * => * }`")],
+        &[(
+            8,
+            11,
+            "`match` has no arm",
+            "an arm is a guard and what to do: `level match { ERROR => x := 1; * => * }`",
+        )],
         "(match f)",
     ),
     wrong(
@@ -214,7 +228,16 @@ const WRONG: &[Wrong] = &[
     wrong("f =~", &[(4, 4, "expected a filter function after `=~`, found the end of the query", "")], ""),
     wrong("?{a=} | b", &[(4, 5, "expected the default value of the parameter, found `}`", "")], "text:b"),
     wrong("?", &[(1, 1, "expected a parameter name, found the end of the query", "")], ""),
-    wrong("$q | b", &[(3, 4, "expected `(` and the arguments of the saved query, found `|`", "")], "text:b"),
+    wrong(
+        "$q | b",
+        &[(
+            3,
+            4,
+            "expected `(` and the arguments of the saved query, found `|`",
+            "without arguments it is `$q()`",
+        )],
+        "text:b",
+    ),
     wrong("$(x)", &[(1, 2, "expected the name of a saved query, found `(`", "")], ""),
     wrong(
         "count(,)",
@@ -231,7 +254,11 @@ const WRONG: &[Wrong] = &[
     wrong("/* open", &[(0, 2, "the comment does not end: expected `*/`", "")], ""),
     wrong("a | /* open", &[(4, 6, "the comment does not end: expected `*/`", "")], "text:a"),
     wrong("foo like", &[(8, 8, "expected a value after `foo like`, found the end of the query", "")], ""),
-    wrong("like", &[(0, 4, "`like` is a keyword", "quote it to search for the word")], "text:like"),
+    wrong(
+        "like",
+        &[(0, 4, "`like` is a keyword", "`field like text` is a condition; quote it to search for the word")],
+        "text:like",
+    ),
     wrong(
         "a in [1, 2]",
         &[(
@@ -277,7 +304,16 @@ const WRONG: &[Wrong] = &[
         ],
         "text:d",
     ),
-    wrong("{a}", &[(0, 1, "expected a condition, found `{`", "")], ""),
+    wrong(
+        "{a}",
+        &[(
+            0,
+            1,
+            "expected a condition, found `{`",
+            "braces stand inside calls, behind `case` and behind `field match`",
+        )],
+        "",
+    ),
     wrong("x := ()", &[(5, 7, "expected a value inside the parentheses", "")], ""),
     wrong(
         "correlate(a: {x} include [b])",
@@ -362,7 +398,7 @@ error[syntax]: `>` compares with a number, found `y`
 3 | | x > y
   |       ^
   |
-  = help: to compare with a field write `test(x > ..)`
+  = help: to compare with the field write `test(x > y)`
 ";
     let diagnostics = parse(query).diagnostics;
     assert_eq!(diagnostics.render(query, false), expect);

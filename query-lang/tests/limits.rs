@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
+use weir_query::compile::Options;
 use weir_query::error::{Diagnostics, MAX_QUERY_BYTES};
+use weir_query::machine::{Context, Machine};
 use weir_query::parser::{MAX_DIAGNOSTICS, MAX_NESTING, MAX_QUERY_TOKENS, MAX_TREE_HEIGHT, parse};
 use weir_query::print::print;
+use weir_query::program::Program;
+use weir_query::record::Selection;
+use weir_query::result::ResultTable;
 
 /// Threads that walk trees have more; whoever walks after the parser needs room for larger frames.
 const SMALL_STACK_BYTES: usize = 1 << 20;
@@ -160,4 +165,77 @@ fn repetition_is_not_slow() {
         let _ = faults(unit.repeat(100_000 / unit.len()));
         let _ = faults(format!("x := f({}", unit.repeat(100_000 / unit.len())));
     }
+}
+
+/// Rows with field `k` from `from` on.
+fn keys(from: usize, rows: usize) -> ResultTable {
+    let rows: Vec<_> = (from..from + rows).map(|at| vec![("k".to_owned(), format!("key {at}"))]).collect();
+    ResultTable::of_events(&rows)
+}
+
+#[test]
+fn regexes_that_others_never_end_take_one_walk() {
+    let text = format!("{}!", "a".repeat(50_000));
+    let events = ResultTable::of_events(&[vec![("f".to_owned(), text)]]);
+    for pattern in
+        ["^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "(a*)*b", "(.*a){12}$", "^(([a-z])+.)+[A-Z]([a-z])+$"]
+    {
+        let program = Program::compile(&format!("f=/{pattern}/ | count()"), &Options::default()).unwrap();
+        let mut machine = Machine::new(program, Context::default());
+        let mut state = machine.new_state();
+        machine.step(&events, Selection::all(1), &mut state).unwrap();
+        assert_eq!(machine.finish(&state).unwrap().text(0, "_count").as_deref(), Some("0"), "{pattern}");
+    }
+    // What would take more memory than a regex may have is refused before it is made.
+    for pattern in ["a{1000}{1000}", "((a{100}){100}){100}", "(\\w{50}){50}{50}"] {
+        let faults = Program::compile(&format!("f=/{pattern}/"), &Options::default()).unwrap_err();
+        assert_eq!(
+            limit(&faults),
+            Some("the regex takes more than 4194304 bytes when compiled"),
+            "{pattern}"
+        );
+    }
+    let long = |bytes: usize| Program::compile(&format!("f=/{}/", "a".repeat(bytes)), &Options::default());
+    let most = weir_query::compile::regex::MAX_REGEX_BYTES;
+    assert!(long(most).is_ok());
+    assert_eq!(limit(&long(most + 1).unwrap_err()), Some("the regex is longer than 65536 bytes"));
+}
+
+/// Steps `groupBy` over `rows` rows, each a group of its own: what its state takes at most behind the first million.
+fn many_groups(rows: usize) {
+    /// Rows stepped at once.
+    const BATCH: usize = 50_000;
+    /// Groups held: see `groupBy` in `GRAMMAR.md`.
+    const HELD: usize = 262_144;
+    let program = Program::compile("groupBy(k)", &Options::default()).unwrap();
+    let mut machine = Machine::new(program, Context::default());
+    let mut state = machine.new_state();
+    let mut full = None;
+    for from in (0..rows).step_by(BATCH) {
+        let batch = keys(from, BATCH);
+        machine.step(&batch, Selection::all(batch.rows), &mut state).unwrap();
+        if from > 2 * HELD {
+            let bytes = *full.get_or_insert(state.bytes());
+            assert!(
+                state.bytes() <= bytes + bytes / 4,
+                "{} bytes after {from} rows, once {bytes}",
+                state.bytes()
+            );
+        }
+    }
+    let result = machine.finish(&state).unwrap();
+    assert_eq!(result.rows, 20_000);
+    assert!(result.warnings.iter().any(|warning| warning.contains("20000")), "{:?}", result.warnings);
+}
+
+#[test]
+fn groups_beyond_those_held_take_no_memory() {
+    many_groups(650_000);
+}
+
+/// A minute and more without optimisation.
+#[test]
+#[ignore = "long"]
+fn ten_million_groups_take_no_more_memory_than_one() {
+    many_groups(10_000_000);
 }

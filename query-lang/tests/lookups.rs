@@ -323,7 +323,7 @@ fn faults_point_at_what_is_wrong() {
         ),
         (
             "match(hosts.csv, field=user)",
-            "the table `hosts.csv` has no column `user` at byte 0 (it has ip, name, owner)",
+            "the table `hosts.csv` has no column `user` at byte 23 (it has ip, name, owner; `column=` says which of them the field is compared with)",
         ),
         (
             "match(hosts.csv, field=[ip, user], column=ip)",
@@ -339,7 +339,7 @@ fn faults_point_at_what_is_wrong() {
         ),
         (
             "join({a=1}, field=b, start=soon)",
-            "`soon` is no time: `24h`, `1d@d`, `now` or milliseconds are at byte 0",
+            "`soon` is no time: `24h`, `1d@d`, `now` or milliseconds are at byte 27",
         ),
         ("join({zzzzzzz()}, field=b)", "unknown function `zzzzzzz` at byte 6"),
         ("join(x, field=b)", "`query` takes a pipeline in braces at byte 5"),

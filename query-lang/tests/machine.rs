@@ -714,7 +714,7 @@ fn surplus_unnamed_arguments_are_named() {
             "groupBy(a, b)",
             "`groupBy` takes one unnamed argument, `field`; name the others",
             "b",
-            "write `[a, b]`",
+            "give a list: `field=[a, b]`",
         ),
         ("head(5, 6)", "`head` takes one unnamed argument, `limit`; name the others", "6", ""),
         ("sum(a, b)", "`sum` takes one unnamed argument, `field`; name the others", "b", "write `as=b`"),

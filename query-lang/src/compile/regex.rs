@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Diagnostic;
 use crate::plan;
+use crate::span::Span;
 
 /// The longest pattern, in bytes.
 pub const MAX_REGEX_BYTES: usize = 64 << 10;
@@ -58,9 +59,29 @@ pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagno
         Err(error) => {
             let text = error.to_string();
             let reason = text.rsplit("error: ").next().unwrap_or(&text).trim();
-            Err(fault("regex", format!("not a regex: {reason}")))
+            let span = place_of_fault(regex, &pattern).unwrap_or(regex.place.0);
+            Err(Diagnostic { span, ..fault("regex", format!("not a regex: {reason}")) })
         }
     }
+}
+
+/// Where in the query the fault of `compiled` stands, where that can be told: nothing of what is written was translated
+/// or stood for something else, so that places in the pattern are places in the text.
+fn place_of_fault(regex: &plan::Regex, compiled: &str) -> Option<Span> {
+    let written = regex.place.0.range();
+    let flags = compiled.strip_suffix(regex.pattern.as_str())?.len();
+    // One sign before the pattern, `/` or a quote, and one behind it.
+    if written.len() != regex.pattern.len() + 2 + regex.flags.len() {
+        return None;
+    }
+    let span = match regex_syntax::parse(compiled).err()? {
+        regex_syntax::Error::Parse(fault) => *fault.span(),
+        regex_syntax::Error::Translate(fault) => *fault.span(),
+        _ => return None,
+    };
+    let start = written.start + 1 + span.start.offset.checked_sub(flags)?;
+    let end = written.start + 1 + span.end.offset.checked_sub(flags)?;
+    (start < end && end < written.end).then(|| Span::new(start, end))
 }
 
 /// A regex that matches a text literally, stars standing for anything, letters in either case.

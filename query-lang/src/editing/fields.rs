@@ -1,26 +1,26 @@
 //! Fields that no event has, while another of nearly that name is there: a query that asks for one runs, and finds
-//! nothing.
+//! nothing. Likewise `field:value`, which is a text to search for here and a test elsewhere.
 
 use std::collections::BTreeSet;
 
 use super::catalogue::Catalogue;
-use crate::ast::{FieldTest, Filter, Name, Query, Step, StepKind, TestOp, TestValue};
+use crate::ast::{FieldTest, Filter, Name, Pattern, Query, Step, StepKind, TestOp, TestValue};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::suggest::suggest;
 
 /// A warning for each test of such a field, up to the first step that makes fields whose names nobody can know.
 pub(super) fn unknown_fields(query: &Query, catalogue: &dyn Catalogue) -> Vec<Diagnostic> {
-    let mut tested: Vec<&Name> = Vec::new();
+    let (mut tested, mut texts) = (Vec::new(), Vec::new());
     for step in &query.pipeline.steps {
         match &step.kind {
-            StepKind::Filter(filter) => names_in(filter, &mut tested),
+            StepKind::Filter(filter) => names_in(filter, &mut tested, &mut texts),
             _ => break,
         }
         if extracts(step) {
             break;
         }
     }
-    if tested.is_empty() {
+    if tested.is_empty() && texts.is_empty() {
         return Vec::new();
     }
     let fields = catalogue.fields();
@@ -37,13 +37,26 @@ pub(super) fn unknown_fields(query: &Query, catalogue: &dyn Catalogue) -> Vec<Di
             hint: Some(did_you_mean(near)),
         })
     };
-    unknown.filter_map(warn).collect()
+    let as_text = |pattern: &Pattern| {
+        let (field, value) = pattern.text.split_once(':')?;
+        known.contains(field).then(|| Diagnostic {
+            code: "field-as-text",
+            message: format!("`{}` is a text to search for", pattern.text),
+            span: pattern.span,
+            hint: Some(format!("write `{field}={value}`, or quote the text")),
+        })
+    };
+    unknown.filter_map(warn).chain(texts.into_iter().filter_map(as_text)).collect()
 }
 
-fn names_in<'q>(filter: &'q Filter, out: &mut Vec<&'q Name>) {
+/// The fields that a condition tests, and its free texts without quotes.
+fn names_in<'q>(filter: &'q Filter, out: &mut Vec<&'q Name>, texts: &mut Vec<&'q Pattern>) {
     match filter {
-        Filter::And(parts, _) | Filter::Or(parts, _) => parts.iter().for_each(|part| names_in(part, out)),
-        Filter::Not(inner, _) => names_in(inner, out),
+        Filter::And(parts, _) | Filter::Or(parts, _) => {
+            parts.iter().for_each(|part| names_in(part, out, texts));
+        }
+        Filter::Not(inner, _) => names_in(inner, out, texts),
+        Filter::Text(pattern) if !pattern.quoted => texts.push(pattern),
         Filter::Test(test) if !asks_whether_missing(test) => out.push(&test.field),
         Filter::FieldCall(call) => out.push(&call.field),
         _ => {}

@@ -69,9 +69,9 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
         _ => {
             let text = arguments.text_or_empty("duration");
             let millis = parse_span(&text);
-            Hand::Millis(
-                millis.ok_or_else(|| arguments.fault("duration", format!("`{text}` is no time span")))?,
-            )
+            Hand::Millis(millis.ok_or_else(|| {
+                arguments.fault("duration", format!("`{text}` is no time span like `5m` or `1 hour`"))
+            })?)
         }
     };
     Ok(RowFunction::Clock(Clock { hand, output: arguments.text_or_empty("as") }))

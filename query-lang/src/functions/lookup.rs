@@ -139,7 +139,7 @@ fn outputs(
 }
 
 /// The fault of asking `table` for a column it has not.
-pub(super) fn no_column(arguments: &Arguments, parameter: &str, table: &Table, name: &str) -> Diagnostic {
+pub(crate) fn no_column(arguments: &Arguments, parameter: &str, table: &Table, name: &str) -> Diagnostic {
     let names: Vec<&str> = table.names().map(|name| &**name).collect();
     let near = crate::suggest::suggest(name, names.iter().copied());
     let hint = match near {
@@ -147,6 +147,15 @@ pub(super) fn no_column(arguments: &Arguments, parameter: &str, table: &Table, n
         None => format!("it has {}", names.join(", ")),
     };
     let message = format!("the table `{}` has no column `{name}`", table.name());
+    // A column that is not named is called like the field.
+    let parameter = match arguments.get(parameter) {
+        None if parameter == "column" => "field",
+        _ => parameter,
+    };
+    let hint = match (parameter, near) {
+        ("field", None) => format!("{hint}; `column=` says which of them the field is compared with"),
+        _ => hint,
+    };
     Diagnostic { code: "unknown-column", hint: Some(hint), ..arguments.fault(parameter, message) }
 }
 

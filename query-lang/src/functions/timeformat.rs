@@ -100,7 +100,11 @@ pub(crate) fn zone_argument(arguments: &Arguments) -> Result<Option<Zone>, Diagn
     let Some(name) = arguments.text("timezone") else { return Ok(None) };
     match Zone::parse(&name) {
         Some(zone) => Ok(Some(zone)),
-        None => Err(arguments.fault("timezone", format!("unknown time zone `{name}`"))),
+        None => {
+            let hint = "zones are like `Europe/Berlin` or `+02:00`".to_owned();
+            let fault = arguments.fault("timezone", format!("unknown time zone `{name}`"));
+            Err(Diagnostic { hint: Some(hint), ..fault })
+        }
     }
 }
 

@@ -94,11 +94,13 @@ impl Lexer<'_> {
         let known = flags.bytes().take_while(|b| b"dimgF".contains(b)).count();
         self.at += letters;
         if known < letters {
-            return Some(Err(Fault {
-                message: format!("unknown regex flags `{flags}`"),
-                span: Span::new(from, from + letters),
-                hint: Some("the flags are `d i m g F`; text that starts with `/` needs quotes".to_owned()),
-            }));
+            let message = format!("`{flags}` are no regex flags: these are `d i m g F`");
+            // What was meant as a path goes on to the end of the word.
+            let ends = |c: char| c.is_whitespace() || "|()[]{},;\"".contains(c);
+            self.at += self.rest().find(ends).unwrap_or(self.rest().len());
+            let span = Span::new(start, self.at);
+            let hint = format!("write `{}`, or escape the slashes of a regex", quote(self.slice(span)));
+            return Some(Err(Fault { message, span, hint: Some(hint) }));
         }
         Some(Ok(Regex { pattern, flags: flags.to_owned(), span: Span::new(start, self.at) }))
     }

@@ -130,6 +130,20 @@ impl Parser<'_> {
             let hint = "to look for several values write `in(field, values=[..])`";
             return self.fail(span, "expected a condition, found `[`", Some(hint));
         }
+        let at = self.lexer.at();
+        if self.lexer.looking_at("{") {
+            let hint = "braces stand inside calls, behind `case` and behind `field match`";
+            return self.fail(Span::new(at, at + 1), "expected a condition, found `{`", Some(hint));
+        }
+        if self.lexer.looking_at("=>") {
+            let hint = "`=>` stands behind a guard of `match`; in `case` write `|`";
+            return self.fail(Span::new(at, at + 2), "expected a condition, found `=>`", Some(hint));
+        }
+        let operators = ["<=>", ":=", "==", "=~", "!=", "<=", ">=", "=", "<", ">"];
+        if let Some(operator) = operators.iter().find(|operator| self.lexer.looking_at(operator)) {
+            let message = format!("expected a field before `{operator}`");
+            return self.fail(Span::new(at, at + operator.len()), message, None);
+        }
         self.expected("a condition")
     }
 
@@ -172,7 +186,12 @@ impl Parser<'_> {
             self.lexer.go(end);
             if !name.quoted && matches!(name.text.to_ascii_lowercase().as_str(), "case" | "match" | "like") {
                 let message = format!("`{}` is a keyword", name.text);
-                self.report(name.span, message, Some("quote it to search for the word".to_owned()));
+                let form = match name.text.to_ascii_lowercase().as_str() {
+                    "case" => "`case { .. }` is a step",
+                    "match" => "`field match { .. }` is a step",
+                    _ => "`field like text` is a condition",
+                };
+                self.report(name.span, message, Some(format!("{form}; quote it to search for the word")));
             }
             return Ok(free_text(name));
         };
@@ -193,7 +212,17 @@ impl Parser<'_> {
         use TestOp::{Equal, Greater, GreaterEqual, Less, LessEqual, Like, NotEqual};
         let at = self.lexer.at();
         if self.lexer.looking_at("=>") {
-            return Ok(None);
+            let number = self.lexer.rest().get(2..).unwrap_or("").trim_start();
+            if !number.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+                return Ok(None);
+            }
+            let span = self.lexer.eat("=>").unwrap_or_default();
+            self.report(span, "unknown operator `=>`", Some("write `>=`".to_owned()));
+            return Ok(Some(Operator::Test(GreaterEqual)));
+        }
+        if let Some(span) = self.lexer.eat("=<") {
+            self.report(span, "unknown operator `=<`", Some("write `<=`".to_owned()));
+            return Ok(Some(Operator::Test(LessEqual)));
         }
         if let Some(span) = self.lexer.eat("==") {
             self.report(
@@ -258,7 +287,15 @@ impl Parser<'_> {
         }
         let Some(span) = self.lexer.word(Mode::Pattern) else {
             let what = format!("a value after `{} {}`", field.text, sign(op));
-            return self.expected(&what);
+            let hint = match self.lexer.byte(0) {
+                Some(b'(' | b'[') => {
+                    format!("to look for several values write `in({}, values=[..])`", field.text)
+                }
+                Some(b'$') => "a parameter is `?name`; a saved query is a condition of its own".to_owned(),
+                _ => return self.expected(&what),
+            };
+            let (found, span) = self.found();
+            return self.fail(span, format!("expected {what}, found {found}"), Some(&hint));
         };
         // `a=b(c or d)` is a value and a group, though nobody should write it so.
         let empty =
@@ -286,7 +323,12 @@ impl Parser<'_> {
             TestValue::Pattern(Pattern { text, span, .. }) => (*span, format!("`{text}`")),
             TestValue::Regex(regex) => (regex.span, "a regex".to_owned()),
         };
-        let hint = format!("to compare with a field write `test({} {} ..)`", field.text, sign(op));
+        let hint = match value {
+            TestValue::Pattern(Pattern { text, quoted: false, .. }) if words::is_plain_field(text) => {
+                format!("to compare with the field write `test({} {} {text})`", field.text, sign(op))
+            }
+            _ => format!("to compare with a field write `test({} {} ..)`", field.text, sign(op)),
+        };
         self.report(span, format!("`{}` compares with a number, found {found}", sign(op)), Some(hint));
     }
 

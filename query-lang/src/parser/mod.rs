@@ -182,7 +182,7 @@ impl<'t> Parser<'t> {
     fn expected<T>(&mut self, what: &str) -> Parse<T> {
         let (found, span) = self.found();
         let hint = self.hint_for_found();
-        self.fail(span, format!("expected {what}, found {found}"), hint)
+        self.fail(span, format!("expected {what}, found {found}"), hint.as_deref())
     }
 
     fn fault<T>(&mut self, fault: Fault) -> Parse<T> {

@@ -118,7 +118,10 @@ impl Parser<'_> {
         };
         self.trivia();
         let Some(open) = self.lexer.eat("(") else {
-            return self.expected("`(` and the arguments of the saved query");
+            let (found, span) = self.found();
+            let message = format!("expected `(` and the arguments of the saved query, found {found}");
+            let called = if name.quoted { crate::lexer::literal::quote(&name.text) } else { name.text };
+            return self.fail(span, message, Some(&format!("without arguments it is `${called}()`")));
         };
         let (args, span) = self.args(open, super::Reading::Values)?;
         Ok(SavedCall { name, args, span: mark.join(span) })

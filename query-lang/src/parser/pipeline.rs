@@ -46,7 +46,8 @@ impl Parser<'_> {
             let at = Span::new(self.lexer.at(), self.lexer.at() + 1);
             match byte {
                 b';' => {
-                    self.report(at, "`;` ends a clause of `case` or `match`, and stands nowhere else", None)
+                    let hint = Some("write `|`".to_owned());
+                    self.report(at, "`;` ends a clause of `case` or `match`, and stands nowhere else", hint);
                 }
                 b')' | b']' | b'}' => {
                     self.report(at, format!("`{}` closes nothing", char::from(byte)), None);
@@ -102,6 +103,11 @@ impl Parser<'_> {
         let Some(close) = self.lexer.eat("`") else { return self.expected("a closing backtick") };
         self.trivia();
         if self.lexer.eat(":=").is_none() {
+            let at = self.lexer.at();
+            if self.lexer.looking_at("=") {
+                let hint = Some("write `:=`");
+                return self.fail(Span::new(at, at + 1), "expected `:=`, found `=`", hint);
+            }
             return self.expected("`:=`");
         }
         let mut target = self.name_of(word);
@@ -160,7 +166,7 @@ impl Parser<'_> {
             self.report(
                 span,
                 "`case` has no clause",
-                Some("write `case { condition | action; * }`".to_owned()),
+                Some("a clause is a condition and what to do: `case { level=ERROR | x := 1; * }`".to_owned()),
             );
         }
         Ok((StepKind::Case(clauses), span))
@@ -187,7 +193,9 @@ impl Parser<'_> {
             self.report(
                 span,
                 "`match` has no arm",
-                Some("write `field match { \"x\" => action; * => * }`".to_owned()),
+                Some(
+                    "an arm is a guard and what to do: `level match { ERROR => x := 1; * => * }`".to_owned(),
+                ),
             );
         }
         Ok((StepKind::Match(Match { field, arms }), span))
@@ -208,6 +216,11 @@ impl Parser<'_> {
         let guard = self.guard()?;
         self.trivia();
         let Some(arrow) = self.lexer.eat("=>") else {
+            let at = self.lexer.at();
+            if let Some(wrong) = ["->", "=", ":"].iter().find(|wrong| self.lexer.looking_at(wrong)) {
+                let message = format!("expected `=>` after the guard, found `{wrong}`");
+                return self.fail(Span::new(at, at + wrong.len()), message, Some("write `=>`"));
+            }
             return self.expected("`=>` after the guard");
         };
         let body = self.pipeline(Place::Clause);

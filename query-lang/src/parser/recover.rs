@@ -2,6 +2,7 @@
 
 use super::Parser;
 use crate::lexer::Mode;
+use crate::lexer::literal::quote;
 use crate::span::Span;
 
 impl Parser<'_> {
@@ -30,21 +31,46 @@ impl Parser<'_> {
                 return (format!("`{operator}`"), Span::new(at, at + operator.len()));
             }
         }
+        if let Some(end) = self.foreign_string(c) {
+            return (format!("`{}`", self.lexer.slice(Span::new(at, end))), Span::new(at, end));
+        }
         let shown = if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
         (format!("`{shown}`"), span)
     }
 
+    /// Where a text ends that stands here between quotes that are none.
+    fn foreign_string(&self, open: char) -> Option<usize> {
+        let close = match open {
+            '\'' => '\'',
+            '\u{2018}' | '\u{2019}' => '\u{2019}',
+            '\u{201c}' | '\u{201d}' => '\u{201d}',
+            '\u{ab}' => '\u{bb}',
+            _ => return None,
+        };
+        let line = self.lexer.rest().lines().next()?;
+        let inside = line.get(open.len_utf8()..)?;
+        Some(self.lexer.at() + open.len_utf8() + inside.find(close)? + close.len_utf8())
+    }
+
     /// What to do about a character that no query holds outside quotes.
-    pub(super) fn hint_for_found(&self) -> Option<&'static str> {
+    pub(super) fn hint_for_found(&self) -> Option<String> {
         let (c, _) = self.lexer.character()?;
-        match c {
-            '\'' => Some("text is quoted with `\"`"),
-            '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' | '\u{ab}' | '\u{bb}' => {
-                Some("replace the typographic quotes with `\"`")
-            }
-            ',' if self.open.is_empty() => Some("join conditions with `and` or `or`"),
-            _ => None,
+        if let Some(end) = self.foreign_string(c) {
+            let text = self.lexer.slice(Span::new(self.lexer.at(), end));
+            let inside = text.trim_start_matches(c);
+            let inside = inside.get(..inside.char_indices().next_back().map_or(0, |(at, _)| at));
+            return Some(format!("write `{}`", quote(inside.unwrap_or_default())));
         }
+        let hint = match c {
+            '\'' => "text is quoted with `\"`",
+            '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' | '\u{ab}' | '\u{bb}' => {
+                "replace the typographic quotes with `\"`"
+            }
+            ',' if self.open.is_empty() => "join conditions with `and` or `or`",
+            '?' => "one of two values is `if(condition, then=.., else=..)`",
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 
     /// After a fault: goes to the next `|`, `;` or closing bracket of this level, or the next `,` where a list may

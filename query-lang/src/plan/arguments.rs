@@ -186,12 +186,18 @@ impl Lowering<'_> {
             matches!(other.kind, Kind::Integer { .. } | Kind::Limit { .. } | Kind::Number)
         });
         let takes_list = matches!(parameter.kind, Kind::Texts | Kind::Numbers | Kind::Expressions);
-        let (one, two) = (shown(&first.value), shown(&surplus.value));
         let hint = match free {
-            _ if takes_list && !by_name && !(is_number && takes_numbers) => {
-                Some(format!("write `[{one}, {two}]`"))
+            _ if takes_list && !(is_number && takes_numbers) => {
+                let others = if by_name { vec![arg] } else { unnamed.collect() };
+                if others.first().is_some_and(|second| second.span != arg.span) {
+                    // Told at the second for all.
+                    return;
+                }
+                let list: Vec<String> =
+                    [&first].into_iter().chain(&others).map(|arg| shown(&arg.value)).collect();
+                Some(format!("give a list: `{}=[{}]`", parameter.name, list.join(", ")))
             }
-            Some((other, _)) => Some(format!("write `{}={two}`", other.name)),
+            Some((other, _)) => Some(format!("write `{}={}`", other.name, shown(&surplus.value))),
             None => None,
         };
         let message = match by_name {
@@ -220,7 +226,11 @@ impl Lowering<'_> {
                     span: name.span,
                     hint: match nearest(&name.text, names.clone()) {
                         Some(near) => Some(format!("did you mean `{near}`?")),
-                        None => Some(format!("it has: {}", names.collect::<Vec<_>>().join(", "))),
+                        None => Some(format!(
+                            "it has: {}{}",
+                            names.collect::<Vec<_>>().join(", "),
+                            form(signature)
+                        )),
                     },
                 }
             }
@@ -272,10 +282,13 @@ impl Lowering<'_> {
                 self.choice(&text, words, span_of(expr)).map(|word| Argument::Text(word.into()))
             }
             Kind::Choices(words) => {
-                let texts = self.text_list(expr);
-                let span = span_of(expr);
-                let words = texts.iter().map(|text| self.choice(text, words, span).map(Arc::from));
-                words.collect::<Option<_>>().map(Argument::Texts)
+                let mut chosen = Vec::new();
+                for one in elements(expr) {
+                    for text in self.text_list(one) {
+                        chosen.push(self.choice(&text, words, span_of(one)).map(Arc::from));
+                    }
+                }
+                chosen.into_iter().collect::<Option<_>>().map(Argument::Texts)
             }
             Kind::Regex => self.regex(expr).map(Argument::Regex),
             Kind::Expression => Some(Argument::Expression(self.expression(expr))),
@@ -483,8 +496,16 @@ impl Lowering<'_> {
             ast::Expr::Array(list, _) => list.iter().flat_map(|one| self.aggregates(one)).collect(),
             ast::Expr::Group(inner, _) => self.aggregates(inner),
             ast::Expr::Call(call) => {
-                let mut steps = Vec::new();
+                let (mut steps, faults) = (Vec::new(), self.faults.len());
                 self.call_step(call, None, &mut steps);
+                if self.faults.len() == faults && !steps.iter().any(|step| aggregate_name(step).is_some()) {
+                    let message = format!("`{}` is no aggregate", call.name.text);
+                    let hint =
+                        format!("in braces it may stand before one: `{{{}(..) | count()}}`", call.name.text);
+                    let (span, hint) = (call.span, Some(hint));
+                    self.faults.push(Diagnostic { code: "argument", message, span, hint });
+                    return Vec::new();
+                }
                 self.aggregate_of(steps, call.span).into_iter().collect()
             }
             ast::Expr::Assign(assign, span) => match &assign.value {
@@ -499,7 +520,7 @@ impl Lowering<'_> {
                     self.aggregate_of(steps, *span).into_iter().collect()
                 }
                 _ => {
-                    self.fault("argument", "an aggregate is expected here", *span);
+                    self.fault("argument", "an aggregate like `count()` is expected here", *span);
                     Vec::new()
                 }
             },
@@ -517,7 +538,7 @@ impl Lowering<'_> {
                 self.aggregates(&ast::Expr::Call(call))
             }
             other => {
-                self.fault("argument", "an aggregate is expected here", span_of(other));
+                self.fault("argument", "an aggregate like `count()` is expected here", span_of(other));
                 Vec::new()
             }
         }
@@ -528,7 +549,7 @@ impl Lowering<'_> {
             if steps.is_empty() && !self.faults.is_empty() {
                 return None;
             }
-            self.fault("argument", "an aggregate is expected here", span);
+            self.fault("argument", "an aggregate like `count()` is expected here", span);
             return None;
         };
         let mut after = steps.split_off(at);
@@ -540,9 +561,24 @@ impl Lowering<'_> {
     }
 }
 
+/// What is to be known of parameters that are not plain values.
+fn form(signature: &Signature) -> &'static str {
+    let has = |kind: Kind| signature.parameters.iter().any(|parameter| parameter.kind == kind);
+    match () {
+        () if has(Kind::Query) => "; its query stands in braces",
+        () if has(Kind::Expression) => "; an expression compares with `==`",
+        () => "",
+    }
+}
+
 /// A value as it would be written again, as far as it is short.
 fn shown(expr: &ast::Expr) -> String {
+    /// Longer lists are not written again.
+    const MAX_LIST: usize = 4;
     match expr {
+        ast::Expr::Array(list, _) if list.len() <= MAX_LIST => {
+            format!("[{}]", list.iter().map(shown).collect::<Vec<_>>().join(", "))
+        }
         ast::Expr::Word(pattern) | ast::Expr::Number(pattern) => pattern.text.clone(),
         ast::Expr::Text(pattern) => format!("{:?}", pattern.text),
         ast::Expr::Bool(value, _) => value.to_string(),

@@ -29,7 +29,7 @@ impl Lowering<'_> {
                 }
             },
             ast::Filter::Call(call) => self.call_step(call, None, out),
-            ast::Filter::FieldCall(call) if !call.negated => {
+            ast::Filter::FieldCall(call) if !call.negated && !self.is_aggregate(&call.call) => {
                 self.call_step(&call.call, Some(&call.field), out);
             }
             ast::Filter::Saved(call) => {
@@ -100,6 +100,11 @@ impl Lowering<'_> {
                 Filter::Bool(false)
             }
         }
+    }
+
+    fn is_aggregate(&self, call: &ast::Call) -> bool {
+        let found = crate::functions::find(&call.name.text);
+        found.is_some_and(|found| matches!(found.build, Build::Aggregate | Build::Sequence))
     }
 
     fn filter_call(&mut self, call: &ast::Call, field: Option<&ast::Name>) -> Filter {
@@ -225,7 +230,7 @@ impl Lowering<'_> {
 }
 
 /// Whether the row function `name` is a condition, too: it drops rows.
-fn tests(name: &str) -> bool {
+pub(super) fn tests(name: &str) -> bool {
     matches!(name, "regex" | "match" | "ioc:lookup")
 }
 

@@ -51,6 +51,13 @@ impl Lowering<'_> {
         let Some(checked) = self.call(call, None) else { return Expression::Text("".into()) };
         let signature = checked.arguments.signature();
         match signature.build {
+            Build::Row(_)
+                if signature.parameter("as").is_none() && !super::condition::tests(signature.name) =>
+            {
+                let message = format!("`{}` gives no value", signature.name);
+                self.fault("position", message, call.span);
+                Expression::Bool(false)
+            }
             Build::Filter(_) | Build::Row(_) => Expression::Call(checked),
             Build::Condition(build) => match build(&checked.arguments) {
                 Ok(filter) => Expression::Filter(Box::new(filter)),
@@ -62,7 +69,14 @@ impl Lowering<'_> {
             Build::Plan => self.special_value(&checked).unwrap_or(Expression::Bool(false)),
             Build::Aggregate | Build::Sequence => {
                 let message = format!("the aggregate `{}` cannot stand in an expression", signature.name);
-                self.fault("position", message, call.span);
+                let hint = "give it a step of its own, and use the field that it writes behind it";
+                let hint = Some(hint.to_owned());
+                self.faults.push(crate::error::Diagnostic {
+                    code: "position",
+                    message,
+                    span: call.span,
+                    hint,
+                });
                 Expression::Bool(false)
             }
         }

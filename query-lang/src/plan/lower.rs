@@ -149,7 +149,11 @@ impl<'o> Lowering<'o> {
         for step in guard.get(start..).unwrap_or_default() {
             if let Some(name) = aggregate_name(step) {
                 let message = format!("the aggregate `{name}` cannot stand inside `case` or `match`");
-                self.faults.push(Diagnostic { code: "position", message, span: body.span, hint: None });
+                let span = match step {
+                    Step::Call(call) => call.arguments.span,
+                    _ => body.span,
+                };
+                self.faults.push(Diagnostic { code: "position", message, span, hint: None });
                 break;
             }
         }
@@ -222,6 +226,7 @@ impl<'o> Lowering<'o> {
             }
             (Build::Plan, "setTimeInterval") => {
                 let text = |name: &str| arguments.text(name).map(|text| text.to_string());
+                self.check_times(arguments);
                 let interval = Interval {
                     start: text("start").unwrap_or_default(),
                     end: text("end"),
@@ -260,6 +265,7 @@ impl<'o> Lowering<'o> {
             }
             (Build::Plan, "readFile") => {
                 out.clear();
+                self.check_columns(arguments);
                 out.extend(read_file(arguments).map(Step::Create));
             }
             (Build::Plan, _) => {

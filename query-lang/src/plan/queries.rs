@@ -132,9 +132,36 @@ impl Lowering<'_> {
         Argument::Text(name.into())
     }
 
+    /// Reports a `start` or `end` that is no time, and a `timezone` that is none.
+    pub(super) fn check_times(&mut self, arguments: &Arguments) {
+        for name in ["start", "end"] {
+            let Some(text) = arguments.text(name) else { continue };
+            let known = Zone::fixed(0).is_some_and(|utc| resolve(&text, 0, &utc).is_some());
+            if !known {
+                let message = format!("`{text}` is no time: `24h`, `1d@d`, `now` or milliseconds are");
+                self.fault("argument", message, arguments.span_of(name));
+            }
+        }
+        if let Err(fault) = crate::functions::timeformat::zone_argument(arguments) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Reports columns that the table of `readFile` has not; what a query makes is not known yet.
+    pub(super) fn check_columns(&mut self, arguments: &Arguments) {
+        let Some(table) = arguments.table("file") else { return };
+        for name in arguments.texts("include").iter().filter(|name| ***name != *"*") {
+            if table.column(name).is_none() {
+                let fault = crate::functions::lookup::no_column(arguments, "include", table, name);
+                self.faults.push(fault);
+            }
+        }
+    }
+
     /// `defineTable`: a table for the steps behind it.
     pub(super) fn define_table(&mut self, call: &Call) {
         let arguments = &call.arguments;
+        self.check_times(arguments);
         let include = arguments.texts("include").iter().filter(|name| ***name != *"*").cloned().collect();
         let query = SubQuery {
             limit: MAX_QUERY_ROWS as usize,
@@ -167,6 +194,13 @@ impl Lowering<'_> {
             [] => fields.clone(),
             keys => keys.to_vec(),
         };
+        self.check_times(arguments);
+        if keys.len() != fields.len() {
+            let message =
+                format!("{} fields and {} keys: each field needs its key", fields.len(), keys.len());
+            self.fault("argument", message, arguments.span_of("key"));
+            return None;
+        }
         let mut columns = keys.clone();
         columns.extend(arguments.texts("include").iter().filter(|name| !keys.contains(name)).cloned());
         let limit = arguments.integer("limit").and_then(|limit| usize::try_from(limit).ok());
@@ -270,13 +304,6 @@ impl Lowering<'_> {
     /// Adds a query; its number.
     pub(super) fn add_query(&mut self, query: SubQuery, is_named: bool) -> Option<usize> {
         let span = query.place.0;
-        for text in [&query.start, &query.end].into_iter().flatten() {
-            let known = Zone::fixed(0).is_some_and(|utc| resolve(text, 0, &utc).is_some());
-            if !known {
-                let message = format!("`{text}` is no time: `24h`, `1d@d`, `now` or milliseconds are");
-                self.fault("argument", message, span);
-            }
-        }
         if self.queries.len() >= MAX_QUERIES {
             let message = format!("a query has at most {MAX_QUERIES} queries inside");
             self.fault("limit", message, span);
