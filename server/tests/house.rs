@@ -87,6 +87,11 @@ const WALLS: &[Wall] = &[
         never: &["axum", "hyper::", "tokio"],
         why: "encode knows tables, not HTTP",
     },
+    Wall {
+        inside: "server/src/package",
+        never: &["axum", "hyper::", "tokio", "fs::write", "File::create"],
+        why: "a package is bytes in memory: it knows no HTTP, and writes nothing",
+    },
 ];
 
 /// Names that say nothing: no file is called so.

@@ -220,7 +220,7 @@ impl BucketStates {
     }
 
     fn bodies(&mut self) -> impl Iterator<Item = &mut Body> {
-        std::iter::once(&mut *self.body).chain(self.windows.iter_mut().map(|window| &mut window.body))
+        std::iter::once(&mut *self.body).chain(self.windows.iter_mut().map(|window| &mut *window.body))
     }
 
     /// As [`Body::narrow`].

@@ -234,6 +234,13 @@ fn escape<'p>(tail: &'p str, in_class: bool, out: &mut String) -> Result<&'p str
             out.push_str(&if in_class { item } else { format!("[{item}]") });
             return Ok(after.get(name.len()..).unwrap_or_default());
         }
+        // Braces that belong to the escape: `\p{L}`, `\x{41}`.
+        'p' | 'P' | 'x' | 'u' | 'U' if after.starts_with('{') => {
+            let (name, rest) = after.split_at(after.find('}').map_or(after.len(), |at| at + 1));
+            out.extend(['\\', next]);
+            out.push_str(name);
+            return Ok(rest);
+        }
         'Z' if !in_class => out.push_str(r"(?:\n?\z)"),
         'e' => out.push_str(r"\x1B"),
         'h' => out.push_str(if in_class { r"\t " } else { r"[\t ]" }),
@@ -334,6 +341,7 @@ mod tests {
             (r"^[\w-\.]+@[\w-]+$", "a-b.c@d-e", &[]),
             (r"(?i)AB", "ab", &[]),
             (r"\/path\-x\:", "/path-x:", &[]),
+            (r"^\p{L}{2}\x{31}\P{L}[\p{Greek}]$", "\u{e9}a12\u{3b1}", &[]),
         ] {
             let compiled =
                 compile(&regex(pattern), "").unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));

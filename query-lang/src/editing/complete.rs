@@ -259,7 +259,7 @@ impl<'a> Offer<'a> {
                 self.keywords(&[("{", "{ ", "steps in braces")]);
                 self.functions(|one| !is_aggregate(one));
             }
-            Kind::Query => self.keywords(&[("{", "{ ", "a query in braces")]),
+            Kind::Query | Kind::NamedQueries => self.keywords(&[("{", "{ ", "a query in braces")]),
             Kind::Text | Kind::Texts | Kind::Pairs => self.texts(called, parameter),
             Kind::Integer { .. } | Kind::Number | Kind::Numbers | Kind::Regex | Kind::Assignments => {}
         }

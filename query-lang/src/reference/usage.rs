@@ -49,6 +49,7 @@ pub fn kind(kind: Kind) -> String {
         Kind::Assignments => "`name=expression`, any number of them",
         Kind::Pipeline => "steps in braces, or a call",
         Kind::Query => "a query in braces",
+        Kind::NamedQueries => "`NAME: { a query } include: [fields]`, several of them",
         Kind::Pipelines => "steps in braces, or a list of them",
         Kind::Table => "the name of a lookup table",
         Kind::Database => "the name of a lookup table; without it the query runs, and says so",

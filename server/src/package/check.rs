@@ -7,6 +7,7 @@ use weir_query::compile::{Ending, Options};
 use weir_query::editing::{NoCatalogue, check};
 use weir_query::error::Diagnostics;
 use weir_query::program::{OutputKind, Program};
+use weir_query::record::Column;
 use weir_query::result::ResultTable;
 use weir_query::table::Table;
 
@@ -16,6 +17,8 @@ use super::content::{Item, ItemKind, Package, QueryText};
 const MAX_ATTEMPTS: usize = 64;
 /// What a parameter is that has no value: anything.
 const ANYTHING: &str = "*";
+/// The same where a regex is wanted.
+const ANY_REGEX: &str = ".*";
 
 /// What of a package would run.
 #[derive(Clone, Debug, Default)]
@@ -169,7 +172,8 @@ impl Own {
                     return checked;
                 }
                 Err(faults) => {
-                    if !self.supply(&faults, &mut options, &mut columns, &mut checked) {
+                    let supplied = self.supply(&faults, &mut options, &mut columns, &mut checked);
+                    if !supplied && !(is_of_regex(&faults) && give_regexes(&mut options)) {
                         break;
                     }
                 }
@@ -189,7 +193,7 @@ impl Own {
     ) -> bool {
         let mut more = false;
         for fault in &faults.list {
-            let mut names = fault.message.split('`').skip(1).step_by(2).map(str::to_owned);
+            let mut names = names_in(&fault.message);
             let Some(name) = names.next() else { continue };
             match fault.code {
                 "parameter" => {
@@ -236,16 +240,34 @@ impl Own {
     }
 }
 
+fn is_of_regex(faults: &Diagnostics) -> bool {
+    faults.list.iter().any(|fault| fault.code == "regex")
+}
+
+/// Makes regexes of parameters that are [`ANYTHING`], which is none; whether there was one.
+fn give_regexes(options: &mut Options) -> bool {
+    let made_up = options.arguments.values_mut().flatten().filter(|value| *value == ANYTHING);
+    made_up.fold(false, |_, value| {
+        *value = ANY_REGEX.to_owned();
+        true
+    })
+}
+
+/// What is named in backticks in what is said of the innermost query: `in saved query `a`: there is no lookup table `t``.
+fn names_in(message: &str) -> impl Iterator<Item = String> + '_ {
+    let mut own = message;
+    while let Some((_, inner)) = own.strip_prefix("in saved query `").and_then(|rest| rest.split_once("`: "))
+    {
+        own = inner;
+    }
+    own.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
 /// A table without rows.
 fn give_table(options: &mut Options, name: &str, columns: &[String]) -> bool {
-    let table = match columns {
-        [] => Table::new(name, ResultTable::default()),
-        columns => {
-            let quoted: Vec<String> =
-                columns.iter().map(|column| format!("\"{}\"", column.replace('"', "\"\""))).collect();
-            Table::read("made-up.csv", quoted.join(",").as_bytes())
-        }
-    };
+    let missing = Column::Missing { rows: 0 };
+    let columns = columns.iter().map(|column| (column.as_str().into(), missing.clone()));
+    let table = Table::new(name, ResultTable { columns: columns.collect(), ..ResultTable::default() });
     table.is_ok_and(|table| {
         Arc::make_mut(&mut options.tables).insert(name.to_owned(), Arc::new(table));
         true

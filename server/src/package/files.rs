@@ -85,7 +85,9 @@ impl PackageFiles {
 
 /// A path below the package, parts joined by `/`; `None` for one that leads elsewhere.
 fn plain(path: &str) -> Option<String> {
-    let wrong = path.len() > MAX_PACKAGE_NAME_BYTES || path.contains(['\\', ':']) || path.starts_with('/');
+    let is_drive = path.as_bytes().get(1) == Some(&b':');
+    let wrong =
+        path.len() > MAX_PACKAGE_NAME_BYTES || path.contains('\\') || path.starts_with('/') || is_drive;
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let climbs = parts.iter().any(|part| *part == ".." || part.contains(char::is_control));
     (!wrong && !climbs && !parts.is_empty()).then(|| parts.join("/"))
@@ -148,6 +150,7 @@ mod tests {
             ("/etc/passwd", None),
             ("a\\..\\b", None),
             ("C:/a", None),
+            ("alerts/A:b.yaml", Some("alerts/A:b.yaml")),
             ("a\u{0}b", None),
             ("", None),
             ("./", None),
