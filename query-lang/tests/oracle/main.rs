@@ -5,7 +5,7 @@
 mod pieces;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -40,12 +40,12 @@ const TABLES: &[(&str, &str)] = &[
     ),
 ];
 
-fn options() -> Options {
+static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
     let table = |(name, text): &(&str, &str)| {
         ((*name).to_owned(), Arc::new(Table::read(name, text.as_bytes()).unwrap()))
     };
     Options { tables: Arc::new(TABLES.iter().map(table).collect()), ..Options::default() }
-}
+});
 
 fn context() -> Context {
     Context {
@@ -255,14 +255,13 @@ fn same(found: &[Fields], wanted: &[Fields]) -> bool {
 }
 
 fn check(query: &str, events: &[Event], parts: &[(usize, bool)], turn: usize) -> Result<(), TestCaseError> {
-    let options = options();
-    let program = match Program::compile(query, &options) {
+    let program = match Program::compile(query, &OPTIONS) {
         Ok(program) => program,
         // The same piece was drawn twice.
         Err(faults) if faults.to_string().contains("is defined twice") => return Ok(()),
         Err(faults) => panic!("{query}\n{}", faults.render(query, false)),
     };
-    let mut wanted = oracle::run(query, &options, &context(), events).unwrap();
+    let mut wanted = oracle::run(query, &OPTIONS, &context(), events).unwrap();
     let mut found = machine(&program, events, parts, turn);
     let ranked = ["head(", "tail(", "sort("].iter().any(|name| query.contains(name));
     if program.output_kind() == OutputKind::Events && !ranked {
