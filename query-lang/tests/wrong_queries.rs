@@ -29,8 +29,8 @@ fn options() -> Options {
     ];
     let table = Table::read("hosts.csv", b"ip,owner\n10.0.0.1,ann\n").unwrap();
     Options {
-        saved: saved.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
-        tables: BTreeMap::from([("hosts.csv".to_owned(), Arc::new(table))]),
+        saved: Arc::new(saved.map(|(name, text)| (name.to_owned(), text.to_owned())).into()),
+        tables: Arc::new(BTreeMap::from([("hosts.csv".to_owned(), Arc::new(table))])),
         ..Options::default()
     }
 }

@@ -14,8 +14,8 @@ pub use examples::{Example, MAX_EXAMPLE_ROWS, examples};
 use crate::functions::{
     Signature, aggregate, arrays, cef, characters, clock, columns, databases, digests, duration, dynamic,
     each, elements, encoding, events, fields, filters, format, geo, hashes, integers, joins, json, jsontext,
-    kv, lookup, math, network, regex, sequence, substring, text, timeformat, timeparts, timestamp, unfold,
-    units, uri, xml,
+    kv, lookup, math, network, reduce, regex, sequence, substring, text, timeformat, timeparts, timestamp,
+    unfold, units, uri, xml,
 };
 
 /// A page of the reference.
@@ -97,7 +97,13 @@ pub const FAMILIES: &[Family] = &[
         file: "arrays",
         title: "Arrays",
         about: "An array is fields with indexes, `a[0]`, `a[1]` and so on, up to the first gap; `a` and `a[]` both name it. Elements of an array of objects have members: `a[0].name`.",
-        tables: &[arrays::SIGNATURES, elements::SIGNATURES, each::SIGNATURES, unfold::SIGNATURES],
+        tables: &[
+            arrays::SIGNATURES,
+            elements::SIGNATURES,
+            each::SIGNATURES,
+            reduce::SIGNATURES,
+            unfold::SIGNATURES,
+        ],
     },
     Family {
         file: "network",
