@@ -227,18 +227,17 @@ struct Event<'l> {
 /// Tag sets that were made, by the tags they are made of.
 #[derive(Default)]
 struct TagSets {
-    known: HashMap<String, Arc<TagSet>, foldhash::fast::RandomState>,
-    key: String,
+    known: HashMap<Vec<u8>, Arc<TagSet>, foldhash::fast::RandomState>,
+    key: Vec<u8>,
 }
 
 impl TagSets {
     /// The set of these tags; of equal names the last counts.
     fn of(&mut self, tags: &[(&str, Cow<'_, str>)]) -> Arc<TagSet> {
-        use std::fmt::Write as _;
         self.key.clear();
-        for (name, value) in tags {
-            // Writing to a String cannot fail.
-            let _ = write!(self.key, "{}:{name}{}:{value}", name.len(), value.len());
+        for text in tags.iter().flat_map(|(name, value)| [*name, value]) {
+            self.key.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            self.key.extend_from_slice(text.as_bytes());
         }
         if let Some(set) = self.known.get(&self.key) {
             return Arc::clone(set);

@@ -120,7 +120,8 @@ impl Lowering<'_> {
                 }
             },
             Build::Row(_) if tests(signature.name) => Filter::Call(checked),
-            Build::Plan if signature.name == "dropEvent" => Filter::Bool(false),
+            // In a parser it is a step, and no condition that fails.
+            Build::Plan if signature.name == "dropEvent" && !self.options.is_parser => Filter::Bool(false),
             Build::Plan if matches!(signature.name, "join" | "selfJoinFilter") => {
                 let mut steps = Vec::new();
                 match signature.name {

@@ -17,6 +17,9 @@ use crate::error::ApiError;
 use crate::search::try_parser;
 use crate::wire::{DefaultParser, ParserFacts, ParserText, TestAnswer, TestRequest};
 
+/// The address at which parsers are tried.
+const RESERVED: &str = "test";
+
 /// Query string of the routes that take a parser.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(super) struct PutParameters {
@@ -79,6 +82,10 @@ async fn take(
     asked: ParserText,
     parameters: PutParameters,
 ) -> Result<Response, ApiError> {
+    if name == RESERVED {
+        let message = format!("a parser cannot be called `{RESERVED}`: parsers are tried at that address");
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid-name", message));
+    }
     let parsers = parsers(&app, &repository)?;
     let repository = Arc::clone(app.repository(&repository)?.name());
     let shared = app.clone();

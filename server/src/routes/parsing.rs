@@ -36,6 +36,8 @@ pub(super) struct Parsing {
     whole: Option<Arc<str>>,
     /// Each says its own, if any.
     by_type: bool,
+    /// That of those which say none.
+    default: Option<Arc<str>>,
 }
 
 impl Parsing {
@@ -53,13 +55,14 @@ impl Parsing {
         let parsers = app.parsers(repository)?;
         let said = bearer.parser.as_deref().or(parameters.parser.as_deref()).filter(|name| !name.is_empty());
         let is_plain = matches!(route, Route::Any | Route::Json | Route::Raw | Route::HecRaw);
+        let default = parsers.default();
         let whole = match said {
             Some(name) => Some(Arc::from(name)),
-            None if is_plain => parsers.default(),
+            None if is_plain => default.clone(),
             None => None,
         };
         let by_type = whole.is_none() && matches!(route, Route::Hec | Route::HumioUnstructured);
-        Ok(Parsing { app: app.clone(), repository: Arc::clone(repository), parsers, whole, by_type })
+        Ok(Parsing { app: app.clone(), repository: Arc::clone(repository), parsers, whole, by_type, default })
     }
 
     /// Whether events may go through a parser.
@@ -100,7 +103,10 @@ impl Parsing {
         }
         let names: Vec<Option<&str>> = match &self.whole {
             Some(name) => vec![Some(&**name)],
-            None => decoded.batch.tag_sets().iter().map(|tags| tags.get(TYPE)).collect(),
+            None => {
+                let sets = decoded.batch.tag_sets().iter();
+                sets.map(|tags| tags.get(TYPE).or(self.default.as_deref())).collect()
+            }
         };
         let warnings = self.tell_unknown(&names, &decoded.batch);
         let mut chosen: Vec<Chosen> = Vec::new();

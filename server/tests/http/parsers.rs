@@ -36,6 +36,8 @@ async fn parsers_are_kept_and_counted() {
     let named = json!({"name": "owner/pkg:other", "script": "*"}).to_string();
     let answer = world.post(PARSERS, &[("content-type", "application/json")], named).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
+    let reserved = json!({"name": "test", "script": "*"}).to_string();
+    assert_eq!(world.post(PARSERS, &[("content-type", "application/json")], reserved).await.status, 400);
     let list = world.get(PARSERS).await.json();
     let list: Vec<(&str, bool)> = list
         .as_array()
@@ -114,6 +116,8 @@ async fn the_query_string_the_type_and_the_default_choose() {
     assert_eq!(world.put(default, "{\"name\":\"pairs\"}").await.status, 200);
     assert_eq!(world.get(default).await.json(), json!({"name": "pairs"}));
     send(&world, INGEST, "n=8\n").await;
+    send(&world, "/services/collector/event", "{\"event\":\"n=10\"}").await;
+    assert_eq!(world.rows("n=10 #type=pairs").await.len(), 1);
     assert_eq!(world.delete(default).await.status, 200);
     send(&world, INGEST, "n=9\n").await;
     assert_eq!(world.rows("n=8").await.len(), 1);
