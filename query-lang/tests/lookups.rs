@@ -129,6 +129,12 @@ fn rows_meet_rows_of_a_table() {
         "match(roles.json, field=user) | select([user, role, until.year])",
         &["user=ann role=admin", "user=ann role=admin", "user=cyd role=guest until.year=2027"],
     );
+    check("cidr(ip, file=nets.csv, column=net) | count()", &["_count=3"]);
+    check("!cidr(ip, subnet=\"192.168.0.0/16\", file=nets.csv, column=net) | select(user)", &["user=bob"]);
+    check(
+        "defineTable(query={action=delete}, include=[ip], name=gone) | cidr(ip, file=gone, column=ip) | select(user)",
+        &["user=ann"],
+    );
     check(
         "ip =~ match(nets.csv, column=net, mode=cidr) | select([ip, zone])",
         &["ip=10.0.0.1 zone=dmz", "ip=10.0.0.2 zone=dmz", "ip=10.9.0.7 zone=inside"],

@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use crate::compile::{TextMatcher, expression, literals};
 use crate::error::Diagnostic;
+use crate::functions::lookup::no_column;
 use crate::functions::{Arguments, Build, Kind, Parameter, Signature};
 use crate::machine::predicate::{Predicate, Relates, ValueTest};
 use crate::plan::{Expression, Filter, Test, TextTest};
+
+/// The most networks that `cidr` takes of a lookup table.
+pub const MAX_NETWORKS: usize = 10_000;
 
 const IN_TEXT: &[Parameter] = &[
     Parameter::required("string", Kind::Expression).aliased(&["field"]),
@@ -44,7 +48,9 @@ pub const SIGNATURES: &[Signature] = &[
         aliases: &[],
         parameters: &[
             Parameter::required("field", Kind::Text),
-            Parameter::required("subnet", Kind::Texts),
+            Parameter::optional("subnet", Kind::Texts),
+            Parameter::optional("file", Kind::Table).aliased(&["table"]),
+            Parameter::optional("column", Kind::Text),
             Parameter::with_default("negate", Kind::Bool, "false"),
         ],
         build: Build::Filter(cidr),
@@ -134,13 +140,45 @@ fn wildcard(arguments: &Arguments) -> Result<Filter, Diagnostic> {
 }
 
 fn cidr(arguments: &Arguments) -> Result<Predicate, Diagnostic> {
-    let networks = arguments.texts("subnet").iter().map(|text| {
+    let networks = networks(arguments)?;
+    let test = Predicate::Value { field: arguments.text_or_empty("field"), test: ValueTest::Cidr(networks) };
+    Ok(if arguments.is_true("negate") { Predicate::Not(Box::new(test)) } else { test })
+}
+
+/// The networks that `cidr` is given, and those in the column of a lookup table: what is none there is left out, as files
+/// have remarks.
+///
+/// # Errors
+/// When one that is written is no network, none are asked for, there is no such column, or it has too many.
+pub(crate) fn networks(arguments: &Arguments) -> Result<Vec<Network>, Diagnostic> {
+    let written = arguments.texts("subnet").iter().map(|text| {
         let fault = || arguments.fault("subnet", format!("`{text}` is no network like `10.0.0.0/8`"));
         Network::parse(text).ok_or_else(fault)
     });
-    let networks: Vec<Network> = networks.collect::<Result<_, _>>()?;
-    let test = Predicate::Value { field: arguments.text_or_empty("field"), test: ValueTest::Cidr(networks) };
-    Ok(if arguments.is_true("negate") { Predicate::Not(Box::new(test)) } else { test })
+    let mut networks: Vec<Network> = written.collect::<Result<_, _>>()?;
+    match (arguments.get("file"), arguments.text("column")) {
+        (None, None) if arguments.get("subnet").is_some() => return Ok(networks),
+        (None, None) => {
+            return Err(arguments.fault("subnet", "`cidr` needs `subnet`, or `file` and `column`"));
+        }
+        (Some(_), Some(_)) => {}
+        _ => return Err(arguments.fault("file", "`file` and `column` go together")),
+    }
+    // A table that a query makes is not there yet.
+    let (Some(table), Some(column)) = (arguments.table("file"), arguments.text("column")) else {
+        return Ok(networks);
+    };
+    let Some(values) = table.column(&column) else {
+        return Err(no_column(arguments, "column", table, &column));
+    };
+    networks.extend((0..values.len()).filter_map(|row| Network::parse(values.get(row)?.text().trim())));
+    if networks.len() > MAX_NETWORKS {
+        let message = format!(
+            "`cidr` tries at most {MAX_NETWORKS} networks, one after another; for more write `match(.., mode=cidr)`"
+        );
+        return Err(arguments.fault("file", message));
+    }
+    Ok(networks)
 }
 
 fn test(arguments: &Arguments) -> Result<Predicate, Diagnostic> {

@@ -104,7 +104,7 @@ fn cidr(arguments: &Arguments, row: &Row) -> bool {
     let Some(address) = row.get(&arguments.text_or_empty("field")).and_then(filters::address) else {
         return false;
     };
-    let networks = arguments.texts("subnet").iter().filter_map(|text| filters::Network::parse(text));
+    let networks = filters::networks(arguments).unwrap_or_default();
     networks.into_iter().any(|network| network.contains(address))
 }
 

@@ -332,9 +332,9 @@ impl Parser<'_> {
         self.report(span, format!("`{}` compares with a number, found {found}", sign(op)), Some(hint));
     }
 
-    /// `f =~ [!]call(..)`.
+    /// `f =~ [! | not] call(..)`.
     fn field_call(&mut self, field: Name) -> Parse<Filter> {
-        let negated = self.lexer.eat("!").is_some();
+        let negated = self.lexer.eat("!").or_else(|| self.eat_keyword("not")).is_some();
         self.trivia();
         let Some(span) = self.lexer.word(Mode::Pattern) else {
             return self.expected("a filter function after `=~`");

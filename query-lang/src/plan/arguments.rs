@@ -148,11 +148,24 @@ impl Lowering<'_> {
             return;
         };
         if values.get(at).is_some_and(Option::is_some) && !filled.get(at).is_some_and(|filled| *filled) {
+            if is_listed(signature, (call, arg), parameter) {
+                return self.add_text(arg, parameter, values.get_mut(at));
+            }
             return self.given_twice(signature, (call, arg), parameter, values);
         }
         let value = self.value_of(&arg.value, parameter);
         if let (Some(slot), Some(value)) = (values.get_mut(at), value) {
             *slot = Some((value, span_of(&arg.value)));
+        }
+    }
+
+    /// One more text of a list that is written without brackets.
+    fn add_text(&mut self, arg: &ast::Arg, parameter: &Parameter, slot: Option<&mut Value>) {
+        if let (Some(Some((Argument::Texts(list), span))), Some(Argument::Texts(more))) =
+            (slot, self.value_of(&arg.value, parameter))
+        {
+            list.extend(more);
+            *span = span.join(arg.span);
         }
     }
 
@@ -599,4 +612,26 @@ fn elements(expr: &ast::Expr) -> &[ast::Expr] {
 /// The name nearest to `name`, if any is near enough to be meant.
 pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     crate::suggest::suggest(name, names)
+}
+
+/// Whether `arg` is one more text for `parameter`, as in `drop(a, b)`, which published queries write: no argument has the
+/// parameter's name, and it can be nothing else that the function takes.
+fn is_listed(signature: &Signature, (call, arg): (&ast::Call, &ast::Arg), parameter: &Parameter) -> bool {
+    let (None, ast::Expr::Word(word), Kind::Texts) = (&arg.name, &arg.value, parameter.kind) else {
+        return false;
+    };
+    let is_named = |arg: &ast::Arg| {
+        arg.name
+            .as_ref()
+            .is_some_and(|name| signature.parameter(&name.text) == signature.parameter(parameter.name))
+    };
+    let is_choice = |other: &Parameter| match other.kind {
+        Kind::Choice(words) | Kind::Choices(words) => {
+            words.iter().any(|choice| choice.eq_ignore_ascii_case(&word.text))
+        }
+        _ => false,
+    };
+    !call.args.iter().any(is_named)
+        && !signature.parameters.iter().any(is_choice)
+        && (word.quoted || functions::find(&word.text).is_none())
 }
