@@ -81,8 +81,11 @@ pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) -> Result<Vec<String>, Di
     Ok(warnings)
 }
 
-/// The result of `correlate`, where those of its queries are there, and what is to be said of it.
-fn put_together(correlated: &Correlated) -> Result<Option<(Arc<Table>, Vec<String>)>, Diagnostics> {
+/// A table, and what is to be said of it.
+type Told = (Arc<Table>, Vec<String>);
+
+/// The result of `correlate`, where those of its queries are there.
+fn put_together(correlated: &Correlated) -> Result<Option<Told>, Diagnostics> {
     let known = |source: &TableSource| match source {
         TableSource::Known(table) => Some(Arc::clone(table)),
         TableSource::Query(_) => None,

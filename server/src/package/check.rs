@@ -172,8 +172,9 @@ impl Own {
                     return checked;
                 }
                 Err(faults) => {
-                    let supplied = self.supply(&faults, &mut options, &mut columns, &mut checked);
-                    if !supplied && !(is_of_regex(&faults) && give_regexes(&mut options)) {
+                    let goes_on = self.supply(&faults, &mut options, &mut columns, &mut checked)
+                        || is_of_regex(&faults) && give_regexes(&mut options);
+                    if !goes_on {
                         break;
                     }
                 }
