@@ -148,7 +148,9 @@ fn told(report: &Value) -> Vec<String> {
             let kind = text(&one, "kind");
             let said = text(&one, if name == "imported" { "name" } else { "reason" });
             let kind = if kind.is_empty() { kind } else { format!(" {kind}") };
-            out.push(format!("{word}:{kind} {}: {said}", text(&one, "path")));
+            let note = text(&one, "note");
+            let note = if note.is_empty() { note } else { format!("; {note}") };
+            out.push(format!("{word}:{kind} {}: {said}{note}", text(&one, "path")));
         }
     }
     let passed = list(report, "passed");

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use weir_engine::parsers::Parser;
+
 use super::PackageError;
 use super::files::{PackageFile, PackageFiles};
 use super::yaml::{self, Text, Value};
@@ -35,6 +37,8 @@ pub struct Item {
     pub parameters: BTreeMap<String, String>,
     /// The bytes of a lookup file.
     pub bytes: Vec<u8>,
+    /// A parser as it is kept.
+    pub parser: Option<Parser>,
 }
 
 /// What something in a package is.
@@ -174,6 +178,7 @@ fn item(file: &PackageFile) -> Result<Option<Item>, String> {
         queries: Vec::new(),
         parameters: BTreeMap::new(),
         bytes: Vec::new(),
+        parser: None,
     };
     match ending.to_ascii_lowercase().as_str() {
         "yaml" | "yml" => {}
@@ -195,7 +200,8 @@ fn item(file: &PackageFile) -> Result<Option<Item>, String> {
     match kind {
         ItemKind::Dashboard => dashboard(&value, &mut item),
         ItemKind::Parser => {
-            item.queries.extend(value.text("script").map(|text| QueryText::new(String::new(), text)))
+            item.queries.extend(value.text("script").map(|text| QueryText::new(String::new(), text)));
+            item.parser = Some(super::parser::read(&value));
         }
         ItemKind::SavedQuery | ItemKind::Alert | ItemKind::ScheduledSearch => {
             item.queries.extend(value.text("queryString").map(|text| QueryText::new(String::new(), text)));

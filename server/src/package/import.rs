@@ -1,9 +1,13 @@
-//! What of a package is kept: saved queries and lookup files. Of everything else it is said why it is not.
+//! What of a package is kept: saved queries, parsers and lookup files. Of everything else it is said why it is not.
 
 use std::collections::BTreeSet;
 
+use std::sync::Arc;
+
 use weir_engine::lookups::Lookups;
+use weir_engine::parsers::{Parser, ParserLimits, Parsers, Trial};
 use weir_engine::saved::SavedQueries;
+use weir_query::compile::Known;
 
 use super::check::{CheckedItem, PackageCheck};
 use super::content::{Item, ItemKind, Package};
@@ -28,6 +32,8 @@ pub struct Imported {
     pub name: String,
     /// There was none of that name.
     pub is_new: bool,
+    /// What is not as it should be with it.
+    pub note: Option<String>,
 }
 
 /// Something that is not kept.
@@ -46,24 +52,24 @@ impl Import {
     /// `owner/package/name`; what queries of the package call by its name alone is kept under that name, too, unless there
     /// is one that somebody else made.
     #[must_use]
-    pub fn of(package: &Package, check: &PackageCheck, saved: &SavedQueries, lookups: &Lookups) -> Import {
+    pub fn of(package: &Package, check: &PackageCheck, homes: &Homes) -> Import {
         let mut import = Import::default();
         let plain: BTreeSet<&String> =
             check.items.iter().flat_map(|item| &item.queries).flat_map(|query| &query.plain).collect();
         let mut checked = check.items.iter();
-        let homes = Homes { saved, lookups };
-        // Files first: queries that look things up in them are then right from the start.
+        // Files first, then queries: what looks things up in them is then right from the start.
         let mut items: Vec<(&Item, Option<&CheckedItem>)> =
             package.items.iter().map(|item| (item, checked.next())).collect();
-        items.sort_by_key(|(item, _)| item.kind != ItemKind::LookupFile);
+        items.sort_by_key(|(item, _)| (item.kind != ItemKind::LookupFile, item.kind == ItemKind::Parser));
         for (item, checked) in items {
             if let Some(reason) = homeless(item.kind) {
                 import.leave(item, runs(checked) + reason);
                 continue;
             }
-            import.take(item, &homes, package.qualified(item), true);
-            if plain.contains(&item.name) {
-                import.take(item, &homes, item.name.clone(), false);
+            import.take(item, homes, package.qualified(item), true);
+            // Senders name a parser by its own name.
+            if plain.contains(&item.name) || item.kind == ItemKind::Parser {
+                import.take(item, homes, item.name.clone(), false);
             }
         }
         let passed = check.passed.iter();
@@ -79,13 +85,14 @@ impl Import {
         self.left_out.push(LeftOut { path: item.path.clone(), kind: Some(item.kind), reason });
     }
 
-    fn take(&mut self, item: &Item, homes: &Homes<'_>, name: String, replaces: bool) {
+    fn take(&mut self, item: &Item, homes: &Homes, name: String, replaces: bool) {
         if !replaces && homes.has_other(item, &name) {
             return self.leave(item, format!("there is another `{name}` already; its full name is kept"));
         }
         match homes.put(item, &name) {
-            Ok(is_new) => {
-                self.imported.push(Imported { path: item.path.clone(), kind: item.kind, name, is_new });
+            Ok((is_new, note)) => {
+                let (path, kind) = (item.path.clone(), item.kind);
+                self.imported.push(Imported { path, kind, name, is_new, note });
             }
             Err(reason) => self.leave(item, reason),
         }
@@ -93,24 +100,52 @@ impl Import {
 }
 
 /// Where things are kept.
-struct Homes<'h> {
-    saved: &'h SavedQueries,
-    lookups: &'h Lookups,
+#[derive(Debug)]
+pub struct Homes {
+    /// Saved queries.
+    pub saved: Arc<SavedQueries>,
+    /// Lookup files.
+    pub lookups: Arc<Lookups>,
+    /// Parsers.
+    pub parsers: Arc<Parsers>,
+    /// How much a parser may make of events.
+    pub limits: ParserLimits,
+    /// When it is, nanoseconds since the epoch.
+    pub now_nanos: i64,
 }
 
-impl Homes<'_> {
-    fn put(&self, item: &Item, name: &str) -> Result<bool, String> {
-        match item.kind {
-            ItemKind::LookupFile => self
+impl Homes {
+    /// Whether it is new, and what is not as it should be.
+    fn put(&self, item: &Item, name: &str) -> Result<(bool, Option<String>), String> {
+        match (item.kind, &item.parser) {
+            (ItemKind::LookupFile, _) => self
                 .lookups
                 .put(name, &item.bytes)
-                .map(|(is_new, _)| is_new)
+                .map(|(is_new, _)| (is_new, None))
                 .map_err(|error| error.to_string()),
+            (ItemKind::Parser, Some(parser)) => self.put_parser(parser, name),
             _ => {
                 let text = item.queries.first().map(|query| query.text.as_str()).unwrap_or_default();
-                self.saved.put(name, text).map_err(|error| error.to_string())
+                self.saved.put(name, text).map(|is_new| (is_new, None)).map_err(|error| error.to_string())
             }
         }
+    }
+
+    /// A parser is kept although its examples fail or what it names is not there: it says so.
+    fn put_parser(&self, parser: &Parser, name: &str) -> Result<(bool, Option<String>), String> {
+        let trial = Trial {
+            known: Known { tables: self.lookups.tables(), saved: self.saved.texts() },
+            limits: self.limits,
+            now_nanos: self.now_nanos,
+            is_forced: true,
+        };
+        let put = self.parsers.put(name, parser.clone(), &trial).map_err(|error| error.to_string())?;
+        let note = match (&put.faults, put.failures.len()) {
+            (Some(faults), _) => Some(format!("it does not run yet: {faults}")),
+            (None, 0) => None,
+            (None, failed) => Some(format!("{failed} of its {} examples fail", parser.tests.len())),
+        };
+        Ok((put.is_new, note))
     }
 
     /// There is something else of that name.
@@ -119,6 +154,10 @@ impl Homes<'_> {
             ItemKind::LookupFile => {
                 let known = self.lookups.content(name).ok().flatten();
                 known.is_some_and(|bytes| bytes != item.bytes)
+            }
+            ItemKind::Parser => {
+                let known = self.parsers.get(name);
+                known.is_some_and(|known| item.parser.as_ref() != Some(&known.parser))
             }
             _ => {
                 let texts = self.saved.texts();
@@ -132,8 +171,7 @@ impl Homes<'_> {
 /// Why things of a kind are not kept; `None` where they are.
 fn homeless(kind: ItemKind) -> Option<&'static str> {
     Some(match kind {
-        ItemKind::SavedQuery | ItemKind::LookupFile => return None,
-        ItemKind::Parser => "Weir keeps no parsers yet",
+        ItemKind::SavedQuery | ItemKind::LookupFile | ItemKind::Parser => return None,
         ItemKind::Dashboard => "Weir keeps no dashboards yet",
         ItemKind::Alert => "Weir keeps no alerts yet; a metric with a trigger watches a query",
         ItemKind::ScheduledSearch => "Weir keeps no scheduled searches yet",

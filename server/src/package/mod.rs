@@ -15,13 +15,14 @@ mod check;
 mod content;
 mod files;
 mod import;
+mod parser;
 mod yaml;
 
 pub use archive::{is_archive, pack, unpack};
 pub use check::{CheckedItem, CheckedQuery, PackageCheck, PlacedFault};
 pub use content::{Item, ItemKind, Package, QueryText};
 pub use files::{PackageFile, PackageFiles, read_folder};
-pub use import::{Import, Imported, LeftOut};
+pub use import::{Homes, Import, Imported, LeftOut};
 
 /// The most files of a package, folders included.
 pub const MAX_PACKAGE_FILES: usize = 4_096;

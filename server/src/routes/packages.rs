@@ -6,8 +6,9 @@ use axum::http::header;
 
 use super::extract::{Path, Query};
 use crate::app::App;
+use crate::clock::now_nanos;
 use crate::error::ApiError;
-use crate::package::{Import, Package, PackageCheck, unpack};
+use crate::package::{Homes, Import, Package, PackageCheck, unpack};
 use crate::wire::{PackageParameters, PackageReport};
 
 /// Checks a package and keeps what there is a home for; with `?check=true` it keeps nothing.
@@ -24,11 +25,28 @@ pub(super) async fn import(
     if kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")) {
         archive = super::files::file_of_form(&parts.headers, archive).await?.1;
     }
-    let (saved, lookups) = (app.saved_queries(repository.name())?, app.lookups(repository.name())?);
+    let shared = app.clone();
     let work = move || {
         let package = Package::read(unpack(&archive)?)?;
         let check = PackageCheck::of(&package);
-        let import = (!asked.check).then(|| Import::of(&package, &check, &saved, &lookups));
+        // The first time this reads files.
+        let homes = || -> Result<Homes, ApiError> {
+            Ok(Homes {
+                saved: shared.saved_queries(repository.name())?,
+                lookups: shared.lookups(repository.name())?,
+                parsers: shared.parsers(repository.name())?,
+                limits: shared.settings().parser.limits(),
+                now_nanos: now_nanos(),
+            })
+        };
+        let import = match asked.check {
+            true => None,
+            false => {
+                let import = Import::of(&package, &check, &homes()?);
+                shared.known_changed(&repository)?;
+                Some(import)
+            }
+        };
         Ok::<_, ApiError>(PackageReport::new(&check, import.as_ref()))
     };
     Ok(Json(app.answering().run(work).await??))

@@ -104,6 +104,9 @@ pub struct ImportedItem {
     pub name: String,
     /// There was none of that name.
     pub is_new: bool,
+    /// What is not as it should be with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Something that is not kept.
@@ -137,6 +140,7 @@ impl PackageReport {
                     kind: one.kind.word(),
                     name: one.name.clone(),
                     is_new: one.is_new,
+                    note: one.note.clone(),
                 });
                 list.collect()
             }),

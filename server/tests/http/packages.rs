@@ -21,6 +21,10 @@ fn package() -> Vec<u8> {
             "dashboards/Overview.yaml",
             "name: Overview\nwidgets:\n  one:\n    title: By owner\n    queryString: $\"acme/web:Errors\"() | groupBy(owner)\n  two:\n    title: Slow\n    queryString: |-\n      ms>1000\n      | gruopBy(service)\n",
         ),
+        file(
+            "parsers/pairs.yaml",
+            "name: pairs\nscript: kvParse()\ntagFields: [team]\ntests:\n- team=pay ms=3\ntestCases:\n- event: {rawString: ms=1}\n  outputAssertions:\n  - outputEventIndex: 0\n    assertions: {fieldsHaveValues: {ms: 2}}\n",
+        ),
         file("alerts/Many.yaml", "name: Many\nqueryString: $\"Errors\"() | count() | _count>9\n"),
         file("queries/Broken.yaml", "name: [\n"),
         file("README.md", "# Web"),
@@ -36,7 +40,7 @@ async fn a_package_is_checked_and_imported() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let report = answer.json();
     assert_eq!((&report["name"], &report["version"]), (&"acme/web".into(), &"1.2.3".into()));
-    assert_eq!((&report["queries"], &report["run"]), (&4.into(), &3.into()));
+    assert_eq!((&report["queries"], &report["run"]), (&5.into(), &4.into()));
     assert!(report["imported"].is_null());
     let dashboard =
         report["items"].as_array().unwrap().iter().find(|item| item["kind"] == "dashboard").unwrap();
@@ -54,7 +58,9 @@ async fn a_package_is_checked_and_imported() {
         list.map(|one| one[field].as_str().unwrap().to_owned()).collect()
     };
     // What the alert calls by its name alone is there under that name, too.
-    assert_eq!(names("imported", "name"), ["acme/web/owners.csv", "acme/web:Errors", "Errors"]);
+    let imported = ["acme/web/owners.csv", "acme/web:Errors", "Errors", "acme/web:pairs", "pairs"];
+    assert_eq!(names("imported", "name"), imported);
+    assert_eq!(report["imported"][4]["note"], "1 of its 2 examples fail");
     assert_eq!(
         names("leftOut", "path"),
         ["alerts/Many.yaml", "dashboards/Overview.yaml", "queries/Broken.yaml"]
@@ -63,6 +69,10 @@ async fn a_package_is_checked_and_imported() {
     assert!(names("leftOut", "reason")[1].starts_with("1 of its 2 queries run; "), "{report}");
     world.ingest("{\"level\":\"ERROR\",\"service\":\"pay\"}\n").await;
     assert_eq!(world.rows("$\"acme/web:Errors\"() | groupBy(owner)").await[0]["owner"], "ann");
+    let text = [("content-type", "text/plain")];
+    let parsed = "/api/v1/repositories/default/ingest?parser=pairs";
+    assert!(world.post(parsed, &text, b"team=cart ms=7".to_vec()).await.status.is_success());
+    assert_eq!(world.rows("#type=pairs #team=cart | select(ms)").await[0]["ms"], "7");
     // A second time it replaces what it brought.
     let again = world.post(PACKAGES, &zip, package()).await.json();
     assert!(again["imported"].as_array().unwrap().iter().all(|one| one["isNew"] == false), "{again}");
