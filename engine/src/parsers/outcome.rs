@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use weir_query::machine::Frame;
-use weir_query::plan::parser::DROPPED;
+use weir_query::plan::parser::mark;
 use weir_query::record::Column;
 use weir_query::value::Number;
 
@@ -44,7 +44,7 @@ impl<'f> Layout<'f> {
         let mut named = Vec::new();
         for (name, column) in frame.columns() {
             match &**name {
-                DROPPED => layout.dropped = Some(column),
+                _ if name == mark() => layout.dropped = Some(column),
                 "@timestamp" => layout.time = Some(column),
                 "@timestamp.nanos" => layout.nanos = Some(column),
                 "@rawstring" => layout.text = Some(column),

@@ -19,6 +19,9 @@ const PARSED: &str = "@event_parsed";
 /// The tag that says it, too: few values, found without looking at events.
 const ERROR_TAG: &str = "#error";
 
+/// The most bytes that the text of an event may come to in all events made of it.
+pub(super) const MAX_MADE_BYTES: usize = 16 << 20;
+
 pub(super) struct Writer<'b> {
     batch: &'b EventBatch,
     limits: &'b ParserLimits,
@@ -100,6 +103,15 @@ impl<'b> Writer<'b> {
             let why = format!("it makes {} events of it, over the limit of {limit}", left.len());
             return self.fail(row, parser, &why);
         }
+        // Each has the text of all.
+        let bytes = left.len().saturating_mul(self.batch.raw(row).len());
+        if left.len() > 1 && bytes > MAX_MADE_BYTES {
+            let why = format!(
+                "its text in each of the {} events made of it is {bytes} bytes, over the limit of {MAX_MADE_BYTES}",
+                left.len()
+            );
+            return self.fail(row, parser, &why);
+        }
         // All of them are looked at before the first is written: one that is over a limit fails them together.
         let events: Result<Vec<Event<'_>>, String> =
             left.iter().map(|at| self.event(row, *at, parser, pass)).collect();
@@ -107,7 +119,7 @@ impl<'b> Writer<'b> {
             Ok(events) => events,
             Err(why) => return self.fail(row, parser, &why),
         };
-        let mut has_error = false;
+        let (mut has_error, mut is_kept) = (false, false);
         for event in &events {
             let fields: Vec<(&str, &str)> =
                 event.fields.iter().map(|(name, value)| (*name, &**value)).collect();
@@ -116,8 +128,11 @@ impl<'b> Writer<'b> {
             match self.builder.push_fields(raw, event.time, &tags, &fields) {
                 // Limits of the store, which are about all events: the text at least stays.
                 Err(PushError::Attributes(_) | PushError::EventTooLarge { .. }) => {
-                    has_error = true;
-                    self.keep(row, parser, "its fields are over a limit of the store")?;
+                    // Once, for all that do not fit.
+                    if !is_kept {
+                        self.keep(row, parser, "its fields are over a limit of the store")?;
+                    }
+                    (has_error, is_kept) = (true, true);
                 }
                 pushed => pushed?,
             }

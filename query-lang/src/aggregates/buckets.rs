@@ -230,7 +230,8 @@ impl BucketStates {
 
     /// As [`Body::threshold`].
     pub(super) fn threshold(&self) -> Option<u64> {
-        self.body.threshold()
+        let windows = self.windows.iter().filter_map(|window| window.body.threshold());
+        windows.chain(self.body.threshold()).max()
     }
 
     /// The start below which buckets are let go.

@@ -422,6 +422,8 @@ impl KeyTable {
     /// Keeps the groups of `keep`, in that order.
     pub(super) fn gather(&mut self, keep: &[u32]) {
         let mut kept = self.emptied();
+        // Whoever keeps these knows of them: some may be over what is turned away since.
+        kept.threshold = u64::MAX;
         kept.rows = self.rows;
         kept.unmade = std::mem::take(&mut self.unmade);
         kept.unmade_groups = self.unmade_groups;
@@ -437,6 +439,7 @@ impl KeyTable {
             };
             kept.add_rows(to, self.counts.get(*number as usize).copied().unwrap_or(0));
         }
+        kept.threshold = self.threshold;
         *self = kept;
     }
 

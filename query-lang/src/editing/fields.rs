@@ -8,6 +8,9 @@ use crate::ast::{FieldTest, Filter, Name, Pattern, Query, Step, StepKind, TestOp
 use crate::error::{Diagnostic, did_you_mean};
 use crate::suggest::suggest;
 
+/// The most fields that are warned of.
+const MAX_UNKNOWN_FIELDS: usize = 100;
+
 /// A warning for each test of such a field, up to the first step that makes fields whose names nobody can know.
 pub(super) fn unknown_fields(query: &Query, catalogue: &dyn Catalogue) -> Vec<Diagnostic> {
     let (mut tested, mut texts) = (Vec::new(), Vec::new());
@@ -25,9 +28,12 @@ pub(super) fn unknown_fields(query: &Query, catalogue: &dyn Catalogue) -> Vec<Di
     }
     let fields = catalogue.fields();
     let known: BTreeSet<&str> = fields.iter().map(|fact| fact.name.as_str()).collect();
+    let mut seen = BTreeSet::new();
     let unknown = tested.into_iter().filter(|name| {
         !name.text.starts_with('@') && !name.text.contains('[') && !known.contains(name.text.as_str())
     });
+    // Each is compared with every field there is.
+    let unknown = unknown.filter(|name| seen.insert(name.text.as_str())).take(MAX_UNKNOWN_FIELDS);
     let warn = |name: &Name| {
         let near = suggest(&name.text, known.iter().copied())?;
         Some(Diagnostic {

@@ -7,6 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::{MAX_MADE_NAMES, MAX_OPEN_BRACKETS};
+
+/// The longest name of a group in a regex that is looked at.
+const MAX_GROUP_NAME_BYTES: usize = 512;
 use crate::functions;
 use crate::lexer::{Lexer, Mode, words};
 use crate::parser::Reading;
@@ -302,7 +305,9 @@ impl<'t> Scanner<'t> {
     fn groups(&mut self, regex: &'t str) {
         for (at, _) in regex.match_indices("(?") {
             let rest = regex.get(at + 2..).unwrap_or("").trim_start_matches('P');
-            let name = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).map(|(name, _)| name);
+            let Some(rest) = rest.strip_prefix('<') else { continue };
+            let end = rest.bytes().take(MAX_GROUP_NAME_BYTES).position(|byte| byte == b'>');
+            let name = end.and_then(|end| rest.get(..end));
             if let Some(name) = name.filter(|name| words::is_plain_field(name)) {
                 self.make(name);
             }

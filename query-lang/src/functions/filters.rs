@@ -171,7 +171,8 @@ pub(crate) fn networks(arguments: &Arguments) -> Result<Vec<Network>, Diagnostic
     let Some(values) = table.column(&column) else {
         return Err(no_column(arguments, "column", table, &column));
     };
-    networks.extend((0..values.len()).filter_map(|row| Network::parse(values.get(row)?.text().trim())));
+    let known = (0..values.len()).filter_map(|row| Network::parse(values.get(row)?.text().trim()));
+    networks.extend(known.take(MAX_NETWORKS + 1));
     if networks.len() > MAX_NETWORKS {
         let message = format!(
             "`cidr` tries at most {MAX_NETWORKS} networks, one after another; for more write `match(.., mode=cidr)`"

@@ -15,6 +15,8 @@ use crate::record::ColumnBuilder;
 pub const MAX_JSON_DEPTH: usize = 128;
 /// Fields taken from one text at most; the rest is left out.
 pub const MAX_PARSED_FIELDS: usize = 10_000;
+/// The most bytes of their names together, paths written out: a text with more is no JSON to `parseJson`.
+pub const MAX_PARSED_NAME_BYTES: usize = 512 << 10;
 
 /// The table of this family.
 pub const SIGNATURES: &[Signature] = &[Signature {
@@ -203,11 +205,13 @@ enum Scalar {
 pub(crate) struct Reader<'t> {
     rest: &'t str,
     fields: Vec<(String, Scalar)>,
+    /// Bytes of their names.
+    name_bytes: usize,
 }
 
 impl<'t> Reader<'t> {
     pub(crate) fn new(text: &'t str) -> Reader<'t> {
-        Reader { rest: text, fields: Vec::new() }
+        Reader { rest: text, fields: Vec::new(), name_bytes: 0 }
     }
 
     /// What is not read yet.
@@ -260,6 +264,10 @@ impl<'t> Reader<'t> {
         };
         // A scalar by itself has no name, and no field.
         if !path.is_empty() && self.fields.len() < MAX_PARSED_FIELDS {
+            self.name_bytes += path.len();
+            if self.name_bytes > MAX_PARSED_NAME_BYTES {
+                return None;
+            }
             self.fields.push((path.clone(), scalar));
         }
         Some(())
@@ -421,7 +429,7 @@ impl<'t> Objects<'t> {
 
     /// The members of the next object; `None` behind the last.
     pub(crate) fn next_object(&mut self) -> Result<Option<Members>, JsonFault> {
-        let mut reader = Reader { rest: self.rest, fields: Vec::new() };
+        let mut reader = Reader { rest: self.rest, fields: Vec::new(), name_bytes: 0 };
         let at = |reader: &Reader<'_>| self.text.len() - reader.rest.len();
         reader.space();
         match self.state {

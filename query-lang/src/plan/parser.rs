@@ -5,19 +5,27 @@
 //! steps behind look at it: where a clause of `case` may drop rows, what follows the `case` goes into another one, whose
 //! first clause lets marked rows by.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use crate::error::{Diagnostic, Diagnostics};
 use crate::plan::lower::aggregate_name;
 use crate::plan::{Expression, Filter, Plan, Step, Test};
 use crate::span::Span;
 
-/// The field that marks a row as dropped. No query can name it.
-pub const DROPPED: &str = "\u{0}dropped";
+/// The field that marks a row as dropped. Names of fields may come out of events, so it is drawn anew in every process: no
+/// text can name it.
+pub fn mark() -> &'static Arc<str> {
+    static MARK: LazyLock<Arc<str>> = LazyLock::new(|| {
+        let drawn = [RandomState::new(), RandomState::new()].map(|state| state.hash_one(0));
+        Arc::from(format!("\u{0}dropped {:016x}{:016x}", drawn[0], drawn[1]))
+    });
+    &MARK
+}
 
 /// The step that `dropEvent()` is in a parser.
 pub(super) fn dropped() -> Step {
-    Step::Assign { target: Arc::from(DROPPED), dynamic: false, value: Expression::Text(Arc::from("true")) }
+    Step::Assign { target: Arc::clone(mark()), dynamic: false, value: Expression::Text(Arc::from("true")) }
 }
 
 /// The plan as one that can run over single events.
@@ -86,12 +94,12 @@ fn guarded(steps: Vec<Step>) -> Vec<Step> {
 fn guard(steps: &mut Vec<Step>, from: Option<usize>) {
     let Some(from) = from.filter(|from| *from < steps.len()) else { return };
     let rest = steps.split_off(from);
-    let by = Step::Filter(Filter::Test { field: Arc::from(DROPPED), test: Test::Present });
+    let by = Step::Filter(Filter::Test { field: Arc::clone(mark()), test: Test::Present });
     steps.push(Step::Case(vec![vec![by], rest]));
 }
 
 fn is_drop(step: &Step) -> bool {
-    matches!(step, Step::Assign { target, .. } if **target == *DROPPED)
+    matches!(step, Step::Assign { target, .. } if target == mark())
 }
 
 fn may_drop(step: &Step) -> bool {

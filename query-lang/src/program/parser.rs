@@ -9,7 +9,7 @@ use crate::plan;
 
 impl Program {
     /// Compiles `text` as a parser: filters, `case` and transforms over single events, before they are stored. Its rows are
-    /// had from [`crate::machine::Machine::select`]; those with the field [`plan::parser::DROPPED`] are dropped.
+    /// had from [`crate::machine::Machine::select`]; those with the field [`plan::parser::mark`] are dropped.
     ///
     /// # Errors
     /// Every fault found, each with its span.

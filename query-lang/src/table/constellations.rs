@@ -11,9 +11,8 @@ use hashbrown::{HashMap, HashSet};
 use super::Table;
 use crate::aggregates::TIMESTAMP;
 use crate::aggregates::spec::ROW_LIMIT_MAX;
-use crate::record::ColumnBuilder;
 use crate::result::ResultTable;
-use crate::value::{Number, ValueRef};
+use crate::value::Number;
 
 /// Constellations in a result at most.
 pub const MAX_CONSTELLATIONS: usize = ROW_LIMIT_MAX;
@@ -256,21 +255,20 @@ impl Search<'_> {
     fn table(&self) -> ResultTable {
         let mut columns = Vec::new();
         for (number, (node, rows)) in self.pattern.nodes.iter().zip(&self.rows).enumerate() {
+            // Every query has its row in each.
             let row = |found: &Vec<(usize, usize)>| {
-                found.iter().find(|(node, _)| *node == number).map(|(_, row)| *row)
+                let row = found.iter().find(|(node, _)| *node == number).map(|(_, row)| *row);
+                row.and_then(|row| u32::try_from(row).ok()).unwrap_or(0)
             };
+            let picks: Vec<u32> = self.found.iter().map(row).collect();
             let names: Vec<Arc<str>> = match &node.fields {
                 Some(fields) => fields.clone(),
                 None => rows.table.names().cloned().collect(),
             };
             for name in names {
-                let column = rows.table.column(&name);
-                let mut out = ColumnBuilder::with_capacity(self.found.len());
-                for found in &self.found {
-                    let value: Option<ValueRef<'_>> = row(found).and_then(|row| column?.get(row));
-                    out.push(value);
-                }
-                columns.push((format!("{}.{name}", node.name).into(), out.finish()));
+                let Some(column) = rows.table.column(&name) else { continue };
+                // Texts are shared: a row may be in many constellations.
+                columns.push((format!("{}.{name}", node.name).into(), column.gather(&picks)));
             }
         }
         ResultTable { rows: self.found.len(), columns, ..ResultTable::default() }

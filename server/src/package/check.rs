@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weir_query::compile::{Ending, Options};
 use weir_query::editing::{NoCatalogue, check};
 use weir_query::error::Diagnostics;
-use weir_query::program::{OutputKind, Program};
+use weir_query::program::Program;
 use weir_query::record::Column;
 use weir_query::result::ResultTable;
 use weir_query::table::Table;
@@ -164,13 +164,8 @@ impl Own {
         options.arguments.extend(given);
         let mut columns = BTreeMap::new();
         for _ in 0..MAX_ATTEMPTS {
-            match Program::compile(&query.text, &options) {
-                Ok(program) => {
-                    if item.kind == ItemKind::Parser && program.output_kind() != OutputKind::Events {
-                        checked.faults.push(aggregates_in_parser(query));
-                    }
-                    return checked;
-                }
+            match compile(item.kind, &query.text, &options) {
+                Ok(_) => return checked,
                 Err(faults) => {
                     let goes_on = self.supply(&faults, &mut options, &mut columns, &mut checked)
                         || is_of_regex(&faults) && give_regexes(&mut options);
@@ -180,7 +175,7 @@ impl Own {
                 }
             }
         }
-        checked.faults = placed(query, &options);
+        checked.faults = placed(item.kind, query, &options);
         checked
     }
 
@@ -276,25 +271,34 @@ fn give_table(options: &mut Options, name: &str, columns: &[String]) -> bool {
 }
 
 /// What is wrong with a query, placed in its file.
-fn placed(query: &QueryText, options: &Options) -> Vec<PlacedFault> {
-    let found = check(&query.text, options, &NoCatalogue).faults;
+/// A parser is compiled as what runs at ingest.
+fn compile(kind: ItemKind, text: &str, options: &Options) -> Result<Arc<Program>, Diagnostics> {
+    match kind {
+        ItemKind::Parser => Program::parser(text, options),
+        _ => Program::compile(text, options),
+    }
+}
+
+fn placed(kind: ItemKind, query: &QueryText, options: &Options) -> Vec<PlacedFault> {
+    let mut found = check(&query.text, options, &NoCatalogue).faults;
     let place = |line: u32, column: u32| match query.column {
         Some(first) => (query.line + line as usize - 1, first + column as usize),
         None => (query.line, 0),
     };
-    let faults = found.into_iter().map(|fault| {
+    if let (true, Err(faults)) = (found.is_empty(), compile(kind, &query.text, options)) {
+        // It would be a query: what it cannot do as a parser has no place in the text.
+        let told = faults.list.into_iter().map(|fault| PlacedFault {
+            line: query.line,
+            column: 0,
+            code: fault.code,
+            message: fault.message,
+            hint: fault.hint,
+        });
+        return told.collect();
+    }
+    let faults = found.drain(..).map(|fault| {
         let (line, column) = place(fault.range.start.line, fault.range.start.column);
         PlacedFault { line, column, code: fault.code, message: fault.message, hint: fault.hint }
     });
     faults.collect()
-}
-
-fn aggregates_in_parser(query: &QueryText) -> PlacedFault {
-    PlacedFault {
-        line: query.line,
-        column: 0,
-        code: "position",
-        message: "a parser works on each event: it cannot have an aggregate".to_owned(),
-        hint: None,
-    }
 }

@@ -66,10 +66,13 @@ impl Import {
                 import.leave(item, runs(checked) + reason);
                 continue;
             }
-            import.take(item, homes, package.qualified(item), true);
+            let qualified = package.qualified(item);
+            // What an earlier version of the package brought is its own.
+            let is_own = homes.are_same(item.kind, &qualified, &item.name);
+            import.take(item, homes, qualified, true);
             // Senders name a parser by its own name.
             if plain.contains(&item.name) || item.kind == ItemKind::Parser {
-                import.take(item, homes, item.name.clone(), false);
+                import.take(item, homes, item.name.clone(), is_own);
             }
         }
         let passed = check.passed.iter();
@@ -146,6 +149,24 @@ impl Homes {
             (None, failed) => Some(format!("{failed} of its {} examples fail", parser.tests.len())),
         };
         Ok((put.is_new, note))
+    }
+
+    /// There are things of both names, and they are the same.
+    fn are_same(&self, kind: ItemKind, one: &str, other: &str) -> bool {
+        match kind {
+            ItemKind::LookupFile => {
+                let content = |name: &str| self.lookups.content(name).ok().flatten();
+                content(one).is_some_and(|bytes| content(other) == Some(bytes))
+            }
+            ItemKind::Parser => {
+                let own = self.parsers.get(one);
+                own.is_some_and(|own| self.parsers.get(other).is_some_and(|other| other.parser == own.parser))
+            }
+            _ => {
+                let texts = self.saved.texts();
+                texts.get(one).is_some_and(|text| texts.get(other) == Some(text))
+            }
+        }
     }
 
     /// There is something else of that name.

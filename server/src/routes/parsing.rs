@@ -152,8 +152,10 @@ impl Parsing {
             return Ok(None);
         }
         let known = self.app.known(&self.repository)?;
-        chosen.extend(self.parsers.chosen(name, &known));
-        Ok(chosen.len().checked_sub(1))
+        // It may have been removed meanwhile.
+        let Some(one) = self.parsers.chosen(name, &known) else { return Ok(None) };
+        chosen.push(one);
+        Ok(Some(chosen.len() - 1))
     }
 
     /// Counts the events of `batch` that came for parsers which are not there, and says so; `names` are those asked for, by

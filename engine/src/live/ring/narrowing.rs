@@ -19,19 +19,28 @@ const GAIN: usize = 16;
 const ROOMY: usize = 2;
 
 impl Ring {
-    /// Gives up groups until no more than `enough` bytes are held, or nothing is gained by it.
+    /// Gives up groups until no more than `enough` bytes are held, or nothing is gained by it: groups are not what takes the
+    /// room then, and stay.
     pub(super) fn narrow(&mut self, enough: usize) {
+        // Parts may be narrower than new ones are, as those that come out of a snapshot.
+        let widest = self.levels.parts_mut().filter_map(|part| part.threshold()).max();
+        let before = self.threshold;
+        self.threshold = self.threshold.min(widest.unwrap_or(ALL));
         while self.held > enough && self.threshold > LEAST {
-            let before = self.held;
+            let (held, threshold) = (self.held, self.threshold);
             self.threshold /= 2;
             // What is kept for windows is made again of the parts.
             self.sliders.iter_mut().for_each(|(_, slider)| slider.give_up(false, &mut self.held));
-            let (threshold, held) = (self.threshold, &mut self.held);
-            self.levels.parts_mut().for_each(|part| part.narrow(threshold, held));
-            self.folds.late_mut().for_each(|part| part.narrow(threshold, held));
-            if self.held > before - before / GAIN {
-                return;
+            let narrowest = self.threshold;
+            self.levels.parts_mut().for_each(|part| part.narrow(narrowest, &mut self.held));
+            self.folds.late_mut().for_each(|part| part.narrow(narrowest, &mut self.held));
+            if self.held > held - held / GAIN {
+                self.threshold = threshold;
+                break;
             }
+        }
+        if widest.is_none() {
+            self.threshold = before;
         }
     }
 

@@ -89,9 +89,14 @@ impl Part {
         absorbed
     }
 
+    /// As [`State::threshold`].
+    pub(super) fn threshold(&self) -> Option<u64> {
+        self.state.as_ref()?.threshold()
+    }
+
     /// Groups whose keys have a greater hash than `threshold` are given up, as [`State::narrow`] does; `held` follows.
     pub(super) fn narrow(&mut self, threshold: u64, held: &mut usize) {
-        if let Some(state) = self.state.as_mut().filter(|state| state.threshold() > Some(threshold)) {
+        if let Some(state) = self.state.as_mut().filter(|state| state.threshold() >= Some(threshold)) {
             Arc::make_mut(state).narrow(threshold);
             self.weigh(held);
         }
