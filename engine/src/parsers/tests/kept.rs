@@ -60,7 +60,7 @@ fn what_can_be_no_parser_is_not_taken() {
         ("createEvents(\"x\")", "a step that makes events of its own has no place in a parser"),
         ("setTimeInterval(start=1h)", "`setTimeInterval` has no place in a parser"),
         ("join({b=1}, field=a)", "has no place in a parser"),
-        ("a=1 and dropEvent()", "`dropEvent` is no filter"),
+        ("a=1 or dropEvent()", "`dropEvent` is no filter"),
         ("case { a=1 | count(); * }", "the aggregate `count` cannot stand inside"),
     ] {
         for is_forced in [false, true] {

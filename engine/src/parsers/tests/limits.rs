@@ -1,6 +1,7 @@
 //! The edges of the limits.
 
 use super::*;
+use crate::parsers::writer::MAX_MADE_BYTES;
 use crate::parsers::{Case, MAX_CASES, Parser, ParserError, Parsers, Trial};
 
 fn message(text: &str, line: &str, limits: &ParserLimits) -> Option<String> {
@@ -67,4 +68,31 @@ fn bytes_of_a_parser_and_cases() {
     assert!(matches!(put(11, 1), Err(ParserError::TooLong { bytes: 11, limit: 10 })));
     assert!(put(5, MAX_CASES).is_ok());
     assert!(matches!(put(5, MAX_CASES + 1), Err(ParserError::TooManyCases)));
+}
+
+#[test]
+fn bytes_of_the_texts_of_events_made_of_one() {
+    let parser = chosen("regex(\"(?<n>\\\\d)\", repeat=true)");
+    let made = |bytes: usize| {
+        let line = format!("1 2 {}", "x".repeat(bytes - 4));
+        let limits = EventLimits { max_event_bytes: 2 * MAX_MADE_BYTES, ..EventLimits::default() };
+        let mut builder = EventBatchBuilder::new(limits);
+        builder.push_text(line.as_bytes(), None, &TagSet::none(), None).unwrap();
+        let batch = builder.finish(0);
+        let parsed =
+            parse(&batch, std::slice::from_ref(&parser), &|_| Some(0), &ParserLimits::default(), limits);
+        parsed.unwrap().batch.len()
+    };
+    assert_eq!(made(MAX_MADE_BYTES / 2), 2);
+    assert_eq!(made(MAX_MADE_BYTES / 2 + 1), 1);
+}
+
+#[test]
+fn no_text_marks_its_event_as_dropped() {
+    for (parser, line) in
+        [("kvParse()", "msg=x \u{0}dropped=1 \u{0}dropped 0=1"), ("parseJson()", "{\"\\u0000dropped\":1}")]
+    {
+        let parsed = run(&chosen(parser), &batch_of(&[line.as_bytes()]), &ParserLimits::default());
+        assert_eq!((parsed.batch.len(), parsed.account.dropped), (1, 0), "{parser}");
+    }
 }
