@@ -10,9 +10,9 @@ use crate::aggregates::buckets::BUCKET;
 use crate::aggregates::sequence::SequenceSpec;
 use crate::aggregates::spec::{AggregateSpec, RowOrder};
 use crate::compile::steps::{Compiler, Stage};
-use crate::compile::{Ending, Options, Required};
+use crate::compile::{Ending, Options, Required, dead};
 use crate::error::Diagnostics;
-use crate::functions::{Build, Touches};
+use crate::functions::{Build, RowFunction, Touches};
 use crate::machine::Context;
 use crate::machine::step::{self, RowStep};
 use crate::plan::{self, Plan, Step};
@@ -59,6 +59,8 @@ pub struct Program {
     /// What is told with every result.
     pub(crate) warnings: Vec<String>,
     described: Vec<String>,
+    /// Steps of the plan, by their number from 0, that are not run.
+    dropped: Vec<usize>,
 }
 
 /// What a program up to the end of its first aggregate makes of `@timestamp`.
@@ -203,7 +205,7 @@ impl Program {
             Some((Step::Create(created), rest)) => (Some(created.clone()), rest),
             _ => (None, plan.steps.as_slice()),
         };
-        let stages = compiler.stages(steps);
+        let mut stages = compiler.stages(steps);
         if !compiler.faults.is_empty() {
             return Err(Diagnostics { list: compiler.faults });
         }
@@ -211,8 +213,15 @@ impl Program {
             Some(_) => Required::Anything,
             None => Required::of_steps(steps),
         };
-        let first = First::of(&stages, &compiler.pipelines);
         let leading = stages.first().map_or(0, Stage::leading_filters);
+        let dropped = match stages.first_mut() {
+            Some(stage) => {
+                let fed = stage.aggregate.as_ref().map(|aggregate| fed(aggregate, &compiler.pipelines));
+                fed.map(|fed| dead::drop_steps(stage, &fed)).unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
+        let first = First::of(&stages, &compiler.pipelines);
         let leading_steps = steps.get(..leading).filter(|steps| !steps.is_empty() && !first.reads_clock);
         Ok(Program {
             stages,
@@ -242,6 +251,7 @@ impl Program {
             searches_written: false,
             warnings: plan.warnings.clone(),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
+            dropped: dropped.iter().map(|at| at + usize::from(plan.steps.len() > steps.len())).collect(),
         })
     }
 
@@ -411,6 +421,21 @@ impl Program {
         let _ = writeln!(out, "requires: {}", self.required);
         let _ = writeln!(out, "scan order: {:?}", self.scan_order());
         let _ = writeln!(out, "fingerprint: {:016x}", self.fingerprint);
+        if !self.dropped.is_empty() {
+            let numbers: Vec<String> = self.dropped.iter().map(|at| (at + 1).to_string()).collect();
+            let _ = writeln!(out, "not run: step {}: nothing reads what it writes", numbers.join(", "));
+        }
+        for step in self.stages.iter().flat_map(|stage| &stage.steps) {
+            match step {
+                RowStep::Filter(predicate) => {
+                    let _ = writeln!(out, "tries: {predicate}");
+                }
+                RowStep::Function(RowFunction::Regex(extract)) => {
+                    let _ = writeln!(out, "extracts: {extract}");
+                }
+                _ => {}
+            }
+        }
         out
     }
 }

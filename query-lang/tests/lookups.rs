@@ -232,6 +232,15 @@ fn keys_of_a_self_join_are_those_that_the_steps_before_make() {
         "action!=delete | selfJoinFilter([user], where=[{action=login}, {action=delete}]) | count()",
         &["_count=0"],
     );
+    // Nor does it inside a condition or a clause.
+    check(
+        "who := upper(user) | !selfJoinFilter([who], where=[{action=login}, {action=delete}]) | who=ANN | count()",
+        &["_count=0"],
+    );
+    check(
+        "who := upper(user) | case { action=* | selfJoinFilter([who], where=[{action=login}, {action=delete}]) } | select([who, action])",
+        &["who=ANN action=login", "who=ANN action=delete"],
+    );
 }
 
 #[test]

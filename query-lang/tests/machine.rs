@@ -439,7 +439,7 @@ fn faults_point_at_the_text() {
         ("in(a)", "missing-argument", "`in` needs `values`"),
         ("a > b", "syntax", "compares with a number"),
         ("a > ?{p=x}", "argument", "a number is expected"),
-        ("regex(\"(?=a)\")", "regex", "look-around"),
+        ("regex(\"(?=a\")", "regex", "not a regex"),
         ("/(a/", "regex", "not a regex"),
         ("head(limit=0)", "limit", "from 1 to 200000"),
         ("head(limit=200001)", "limit", "from 1 to 200000"),
@@ -586,6 +586,91 @@ fingerprint: "#;
     let timed = compile("setTimeInterval(start=\"7d\", end=\"1d\") | a=1", &Options::default());
     let interval = timed.interval().unwrap();
     assert_eq!((interval.start.as_str(), interval.end.as_deref()), ("7d", Some("1d")));
+}
+
+#[test]
+fn explain_says_how_filters_are_tried_and_what_is_not_run() {
+    for (query, expected) in [
+        (
+            "a=/x+y/ | b=/timeout/ and c>1 and not d=*",
+            "tries: not (d is there), then c as number, then b contains \"timeout\", then a matches /x+y/ in linear time\n",
+        ),
+        ("a=/^(GET|PUT)$/ or a=POST", "tries: a is one of a set of 3\n"),
+        ("a=/\\.exe$/", "tries: a ends with \".exe\"\n"),
+        ("a=/^(?!x)y/", "tries: a matches /^(?!x)y/ by trying, at most 2000000 steps a text\n"),
+        ("a=/x+(?=y)/", "tries: a matches /x+(?:y)/ in linear time\n"),
+        ("regex(\"(?<n>[a-z]+)\", field=a)", "extracts: n from a by /(?m)([a-z]+)/ in linear time\n"),
+        // What nothing reads is not made; what an aggregate is fed, a filter reads, or events keep is.
+        (
+            "x := a + 1 | y := lower(b) | z := y | count()",
+            "not run: step 1, 2, 3: nothing reads what it writes\n",
+        ),
+        ("x := a + 1 | y := x | z := 2 | sum(y)", "not run: step 3: nothing reads what it writes\n"),
+        ("x := a + 1 | x > 3 | count()", "tries: x as number\n"),
+        ("x := a + 1 | tail(3)", ""),
+        ("x := a + 1", ""),
+        ("x := a + 1 | fieldstats()", ""),
+        ("@timestamp := a | count()", ""),
+        // Constants are computed.
+        ("test(1 + 1 == 2) | a=1", "tries: a is the number 1\n"),
+        ("test(1 > 2)", "tries: nothing, none passes\n"),
+    ] {
+        let described = compile(query, &Options::default()).describe();
+        let (_, told) = described.split_once("fingerprint: ").unwrap();
+        let (_, told) = told.split_once('\n').unwrap();
+        assert_eq!(told, expected, "{query}");
+    }
+}
+
+#[test]
+fn constants_are_computed_as_fields_would_be() {
+    let input = r#"{"one":"1","two":"2","half":"0.5","word":"x","big":"9007199254740993","t":"true"}"#;
+    for (constant, field) in [
+        ("1 + 2 * 2", "one + two * two"),
+        ("1 / 2", "one / two"),
+        ("2 / 1", "two / one"),
+        ("1 / 0", "one / (one - one)"),
+        ("9007199254740993 + 2", "big + two"),
+        ("-(1 - 2)", "-(one - two)"),
+        ("0.5 * 2", "half * two"),
+        ("5 % 2", "(two + two + one) % two"),
+        ("1 == 1.0", "one == 1.0"),
+        ("\"x\" == \"y\"", "word == \"y\""),
+        ("\"x\" + 1", "word + one"),
+        ("\"x\" > 1", "word > one"),
+        ("!(1 < 2)", "!(one < two)"),
+        ("if(1 < 2, then=\"yes\", else=word)", "if(one < two, then=\"yes\", else=word)"),
+        ("if(\"x\", then=1, else=2)", "if(word, then=1, else=2)"),
+        ("if(true, then=missing, else=2)", "if(t, then=missing, else=2)"),
+    ] {
+        let value = |expression: &str| {
+            let table = ResultTable::of_events(&events(input));
+            let result = run_with(&format!("v := {expression}"), &table, &Options::default());
+            rows(&result)[0].iter().find(|(name, _)| name == "v").map(|(_, value)| value.clone())
+        };
+        assert_eq!(value(constant), value(field), "{constant} and {field}");
+    }
+}
+
+#[test]
+fn a_regex_that_takes_too_many_steps_is_a_fault_of_the_query() {
+    let program = compile(r"a=/(x+x+)+(?!y)z\1/ | count()", &Options::default());
+    let run = |text: &str| {
+        let table = ResultTable::of_events(&[vec![("a".to_owned(), text.to_owned())]]);
+        let mut machine = Machine::new(program.clone(), Context::default());
+        let mut state = machine.new_state();
+        machine.step(&table, Selection::all(1), &mut state)
+    };
+    assert!(run("xxz").is_ok());
+    let fault = run(&"x".repeat(2_000)).unwrap_err();
+    assert!(fault.to_string().contains("takes more than 2000000 steps in one text"), "{fault}");
+    assert!(run("xxz").is_ok(), "it is told once");
+    // A long text by itself is not too much.
+    let long = compile("a=/(?<!b)c/ | count()", &Options::default());
+    let table = ResultTable::of_events(&[vec![("a".to_owned(), "ab".repeat(100_000))]]);
+    let mut machine = Machine::new(long, Context::default());
+    let mut state = machine.new_state();
+    machine.step(&table, Selection::all(1), &mut state).unwrap();
 }
 
 #[test]

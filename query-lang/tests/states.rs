@@ -19,7 +19,7 @@ use weir_query::result::ResultTable;
 type Row = Vec<(String, String)>;
 
 /// Queries that learn what those of the live laws do not.
-const MORE: [&str; 17] = [
+const MORE: [&str; 23] = [
     "linReg(x=latency, y=bytes)",
     "variance(latency)",
     "fieldstats()",
@@ -36,6 +36,12 @@ const MORE: [&str; 17] = [
     "groupBy(service, function=fieldstats())",
     "timeChart(service, function=percentile(latency), span=5s, timezone=\"Europe/Berlin\")",
     "bucket(span=7s, function=[stdDev(latency), collect(user), count(user, distinct=true)])",
+    "session([count(), sum(latency)], maxpause=10s)",
+    "groupBy(service, function=series([level, user], maxpause=20s))",
+    "groupBy(service, function=counterAsRate(bytes))",
+    "groupBy(service, function=array:union(level, as=levels))",
+    "timeChart(function=window(avg(latency), span=20s), span=5s)",
+    "callFunction(function=sum, field=latency)",
     "sort([status, latency], type=[hex, string], order=[desc, asc], limit=6)",
 ];
 

@@ -71,6 +71,10 @@ pub(super) fn call(call: &Call) -> Result<Predicate, Diagnostic> {
                 Some(predicate) => predicate,
                 None => Predicate::Survives(Box::new(RowFunction::Regex(extract))),
             },
+            // Whether a row meets others does not hang on how many.
+            RowFunction::Lookup(lookup) => {
+                Predicate::Survives(Box::new(RowFunction::Lookup(Box::new(lookup.as_test()))))
+            }
             function => Predicate::Survives(Box::new(function)),
         }),
         Build::Aggregate | Build::Sequence | Build::Plan => Err(not_a_filter(arguments.signature().name)),

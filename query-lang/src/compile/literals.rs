@@ -14,7 +14,9 @@ const STRETCH_MIN: usize = 3;
 /// A necessary condition for `regex` with further `flags` to match somewhere in a text.
 #[must_use]
 pub fn of_regex(regex: &plan::Regex, flags: &str) -> Required {
-    let Ok(translated) = super::regex::translate(&regex.pattern) else { return Required::Anything };
+    let Ok(mut translated) = super::regex::translate(&regex.pattern) else { return Required::Anything };
+    // What has to follow has to be there.
+    translated.follow();
     let has = |flag: char| regex.flags.contains(flag) || flags.contains(flag);
     let parsed = regex_syntax::ParserBuilder::new()
         .case_insensitive(has('i'))

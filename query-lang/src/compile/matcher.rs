@@ -1,5 +1,6 @@
 //! A test on text, compiled once.
 
+use std::fmt::{Display, Formatter};
 use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -7,6 +8,7 @@ use hashbrown::HashSet;
 use memchr::memmem::Finder;
 
 use super::automaton::Automaton;
+use super::pattern::Pattern;
 use super::required::Required;
 use crate::value::ValueRef;
 
@@ -43,7 +45,7 @@ enum Form {
     /// Contains one of these texts.
     ContainsAny { literals: Vec<Box<str>>, automaton: AhoCorasick },
     /// A regex matches somewhere.
-    Regex { regex: regex::Regex, required: Required },
+    Regex { regex: Pattern, required: Required },
     /// One of them passes.
     Any(Vec<TextMatcher>),
 }
@@ -197,14 +199,14 @@ impl TextMatcher {
 
     /// A test for a match of `regex` somewhere in the text.
     #[must_use]
-    pub fn regex(regex: regex::Regex) -> TextMatcher {
+    pub fn regex(regex: impl Into<Pattern>) -> TextMatcher {
         TextMatcher::regex_requiring(regex, Required::Anything)
     }
 
     /// A test for a match of `regex` somewhere in the text, which every passing text meets `required` for.
     #[must_use]
-    pub fn regex_requiring(regex: regex::Regex, required: Required) -> TextMatcher {
-        TextMatcher::new(Form::Regex { regex, required })
+    pub fn regex_requiring(regex: impl Into<Pattern>, required: Required) -> TextMatcher {
+        TextMatcher::new(Form::Regex { regex: regex.into(), required })
     }
 
     /// Whether `text` passes.
@@ -222,7 +224,7 @@ impl TextMatcher {
             Form::Suffix(literal) => text.ends_with(&**literal),
             Form::Glob(glob) => glob.is_match(text),
             Form::ContainsAny { automaton, .. } => automaton.is_match(text),
-            Form::Regex { regex, .. } => regex.is_match(text),
+            Form::Regex { regex, required: _ } => regex.is_match(text),
             Form::Any(parts) => parts.iter().any(|part| part.is_match(text)),
         }
     }
@@ -231,6 +233,19 @@ impl TextMatcher {
     #[inline]
     pub fn is_match_value(&self, value: ValueRef<'_>, buffer: &mut String) -> bool {
         self.is_match(value.text_in(buffer))
+    }
+
+    /// What it costs to try, roughly.
+    #[must_use]
+    pub fn cost(&self) -> u32 {
+        match &*self.form {
+            Form::Equals(_) | Form::Number(_) | Form::Set { .. } | Form::Prefix(_) | Form::Suffix(_) => 2,
+            Form::Contains { .. } | Form::Glob(_) => 3,
+            Form::ContainsAny { .. } => 4,
+            Form::Regex { regex, .. } if regex.as_linear().is_some() => 10,
+            Form::Regex { .. } => 100,
+            Form::Any(parts) => parts.iter().map(TextMatcher::cost).sum(),
+        }
     }
 
     /// The literal, when passing is the same as containing it: holders may then run one search over many texts.
@@ -284,7 +299,7 @@ impl TextMatcher {
             Form::ContainsAny { literals, .. } => {
                 literals.iter().map(|literal| regex::escape(literal)).collect::<Vec<_>>().join("|")
             }
-            Form::Regex { regex, .. } => regex.as_str().to_owned(),
+            Form::Regex { regex, .. } => regex.as_linear()?.to_owned(),
             Form::Any(parts) => {
                 let group = |part: &TextMatcher| Some(format!("(?:{})", part.pattern()?));
                 let groups: Option<Vec<String>> = parts.iter().map(group).collect();
@@ -307,6 +322,26 @@ impl TextMatcher {
         match &*self.form {
             Form::Regex { required, .. } => longest(required),
             _ => None,
+        }
+    }
+}
+
+/// How texts are tested, for people.
+impl Display for TextMatcher {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        match &*self.form {
+            Form::Equals(literal) => write!(out, "is {literal:?}"),
+            Form::Number(number) => write!(out, "is the number {}", number.text),
+            Form::Set { texts, .. } => write!(out, "is one of a set of {}", texts.len()),
+            Form::Contains { literal, .. } => write!(out, "contains {literal:?}"),
+            Form::Prefix(literal) => write!(out, "starts with {literal:?}"),
+            Form::Suffix(literal) => write!(out, "ends with {literal:?}"),
+            Form::Glob(glob) => write!(out, "has {} parts in their order", glob.middle.len() + 2),
+            Form::ContainsAny { literals, .. } => {
+                write!(out, "contains one of {} in one search", literals.len())
+            }
+            Form::Regex { regex, .. } => write!(out, "matches {regex}"),
+            Form::Any(parts) => write!(out, "passes one of {} tests", parts.len()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::compile::pattern::Pattern;
 use crate::error::Diagnostic;
 use crate::plan;
 use crate::span::Span;
@@ -15,22 +16,38 @@ pub const MAX_REGEX_PROGRAM_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub struct CompiledRegex {
     /// It.
-    pub regex: regex::Regex,
+    pub regex: Pattern,
     /// Group number and field name, in the order of the pattern; a name may be there twice.
     pub groups: Vec<(usize, Arc<str>)>,
 }
 
-/// Compiles `regex` with its own flags and `flags`.
+/// Compiles `regex` with its own flags and `flags`, for whom it is all the same where a match ends: a look-ahead at the very end
+/// is then what follows, in linear time.
 ///
 /// # Errors
-/// When it is no regex, is too large, or uses look-around or back-references.
+/// When it is no regex or too large.
 pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagnostic> {
+    build(regex, flags, false)
+}
+
+/// [`compile`] for those that go on behind a match, or put something in its place.
+///
+/// # Errors
+/// When it is no regex or too large.
+pub fn compile_whole(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagnostic> {
+    build(regex, flags, true)
+}
+
+fn build(regex: &plan::Regex, flags: &str, whole: bool) -> Result<CompiledRegex, Diagnostic> {
     let fault =
         |code: &'static str, message: String| Diagnostic { code, message, span: regex.place.0, hint: None };
     if regex.pattern.len() > MAX_REGEX_BYTES {
         return Err(fault("limit", format!("the regex is longer than {MAX_REGEX_BYTES} bytes")));
     }
-    let translated = translate(&regex.pattern).map_err(|message| fault("regex", message))?;
+    let mut translated = translate(&regex.pattern).map_err(|message| fault("regex", message))?;
+    if !whole {
+        translated.follow();
+    }
     // The flags go into the pattern, so that it says all there is to know about the regex.
     let mut inline = String::new();
     for flag in regex.flags.chars().chain(flags.chars()) {
@@ -49,10 +66,16 @@ pub fn compile(regex: &plan::Regex, flags: &str) -> Result<CompiledRegex, Diagno
         flags if flags.is_empty() => translated.pattern,
         flags => format!("(?{flags}){}", translated.pattern),
     };
+    if translated.tries > 0 {
+        return match Pattern::trying(&pattern, MAX_REGEX_PROGRAM_BYTES) {
+            Ok(regex) => Ok(CompiledRegex { regex, groups: translated.groups }),
+            Err(reason) => Err(fault("regex", format!("not a regex: {reason}"))),
+        };
+    }
     let mut builder = regex::RegexBuilder::new(&pattern);
     builder.size_limit(MAX_REGEX_PROGRAM_BYTES);
     match builder.build() {
-        Ok(built) => Ok(CompiledRegex { regex: built, groups: translated.groups }),
+        Ok(built) => Ok(CompiledRegex { regex: Pattern::Linear(built), groups: translated.groups }),
         Err(regex::Error::CompiledTooBig(limit)) => {
             Err(fault("limit", format!("the regex takes more than {limit} bytes when compiled")))
         }
@@ -99,30 +122,69 @@ pub fn has_named_groups(pattern: &str) -> bool {
 }
 
 /// A pattern in the dialect of the `regex` crate.
-pub(super) struct Translated {
-    pub(super) pattern: String,
-    pub(super) groups: Vec<(usize, Arc<str>)>,
+#[derive(Default)]
+pub(crate) struct Translated {
+    pub(crate) pattern: String,
+    pub(crate) groups: Vec<(usize, Arc<str>)>,
+    /// How often it looks around, refers back or holds on to what it took.
+    tries: usize,
+    /// Where a look-ahead begins that is the last there is of the pattern.
+    follows: Option<usize>,
+}
+
+impl Translated {
+    /// Takes a look-ahead at the very end for what follows.
+    pub(super) fn follow(&mut self) {
+        if let Some(at) = self.follows.take() {
+            self.pattern.replace_range(at..at + "(?=".len(), "(?:");
+            self.tries -= 1;
+        }
+    }
 }
 
 /// Translates what differs: group names with any characters (they become plain groups), `\Q..\E`, `\Z`, `\<`,
 /// classes (see [`class`]), literal `{`.
-pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
+pub(crate) fn translate(pattern: &str) -> Result<Translated, String> {
     let mut out = String::with_capacity(pattern.len() + 8);
-    let mut groups = Vec::new();
+    let mut told = Translated::default();
     let mut captures = 0;
     // How many classes are open, one in another.
     let mut depth = 0_usize;
+    // Where the groups begin that are open.
+    let mut open: Vec<usize> = Vec::new();
     let mut rest = pattern;
     while let Some(next) = rest.chars().next() {
         let tail = rest.get(next.len_utf8()..).unwrap_or_default();
         rest = match next {
+            '\\' if depth == 0 && tail.starts_with(['1', '2', '3', '4', '5', '6', '7', '8', '9']) => {
+                told.tries += 1;
+                out.push('\\');
+                tail
+            }
+            '\\' if depth == 0 && tail.starts_with("k<") => {
+                told.tries += 1;
+                named_reference(tail.get(2..).unwrap_or_default(), &told.groups, &mut out)?
+            }
             '\\' => escape(tail, depth > 0, &mut out)?,
             '[' if depth == 0 => {
                 depth = 1;
                 open_class(tail, &mut out)
             }
             _ if depth > 0 => class(next, tail, &mut depth, &mut out),
-            '(' => group(tail, &mut out, &mut captures, &mut groups)?,
+            '(' => {
+                open.push(out.len());
+                group(tail, &mut out, &mut captures, &mut told)?
+            }
+            ')' => {
+                let began = open.pop();
+                out.push(')');
+                told.follows = began.filter(|at| {
+                    tail.is_empty()
+                        && open.is_empty()
+                        && out.get(*at..).is_some_and(|group| group.starts_with("(?="))
+                });
+                tail
+            }
             '{' if !is_repetition(tail) => {
                 out.push_str("\\{");
                 tail
@@ -133,7 +195,22 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
             }
         };
     }
-    Ok(Translated { pattern: out, groups })
+    Ok(Translated { pattern: out, ..told })
+}
+
+/// What follows `\k<`, a reference to a group by its name; gives what is left.
+fn named_reference<'p>(
+    tail: &'p str,
+    groups: &[(usize, Arc<str>)],
+    out: &mut String,
+) -> Result<&'p str, String> {
+    let (name, after) = tail.split_once('>').ok_or("the name of the group referred to has no end")?;
+    let found = groups.iter().find(|(_, known)| **known == *name);
+    let (group, _) =
+        found.ok_or_else(|| format!("no group `{name}` stands in front of the reference to it"))?;
+    // A digit behind it is none of its number.
+    out.push_str(&format!("(?:\\{group})"));
+    Ok(after)
 }
 
 /// `next` inside a class; gives what is left. Classes of the `regex` crate know more than those of the dialect:
@@ -244,7 +321,6 @@ fn escape<'p>(tail: &'p str, in_class: bool, out: &mut String) -> Result<&'p str
         'Z' if !in_class => out.push_str(r"(?:\n?\z)"),
         'e' => out.push_str(r"\x1B"),
         'h' => out.push_str(if in_class { r"\t " } else { r"[\t ]" }),
-        '1'..='9' => return Err("back-references are not supported in regexes".to_owned()),
         '<' | '>' => out.push(next),
         other if !other.is_ascii() => out.push(other),
         other => {
@@ -275,19 +351,18 @@ fn group<'p>(
     tail: &'p str,
     out: &mut String,
     captures: &mut usize,
-    groups: &mut Vec<(usize, Arc<str>)>,
+    told: &mut Translated,
 ) -> Result<&'p str, String> {
     let Some(kind) = tail.strip_prefix('?') else {
         *captures += 1;
         out.push('(');
         return Ok(tail);
     };
-    let look = ["=", "!", "<=", "<!"].iter().any(|mark| kind.starts_with(mark));
-    if look {
-        return Err("look-around is not supported in regexes".to_owned());
-    }
-    if kind.starts_with('>') {
-        return Err("atomic groups `(?>` are not supported in regexes: write `(?:`".to_owned());
+    if let Some(mark) = ["=", "!", "<=", "<!", ">"].iter().find(|mark| kind.starts_with(**mark)) {
+        told.tries += 1;
+        out.push_str("(?");
+        out.push_str(mark);
+        return Ok(kind.get(mark.len()..).unwrap_or_default());
     }
     let name = kind.strip_prefix("P<").or_else(|| kind.strip_prefix('<'));
     let Some(name) = name else {
@@ -301,7 +376,7 @@ fn group<'p>(
         return Err("the group has no name".to_owned());
     }
     *captures += 1;
-    groups.push((*captures, name.into()));
+    told.groups.push((*captures, name.into()));
     out.push('(');
     Ok(after)
 }
@@ -385,10 +460,10 @@ mod tests {
     #[test]
     fn faults_are_named() {
         for (pattern, code, part) in [
-            ("(?=a)", "regex", "look-around"),
-            ("(?<!a)b", "regex", "look-around"),
-            (r"(a)\1", "regex", "back-references"),
-            ("(?>a+)b", "regex", "atomic groups"),
+            ("(?=a", "regex", "not a regex"),
+            (r"(?<n>a)\k<m>", "regex", "no group `m`"),
+            (r"(?<n>a)\k<n", "regex", "has no end"),
+            (r"(a)\2", "regex", "not a regex"),
             ("(a", "regex", "not a regex"),
             (r"\w{1000}{1000}", "limit", "bytes when compiled"),
         ] {
@@ -399,5 +474,31 @@ mod tests {
         let long = "a".repeat(MAX_REGEX_BYTES);
         assert!(compile(&regex(&long), "").is_ok());
         assert_eq!(compile(&regex(&(long + "a")), "").unwrap_err().code, "limit");
+    }
+
+    #[test]
+    fn look_around_and_references_are_tried_where_they_cannot_be_rewritten() {
+        for (pattern, linear, texts) in [
+            (r"(?<user>\w+)(?=@)", true, &[("joe@x", Some(0..4)), ("joe", None)][..]),
+            (r"a(?=b)|c(?=d)", false, &[("xab", Some(1..2)), ("cd", Some(0..2)), ("ac", None)]),
+            (r"(a(?=b))", false, &[("ab", Some(0..1))]),
+            (r"[(?=](?=\))", true, &[("?)", Some(0..2))]),
+            (r"^(?!GET)\w+", false, &[("POST /", Some(0..4)), ("GET /", None)]),
+            (r"(?<!a)b", false, &[("ab cb", Some(4..5)), ("ab", None)]),
+            (r"(?<x>\w)\k<x>1", false, &[("aa1", Some(0..3)), ("ab1", None)]),
+            (r"(\w)(\w)\2\1", false, &[("xabba", Some(1..5)), ("abab", None)]),
+            (r"(?>a+)b", false, &[("aab", Some(0..3)), ("aac", None)]),
+            (r"(?i)A(?=B)", true, &[("ab", Some(0..2))]),
+        ] {
+            let compiled =
+                compile(&regex(pattern), "").unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));
+            assert_eq!(compiled.regex.as_linear().is_some(), linear, "{pattern}");
+            for (text, found) in texts {
+                let read = compiled.regex.read(&mut compiled.regex.spans(), text, 0);
+                assert_eq!(&read, found, "{pattern} on {text}");
+            }
+            let whole = compile_whole(&regex(pattern), "").unwrap();
+            assert!(whole.regex.as_linear().is_none(), "{pattern}");
+        }
     }
 }

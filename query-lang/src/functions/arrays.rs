@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::compile::pattern::Pattern;
 use crate::compile::regex::CompiledRegex;
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
@@ -150,7 +151,7 @@ fn build_split_string(arguments: &Arguments) -> Result<RowFunction, Diagnostic> 
     let Some(by) = arguments.regex("by") else { return Err(arguments.fault("by", "no regex")) };
     Ok(RowFunction::Array(ArrayFunction::SplitString {
         field: arguments.text_or_empty("field"),
-        by: crate::compile::regex::compile(by, "")?,
+        by: crate::compile::regex::compile_whole(by, "")?,
         output: arguments.text_or_empty("as"),
         index: arguments.integer("index"),
     }))
@@ -182,13 +183,15 @@ pub fn element(array: &str, at: usize) -> Arc<str> {
 }
 
 /// The parts of `text` between the matches of `by`, at most [`MAX_ARRAY_ELEMENTS`]; empty matches part nothing.
-pub fn parts<'t>(by: &regex::Regex, text: &'t str) -> Vec<&'t str> {
+pub fn parts<'t>(by: &Pattern, text: &'t str) -> Vec<&'t str> {
     let mut parts = Vec::new();
     let mut start = 0;
-    for found in by.find_iter(text).filter(|found| !found.is_empty()).take(MAX_ARRAY_ELEMENTS - 1) {
-        parts.push(text.get(start..found.start()).unwrap_or_default());
-        start = found.end();
-    }
+    by.read_each(text, |found, _| {
+        if !found.is_empty() && parts.len() < MAX_ARRAY_ELEMENTS - 1 {
+            parts.push(text.get(start..found.start).unwrap_or_default());
+            start = found.end;
+        }
+    });
     parts.push(text.get(start..).unwrap_or_default());
     parts
 }
@@ -456,7 +459,8 @@ mod tests {
 
     #[test]
     fn texts_are_parted() {
-        let parted = |by: &str, text: &'static str| parts(&regex::Regex::new(by).unwrap(), text);
+        let parted =
+            |by: &str, text: &'static str| parts(&Pattern::from(regex::Regex::new(by).unwrap()), text);
         assert_eq!(parted(",", "a,b,,c"), ["a", "b", "", "c"]);
         assert_eq!(parted(",", ""), [""]);
         assert_eq!(parted(r"\s*;\s*", "a ; b;c"), ["a", "b", "c"]);

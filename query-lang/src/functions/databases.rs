@@ -138,8 +138,8 @@ struct Known {
     told: Vec<(Arc<str>, Column)>,
 }
 
-/// Rows of one indicator that are looked at.
-const ROWS_MAX: usize = 16;
+/// Rows of one indicator that are looked at before all of them are.
+const ROWS_FIRST: usize = 16;
 
 fn ioc(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     let known = arguments.table("table").map(|table| {
@@ -167,6 +167,18 @@ fn ioc(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     })))
 }
 
+impl Known {
+    /// The newest row of an indicator that is sure enough.
+    fn find(&self, kind: &str, value: &str, rows: &mut Vec<u32>) -> Option<u32> {
+        let sure = |rows: &[u32]| rows.iter().copied().find(|row| self.sure.contains(*row as usize));
+        self.index.find(&[kind, value], ROWS_FIRST, rows);
+        if rows.len() == ROWS_FIRST && sure(rows).is_none() {
+            self.index.find(&[kind, value], usize::MAX, rows);
+        }
+        sure(rows)
+    }
+}
+
 impl Indicators {
     /// Runs over the rows in play.
     ///
@@ -183,12 +195,9 @@ impl Indicators {
             for row in view.selection().iter() {
                 let mut number = 0;
                 for value in columns.iter().filter_map(|column| column.get(row)) {
-                    known.index.find(&[&self.kind, &value.text()], ROWS_MAX, &mut rows);
-                    let Some(sure) = rows.iter().find(|row| known.sure.contains(**row as usize)) else {
-                        continue;
-                    };
+                    let Some(sure) = known.find(&self.kind, &value.text(), &mut rows) else { continue };
                     if let Some(list) = found.get_mut(number) {
-                        list.push((row, *sure));
+                        list.push((row, sure));
                     }
                     number += 1;
                     detected.insert(row);

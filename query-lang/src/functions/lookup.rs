@@ -175,6 +175,12 @@ impl Lookup {
         Lookup { fields: vec![field], index, outputs, strict: false, limit: 1, array: None }
     }
 
+    /// The lookup that says of each row whether it meets one, and no more.
+    #[must_use]
+    pub fn as_test(self) -> Lookup {
+        Lookup { outputs: Vec::new(), limit: 1, array: None, ..self }
+    }
+
     /// Runs over the rows in play.
     ///
     /// # Errors
@@ -250,10 +256,7 @@ impl Lookup {
             let texts: Vec<&str> = values.iter().flatten().map(|value| &**value).collect();
             key.clear();
             for text in &texts {
-                // Lengths keep one list of texts from reading as another.
-                key.push_str(&text.len().to_string());
-                key.push(':');
-                key.push_str(text);
+                crate::table::push_part(&mut key, text);
             }
             let meets = match known.get(&key) {
                 _ if values.is_none() => &[][..],

@@ -1,8 +1,10 @@
 //! `regex()` and regex literals with named groups: what a match finds becomes fields.
 
+use std::fmt::{Display, Formatter};
 use std::sync::Arc;
 
-use crate::compile::regex::CompiledRegex;
+use crate::compile::pattern::{Spans, after};
+use crate::compile::regex::{CompiledRegex, compile, compile_whole};
 use crate::compile::{TextMatcher, literals};
 use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
@@ -51,7 +53,8 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     if flags.contains('g') {
         return Err(arguments.fault("flags", "`regex` has no flag g: use repeat=true"));
     }
-    let compiled = crate::compile::regex::compile(regex, &flags)?;
+    let repeat = arguments.is_true("repeat") || regex.flags.contains('g');
+    let compiled = if repeat { compile_whole(regex, &flags)? } else { compile(regex, &flags)? };
     let mut outputs: Vec<Arc<str>> = Vec::new();
     let mut groups = Vec::new();
     for (group, name) in &compiled.groups {
@@ -67,10 +70,17 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
         regex: compiled,
         outputs,
         groups,
-        repeat: arguments.is_true("repeat") || regex.flags.contains('g'),
+        repeat,
         strict: arguments.is_true("strict"),
         limit: usize::try_from(arguments.integer("limit").unwrap_or(100)).unwrap_or(100),
     }))
+}
+
+/// How it finds what it extracts, for people.
+impl Display for Extract {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} from {} by {}", self.outputs.join(", "), self.field, self.regex.regex)
+    }
 }
 
 impl Extract {
@@ -102,14 +112,14 @@ impl Extract {
             return self.apply_repeat(view, scratch);
         }
         let column = view.column(&self.field)?;
-        let mut found = self.regex.regex.capture_locations();
+        let mut found = self.regex.regex.spans();
         let buffer = &mut scratch.text;
         let (columns, matched) = column.map_many(view.selection(), self.outputs.len(), |value, outputs| {
             let text = value.text_in(buffer);
             if self.groups.is_empty() {
                 return self.regex.regex.is_match(text);
             }
-            if self.regex.regex.captures_read(&mut found, text).is_none() {
+            if self.regex.regex.read(&mut found, text, 0).is_none() {
                 return false;
             }
             self.write(&found, text, outputs);
@@ -129,7 +139,7 @@ impl Extract {
         let column = view.column(&self.field)?;
         let mut picks: Vec<u32> = Vec::new();
         let mut outputs: Vec<ColumnBuilder> = self.outputs.iter().map(|_| ColumnBuilder::default()).collect();
-        let mut found = self.regex.regex.capture_locations();
+        let mut found = self.regex.regex.spans();
         for row in view.selection().iter() {
             let pick = u32::try_from(row).unwrap_or(u32::MAX);
             let before = picks.len();
@@ -137,12 +147,12 @@ impl Extract {
                 let text = value.text_in(&mut scratch.text);
                 let mut at = 0;
                 while picks.len() - before < self.limit
-                    && let Some(whole) = self.regex.regex.captures_read_at(&mut found, text, at)
+                    && let Some(whole) = self.regex.regex.read(&mut found, text, at)
                 {
                     picks.push(pick);
                     self.write(&found, text, &mut outputs);
                     outputs.iter_mut().for_each(|output| output.pad(picks.len()));
-                    at = after(text, whole.range());
+                    at = after(text, &whole);
                     if at > text.len() {
                         break;
                     }
@@ -161,11 +171,11 @@ impl Extract {
     }
 
     /// Puts each group that took part into its output, the first of a name winning.
-    fn write(&self, found: &regex::CaptureLocations, text: &str, outputs: &mut [ColumnBuilder]) {
+    fn write(&self, found: &Spans, text: &str, outputs: &mut [ColumnBuilder]) {
         // All outputs have the same length here: one that is longer has been written.
         let rows = outputs.iter().map(ColumnBuilder::len).min().unwrap_or(0);
         for (group, at) in &self.groups {
-            let part = found.get(*group).and_then(|(start, end)| text.get(start..end));
+            let part = found.get(*group).and_then(|span| text.get(span));
             if let (Some(part), Some(output)) = (part, outputs.get_mut(*at))
                 && output.len() <= rows
             {
@@ -183,13 +193,4 @@ impl Extract {
             touches.write(output);
         }
     }
-}
-
-/// Where to look for the next match: behind this one, and one character further when it is empty.
-fn after(text: &str, matched: std::ops::Range<usize>) -> usize {
-    if !matched.is_empty() {
-        return matched.end;
-    }
-    let next = text.get(matched.end..).and_then(|rest| rest.chars().next());
-    matched.end + next.map_or(1, char::len_utf8)
 }

@@ -96,8 +96,8 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
             let Some(regex) = arguments.regex("regex") else {
                 return Err(arguments.fault("regex", "no regex"));
             };
-            let regex = crate::compile::regex::compile(regex, &arguments.text_or_empty("flags"))?;
-            let pieces = replacement(&arguments.text_or_empty("with"), regex.regex.captures_len())
+            let regex = crate::compile::regex::compile_whole(regex, &arguments.text_or_empty("flags"))?;
+            let pieces = replacement(&arguments.text_or_empty("with"), regex.regex.groups())
                 .map_err(|message| arguments.fault("with", message))?;
             TextMap::Replace(regex, pieces)
         }
@@ -156,16 +156,21 @@ impl TextMap {
             TextMap::Length => out.int(i64::try_from(text.chars().count()).unwrap_or(i64::MAX)),
             TextMap::Trim => out.text(text.trim()),
             TextMap::Replace(regex, pieces) => {
-                let expand = |found: &regex::Captures<'_>| -> String {
-                    let part = |piece: &'_ Piece| match piece {
-                        Piece::Literal(text) => text.clone(),
-                        Piece::Group(group) => {
-                            found.get(*group).map_or(String::new(), |part| part.as_str().into())
-                        }
-                    };
-                    pieces.iter().map(part).collect()
-                };
-                out.text(&regex.regex.replace_all(text, expand));
+                let (mut replaced, mut kept) = (String::with_capacity(text.len()), 0);
+                regex.regex.read_each(text, |whole, found| {
+                    replaced.push_str(text.get(kept..whole.start).unwrap_or_default());
+                    kept = whole.end;
+                    for piece in pieces {
+                        replaced.push_str(match piece {
+                            Piece::Literal(text) => text,
+                            Piece::Group(group) => {
+                                found.get(*group).and_then(|span| text.get(span)).unwrap_or_default()
+                            }
+                        });
+                    }
+                });
+                replaced.push_str(text.get(kept..).unwrap_or_default());
+                out.text(&replaced);
             }
         }
     }
@@ -210,14 +215,16 @@ mod tests {
             ("(a)|b", "[$1]", "ab", "[a][]"),
             ("none", "x", "text", "text"),
             ("", "-", "ab", "-a-b-"),
+            (r"(?<=\d)(?=(\d{3})+$)", ",", "1234567", "1,234,567"),
+            (r"(\w)\1", "<$1>", "aabbc", "<a><b>c"),
         ] {
             let regex = plan::Regex {
                 pattern: pattern.to_owned(),
                 flags: String::new(),
                 place: plan::Place::default(),
             };
-            let regex = crate::compile::regex::compile(&regex, "m").unwrap();
-            let pieces = replacement(with, regex.regex.captures_len()).unwrap();
+            let regex = crate::compile::regex::compile_whole(&regex, "m").unwrap();
+            let pieces = replacement(with, regex.regex.groups()).unwrap();
             assert_eq!(
                 shown(&TextMap::Replace(regex, pieces), ValueRef::Text(text)),
                 told,

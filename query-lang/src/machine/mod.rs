@@ -74,6 +74,16 @@ pub enum StepError {
     /// Rows do not stand as a function over them needs.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
+    /// A regex that looks around or refers back took too many steps in one text.
+    #[error(
+        "the regex `{regex}` takes more than {limit} steps in one text: it looks around or refers back, which is tried"
+    )]
+    RegexSteps {
+        /// It.
+        regex: Arc<str>,
+        /// The most steps it may take.
+        limit: usize,
+    },
     /// The state, or what is made of the rows, would outgrow [`Context::max_state_bytes`].
     #[error("query state of {bytes} bytes is over its limit of {limit}")]
     StateTooLarge {

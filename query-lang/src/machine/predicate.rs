@@ -1,5 +1,6 @@
 //! Conditions on rows, a column at a time: a selection goes in, a smaller one comes out.
 
+use std::fmt::{Display, Formatter};
 use std::sync::Arc;
 
 use crate::compile::TextMatcher;
@@ -256,12 +257,46 @@ impl Predicate {
         match self {
             Predicate::Always | Predicate::Never => 0,
             Predicate::Present(_) => 1,
-            Predicate::Text { .. } | Predicate::Value { .. } => 2,
+            Predicate::Value { .. } => 2,
+            Predicate::Text { matcher, .. } => matcher.cost(),
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().map(Predicate::cost).sum(),
             Predicate::Not(inner) => inner.cost(),
             Predicate::Search(_) => 20,
             Predicate::True(_) | Predicate::Relates { .. } | Predicate::Element { .. } => 30,
             Predicate::Survives(_) => 50,
+        }
+    }
+}
+
+/// As it is tried: the parts in their order, each test in its form.
+impl Display for Predicate {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        let joined = |out: &mut Formatter<'_>, parts: &[Predicate], between: &str| {
+            parts.iter().enumerate().try_for_each(|(at, part)| match at {
+                0 => write!(out, "{part}"),
+                _ => write!(out, "{between}{part}"),
+            })
+        };
+        match self {
+            Predicate::Always => out.write_str("nothing"),
+            Predicate::Never => out.write_str("nothing, none passes"),
+            Predicate::And(parts) => joined(out, parts, ", then "),
+            Predicate::Or(parts) => {
+                out.write_str("(")?;
+                joined(out, parts, ", else ")?;
+                out.write_str(")")
+            }
+            Predicate::Not(inner) => write!(out, "not ({inner})"),
+            Predicate::Present(field) => write!(out, "{field} is there"),
+            Predicate::Text { field, matcher } => write!(out, "{field} {matcher}"),
+            Predicate::Search(matcher) => write!(out, "any text {matcher}"),
+            Predicate::Value { field, test: ValueTest::Compare(..) } => write!(out, "{field} as number"),
+            Predicate::Value { field, test: ValueTest::Cidr(_) } => write!(out, "{field} in networks"),
+            Predicate::Value { field, test: ValueTest::HashBelow(_) } => write!(out, "{field} by its hash"),
+            Predicate::True(_) => out.write_str("an expression"),
+            Predicate::Relates { .. } => out.write_str("one text in another"),
+            Predicate::Element { array, matcher } => write!(out, "elements of {array} {matcher}"),
+            Predicate::Survives(_) => out.write_str("a function on a copy"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::compile::pattern::{self, MAX_REGEX_STEPS};
 use crate::functions::{RowFunction, Scratch, Touches};
 use crate::machine::expression::Expression;
 use crate::machine::predicate::Predicate;
@@ -36,6 +37,9 @@ pub fn run(steps: &[RowStep], view: &mut View<'_>, scratch: &mut Scratch) -> Res
             return Ok(());
         }
         step.apply(view, scratch)?;
+        if let Some(regex) = pattern::given_up() {
+            return Err(StepError::RegexSteps { regex, limit: MAX_REGEX_STEPS });
+        }
     }
     Ok(())
 }

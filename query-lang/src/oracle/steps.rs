@@ -138,7 +138,8 @@ fn map(call: &Call, row: &mut Row, f: impl Fn(&str) -> Option<String>) {
 fn regex(call: &Call, row: Row) -> Vec<Row> {
     let arguments = &call.arguments;
     let Some(pattern) = arguments.regex("regex") else { return Vec::new() };
-    let Ok(compiled) = crate::compile::regex::compile(pattern, &arguments.text_or_empty("flags")) else {
+    let Ok(compiled) = crate::compile::regex::compile_whole(pattern, &arguments.text_or_empty("flags"))
+    else {
         return Vec::new();
     };
     let text = row.get(&arguments.text_or_empty("field")).unwrap_or_default().to_owned();
@@ -147,16 +148,19 @@ fn regex(call: &Call, row: Row) -> Vec<Row> {
     let limit =
         if repeat { usize::try_from(arguments.integer("limit").unwrap_or(100)).unwrap_or(100) } else { 1 };
     let mut rows = Vec::new();
-    for found in compiled.regex.captures_iter(&text).take(if there { limit } else { 0 }) {
+    compiled.regex.read_each(&text, |_, found| {
+        if !there || rows.len() == limit {
+            return;
+        }
         let mut made = row.clone();
         // The first group of a name that took part wins.
         for (group, name) in compiled.groups.iter().rev() {
             if let Some(part) = found.get(*group) {
-                made.set(name, part.as_str().to_owned());
+                made.set(name, text[part].to_owned());
             }
         }
         rows.push(made);
-    }
+    });
     if rows.is_empty() && !arguments.is_true("strict") {
         rows.push(row);
     }

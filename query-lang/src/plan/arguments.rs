@@ -335,7 +335,13 @@ impl Lowering<'_> {
     /// A whole query in braces.
     fn braces(&mut self, expr: &ast::Expr, parameter: &Parameter) -> Option<Vec<Step>> {
         match expr {
-            ast::Expr::Block(pipeline, _) => Some(self.pipeline(pipeline)),
+            ast::Expr::Block(pipeline, _) => {
+                // It reads events of its own.
+                let outer = std::mem::take(&mut self.before);
+                let steps = self.inner(pipeline);
+                self.before = outer;
+                Some(steps)
+            }
             other => {
                 let message = format!("`{}` takes a pipeline in braces", parameter.name);
                 self.fault("argument", message, span_of(other));
@@ -348,7 +354,7 @@ impl Lowering<'_> {
     fn row_steps(&mut self, expr: &ast::Expr, name: &str) -> Option<Vec<Step>> {
         let span = span_of(expr);
         let steps = match expr {
-            ast::Expr::Block(pipeline, _) => self.pipeline(pipeline),
+            ast::Expr::Block(pipeline, _) => self.inner(pipeline),
             ast::Expr::Group(inner, _) => return self.row_steps(inner, name),
             ast::Expr::Call(call) if !self.signature(&call.name).is_some_and(Signature::is_value) => {
                 let mut steps = Vec::new();
@@ -538,7 +544,7 @@ impl Lowering<'_> {
                 }
             },
             ast::Expr::Block(pipeline, span) => {
-                let steps = self.pipeline(pipeline);
+                let steps = self.inner(pipeline);
                 self.aggregate_of(steps, *span).into_iter().collect()
             }
             ast::Expr::Text(name) | ast::Expr::Word(name) => {

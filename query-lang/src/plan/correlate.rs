@@ -41,7 +41,7 @@ impl Lowering<'_> {
                 take_links(filter, &mut links);
             }
         }
-        let steps = self.pipeline(&body);
+        let steps = self.inner(&body);
         if let Some(name) = steps.iter().find_map(aggregate_name) {
             let message = format!("the aggregate `{name}` cannot stand in a query of `correlate`");
             self.fault("position", message, labelled.body.span);

@@ -36,7 +36,7 @@ impl Lowering<'_> {
                 Self::number_or_text(&value)
             }
             ast::Expr::Block(pipeline, span) => {
-                let steps = self.pipeline(pipeline);
+                let steps = self.inner(pipeline);
                 Expression::Filter(Box::new(self.as_condition(steps, *span)))
             }
             other => {

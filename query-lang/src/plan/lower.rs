@@ -23,11 +23,19 @@ pub const MAX_SAVED_DEPTH: usize = 16;
 /// Every fault found, each with its span.
 pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics> {
     let mut defaults = BTreeMap::new();
-    // A default may be declared behind its first use (`f=?x | ?{x=*}`): a second pass then knows it.
-    for pass in 0..2 {
+    let mut tracks = false;
+    // A default may be declared behind its first use (`f=?x | ?{x=*}`): a second pass then knows it. Another knows what stands in
+    // front of a step, where that is asked for.
+    for pass in 0..3 {
         let known = defaults.len();
         let mut lowering = Lowering::new(options, std::mem::take(&mut defaults));
+        lowering.tracks = tracks;
         let steps = lowering.pipeline(&query.pipeline);
+        if lowering.wants_before && !tracks && pass < 2 {
+            tracks = true;
+            defaults = lowering.defaults;
+            continue;
+        }
         let plan = Plan {
             interval: lowering.interval.take(),
             emission: lowering.emission.take(),
@@ -40,7 +48,7 @@ pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics>
             return Ok(super::simplify::simplify(plan));
         }
         defaults = lowering.defaults;
-        if pass == 1 || defaults.len() == known {
+        if pass == 2 || defaults.len() == known {
             return Err(sorted(lowering.faults));
         }
     }
@@ -63,6 +71,14 @@ pub(super) struct Lowering<'o> {
     calls: Vec<String>,
     interval: Option<Interval>,
     emission: Option<Emission>,
+    /// The steps in front of what is lowered now that are not those of its own pipeline, where `tracks`.
+    pub(super) before: Vec<Step>,
+    /// `before` is kept up.
+    tracks: bool,
+    /// `before` was asked for.
+    pub(super) wants_before: bool,
+    /// How many braces are open around what is lowered now.
+    depth: usize,
     /// The queries inside, in the order in which they run.
     pub(super) queries: Vec<Defined>,
     /// What is told with every result.
@@ -82,6 +98,10 @@ impl<'o> Lowering<'o> {
             calls: Vec::new(),
             interval: None,
             emission: None,
+            before: Vec::new(),
+            tracks: false,
+            wants_before: false,
+            depth: 0,
             queries: Vec::new(),
             warnings: Vec::new(),
             looks_up: false,
@@ -113,7 +133,24 @@ impl<'o> Lowering<'o> {
         out
     }
 
+    /// Steps in braces.
+    pub(super) fn inner(&mut self, pipeline: &ast::Pipeline) -> Vec<Step> {
+        self.depth += 1;
+        let steps = self.pipeline(pipeline);
+        self.depth -= 1;
+        steps
+    }
+
     fn step(&mut self, step: &ast::Step, out: &mut Vec<Step>) {
+        let outer = self.before.len();
+        if self.tracks && !matches!(step.kind, ast::StepKind::Call(_)) {
+            self.before.extend_from_slice(out);
+        }
+        self.lower_step(step, out);
+        self.before.truncate(outer);
+    }
+
+    fn lower_step(&mut self, step: &ast::Step, out: &mut Vec<Step>) {
         match &step.kind {
             ast::StepKind::Filter(filter) => self.filter_step(filter, out),
             ast::StepKind::Call(call) => self.call_step(call, None, out),
@@ -140,12 +177,13 @@ impl<'o> Lowering<'o> {
 
     /// One clause of `case` or `match`: what guards it, then what it does. Aggregates have no place in it.
     fn clause(&mut self, mut guard: Vec<Step>, body: &ast::Pipeline) -> Vec<Step> {
-        let start = guard.len();
-        let body_steps = self.pipeline(body);
-        guard.extend(body_steps);
-        if let Some(emission) = self.emission.take() {
-            self.fault("position", "`emit` cannot stand inside `case` or `match`", emission.place.0);
+        let (start, outer) = (guard.len(), self.before.len());
+        if self.tracks {
+            self.before.extend_from_slice(&guard);
         }
+        let body_steps = self.inner(body);
+        self.before.truncate(outer);
+        guard.extend(body_steps);
         for step in guard.get(start..).unwrap_or_default() {
             if let Some(name) = aggregate_name(step) {
                 let message = format!("the aggregate `{name}` cannot stand inside `case` or `match`");
@@ -223,6 +261,12 @@ impl<'o> Lowering<'o> {
                         value: value.clone(),
                     });
                 }
+            }
+            (Build::Plan, name @ ("setTimeInterval" | "emit")) if self.depth > 0 => {
+                let message = format!(
+                    "`{name}` is said of the whole query: it cannot stand inside `case` or `match`, nor in braces"
+                );
+                self.fault("position", message, call.span);
             }
             (Build::Plan, "setTimeInterval") => {
                 let text = |name: &str| arguments.text(name).map(|text| text.to_string());

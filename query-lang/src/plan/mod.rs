@@ -9,11 +9,13 @@ mod condition;
 mod correlate;
 mod describe;
 mod expression;
+mod fold;
 pub mod lower;
 mod parameters;
 pub mod parser;
 pub mod queries;
 pub mod simplify;
+mod texts;
 pub mod visit;
 
 use std::sync::Arc;

@@ -260,7 +260,9 @@ impl Lowering<'_> {
             ("limit", Argument::Integer(1_000_000)),
         ];
         let Some(group) = self.made("groupBy", group, arguments.span) else { return };
-        let mut steps = out.clone();
+        self.wants_before = true;
+        let mut steps = self.before.clone();
+        steps.extend_from_slice(out);
         steps.extend([Step::Filter(any.clone()), group, Step::Filter(Filter::And(met))]);
         let query = SubQuery {
             limit: crate::table::MAX_TABLE_ROWS,

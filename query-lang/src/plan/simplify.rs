@@ -1,6 +1,7 @@
-//! Smaller plans that mean the same: conditions flattened and folded, neighbouring filters merged.
+//! Smaller plans that mean the same: conditions flattened and folded, neighbouring filters merged, constants computed, regexes
+//! that are texts taken for texts.
 
-use crate::plan::{Filter, Plan, Step, Test, TextTest};
+use crate::plan::{Call, Filter, Plan, Step, Test, TextTest, fold, texts};
 
 /// The plan, simplified.
 #[must_use]
@@ -27,6 +28,9 @@ pub fn steps(list: Vec<Step>) -> Vec<Step> {
                     }
                 }
             }
+            Step::Assign { target, dynamic, value } => {
+                out.push(Step::Assign { target, dynamic, value: fold::expression(value) });
+            }
             Step::Case(clauses) => out.push(Step::Case(clauses.into_iter().map(steps).collect())),
             other => out.push(other),
         }
@@ -45,8 +49,29 @@ pub fn filter(condition: Filter) -> Filter {
             Filter::Not(inner) => *inner,
             inner => Filter::Not(Box::new(inner)),
         },
+        Filter::Test { field, test: Test::Text(TextTest::Regex(regex)) } => {
+            let test = texts::test_of(&regex).unwrap_or(TextTest::Regex(regex));
+            Filter::Test { field, test: Test::Text(test) }
+        }
+        // Texts are searched for at the beginning and the end of any field by their regexes.
+        Filter::Text(TextTest::Regex(regex)) => match texts::test_of(&regex) {
+            Some(test @ TextTest::Contains { .. }) => Filter::Text(test),
+            _ => Filter::Text(TextTest::Regex(regex)),
+        },
+        Filter::Call(call) => match known(&call) {
+            Some(known) => Filter::Bool(known),
+            None => Filter::Call(call),
+        },
         other => other,
     }
+}
+
+/// What `test` of constants says.
+fn known(call: &Call) -> Option<bool> {
+    if call.arguments.signature().name != "test" {
+        return None;
+    }
+    fold::truth(&fold::expression(call.arguments.expression("expression")?.clone()))
 }
 
 fn and(parts: Vec<Filter>) -> Filter {

@@ -123,11 +123,10 @@ impl TableIndex {
         for (key, value) in self.keys.iter().zip(values) {
             if key.mode == MatchMode::Exact {
                 let value = folded(value, key.ignore_case);
-                if self.keys.len() > 1 {
-                    text.push_str(&value.len().to_string());
-                    text.push(':');
+                match self.keys.len() {
+                    1 => text.push_str(&value),
+                    _ => push_part(&mut text, &value),
                 }
-                text.push_str(&value);
             }
         }
         text
@@ -256,6 +255,13 @@ fn pattern(cell: &str) -> Test {
 
 fn folded(text: &str, ignore_case: bool) -> String {
     if ignore_case { text.to_lowercase() } else { text.to_owned() }
+}
+
+/// Adds `part` to a list of texts as one text: its length keeps one list from reading as another.
+pub(crate) fn push_part(list: &mut String, part: &str) {
+    list.push_str(&part.len().to_string());
+    list.push(':');
+    list.push_str(part);
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashSet;
 
+pub(crate) use index::push_part;
 pub use index::{KeyColumn, MatchMode, TableIndex};
 
 use crate::plan::SubQuery;

@@ -164,6 +164,10 @@ impl From<StepError> for ApiError {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "query-too-large", message)
                     .hint("narrow the filter or the time range, or group by fewer values")
             }
+            StepError::RegexSteps { .. } => {
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "regex-steps", message)
+                    .hint("write it without look-around and back-references, as several tests")
+            }
             StepError::Sequence(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "sequence", message),
             _ => internal(&error),
         }
