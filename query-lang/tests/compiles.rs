@@ -86,7 +86,7 @@ fn processor() -> std::time::Duration {
 /// `cargo test --release --workspace --test compiles -- --ignored --nocapture`
 #[test]
 #[ignore = "it measures"]
-fn the_corpus_costs_less_than_a_second() {
+fn what_the_corpus_costs() {
     let Some(texts) = corpus() else { return };
     let known: Vec<Options> = texts.iter().map(|text| compile(text).0).collect();
     let (mut parse, mut whole) = (Vec::new(), Vec::new());
@@ -114,7 +114,6 @@ fn the_corpus_costs_less_than_a_second() {
             text.chars().take(100).collect::<String>().replace('\n', " ")
         );
     }
-    assert!(cfg!(debug_assertions) || all < std::time::Duration::from_secs(1), "{all:?}");
 }
 
 #[test]

@@ -493,6 +493,15 @@ mod tests {
     }
 
     #[test]
+    fn names_of_all_fields_are_bounded() {
+        // A name and an index, twice.
+        let text = |bytes: usize| format!("{{\"{}\":[1,2]}}", "k".repeat(bytes));
+        let most = MAX_PARSED_NAME_BYTES / 2 - "[0]".len();
+        assert_eq!(parser().fields(&text(most)).map(|fields| fields.len()), Some(2));
+        assert!(parser().fields(&text(most + 1)).is_none());
+    }
+
+    #[test]
     fn members_become_fields() {
         for (text, told) in [
             (

@@ -10,6 +10,10 @@ fn file(path: &str, text: &str) -> PackageFile {
 }
 
 fn package() -> Vec<u8> {
+    package_with("kvParse()")
+}
+
+fn package_with(script: &str) -> Vec<u8> {
     pack(&[
         file("manifest.yaml", "name: acme/web\nversion: 1.2.3\n"),
         file("data/owners.csv", "service,owner\npay,ann\n"),
@@ -23,7 +27,7 @@ fn package() -> Vec<u8> {
         ),
         file(
             "parsers/pairs.yaml",
-            "name: pairs\nscript: kvParse()\ntagFields: [team]\ntests:\n- team=pay ms=3\ntestCases:\n- event: {rawString: ms=1}\n  outputAssertions:\n  - outputEventIndex: 0\n    assertions: {fieldsHaveValues: {ms: 2}}\n",
+            &format!("name: pairs\nscript: {script}\ntagFields: [team]\ntests:\n- team=pay ms=3\ntestCases:\n- event: {{rawString: ms=1}}\n  outputAssertions:\n  - outputEventIndex: 0\n    assertions: {{fieldsHaveValues: {{ms: 2}}}}\n"),
         ),
         file("alerts/Many.yaml", "name: Many\nqueryString: $\"Errors\"() | count() | _count>9\n"),
         file("queries/Broken.yaml", "name: [\n"),
@@ -76,6 +80,18 @@ async fn a_package_is_checked_and_imported() {
     // A second time it replaces what it brought.
     let again = world.post(PACKAGES, &zip, package()).await.json();
     assert!(again["imported"].as_array().unwrap().iter().all(|one| one["isNew"] == false), "{again}");
+    // A newer one replaces its own parser under both names, but not one that somebody made since.
+    let names = |report: &serde_json::Value| -> Vec<String> {
+        let list = report["imported"].as_array().unwrap().iter();
+        list.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let newer = world.post(PACKAGES, &zip, package_with("kvParse() | v := 2")).await.json();
+    assert_eq!(names(&newer), imported);
+    let own = serde_json::json!({"script": "kvParse() | v := 3"}).to_string();
+    let pairs = "/api/v1/repositories/default/parsers/pairs";
+    assert!(world.put(pairs, &own).await.status.is_success());
+    let newest = world.post(PACKAGES, &zip, package_with("kvParse() | v := 4")).await.json();
+    assert_eq!(names(&newest), imported[..4]);
 }
 
 #[tokio::test]
