@@ -2,7 +2,7 @@
 //! is ([`hover`]), what is wrong ([`check`]).
 //!
 //! The text may be broken anywhere: completion and hover do not parse it, they go over its words up to the cursor
-//! ([`scan`]) and keep the brackets that are open. The names of fields, values, saved queries and lookup tables come
+//! (`scan`) and keep the brackets that are open. The names of fields, values, saved queries and lookup tables come
 //! from a [`Catalogue`] that the caller supplies; it is asked for no more than the place needs.
 //!
 //! Every answer says where it belongs as a [`Range`] of [`Position`]s: UTF-8 bytes, UTF-16 units, line and column.

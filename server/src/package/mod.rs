@@ -6,9 +6,9 @@
 //! data/ (lookup-files/, data-files/, files/)                                              CSV and JSON
 //! ```
 //!
-//! A package is read whole into memory ([`files`], [`archive`]), its files become items with the query texts in them
-//! ([`yaml`], [`content`]), each text is compiled with what the package itself has ([`check`]), and what Weir has a home
-//! for is kept ([`import`]). Nothing of a package is ever written under a name that it chose itself.
+//! A package is read whole into memory (`files`, `archive`), its files become items with the query texts in them
+//! (`yaml`, `content`), each text is compiled with what the package itself has (`check`), and what Weir has a home
+//! for is kept (`import`). Nothing of a package is ever written under a name that it chose itself.
 
 mod archive;
 mod check;
