@@ -7,7 +7,8 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use weir_engine::EventBatch;
 use weir_engine::event::{EventBatchBuilder, EventLimits, TagSet};
-use weir_engine::parsers::{Chosen, Names, Parser, ParserLimits, built_in, fields_of, parse};
+use weir_engine::parsers::{Chosen, Parser, ParserLimits, built_in, fields_of, parse};
+use weir_query::compile::{Known, Options};
 use weir_query::program::Program;
 
 const NOW: i64 = 1_779_012_303_000_000_000;
@@ -16,8 +17,8 @@ const NOW: i64 = 1_779_012_303_000_000_000;
 fn program(number: u8, text: &str) -> Option<Arc<Program>> {
     let known = built_in::parsers();
     match known.values().nth(usize::from(number)) {
-        Some(stored) => stored.program(&Names::default()).ok(),
-        None => Program::parser(text, &Names::default().options()).ok(),
+        Some(stored) => stored.program(&Known::default()).ok(),
+        None => Program::parser(text, &Options::default()).ok(),
     }
 }
 
