@@ -140,7 +140,7 @@ impl Ring {
         let threshold = self.threshold;
         let absorb = |machine: &mut Machine, state: &mut State| {
             // A new state is narrow from its first event on.
-            if state.threshold() > Some(threshold) {
+            if threshold != narrowing::ALL && state.threshold() > Some(threshold) {
                 state.narrow(threshold);
             }
             absorb(machine, state)

@@ -23,9 +23,8 @@ impl Ring {
     /// room then, and stay.
     pub(super) fn narrow(&mut self, enough: usize) {
         // Parts may be narrower than new ones are, as those that come out of a snapshot.
-        let widest = self.levels.parts_mut().filter_map(|part| part.threshold()).max();
-        let before = self.threshold;
-        self.threshold = self.threshold.min(widest.unwrap_or(ALL));
+        let Some(widest) = self.levels.parts_mut().filter_map(|part| part.threshold()).max() else { return };
+        self.threshold = self.threshold.min(widest);
         while self.held > enough && self.threshold > LEAST {
             let (held, threshold) = (self.held, self.threshold);
             self.threshold /= 2;
@@ -36,18 +35,18 @@ impl Ring {
             self.folds.late_mut().for_each(|part| part.narrow(narrowest, &mut self.held));
             if self.held > held - held / GAIN {
                 self.threshold = threshold;
-                break;
+                return;
             }
-        }
-        if widest.is_none() {
-            self.threshold = before;
         }
     }
 
     /// What was learnt elsewhere from `events` events, as narrow as new parts are.
     pub(super) fn narrowed(&self, state: &State, events: u64) -> Part {
         let mut part = Part::of(state.clone(), events);
-        part.narrow(self.threshold, &mut 0);
+        // Narrowing looks at every group.
+        if self.threshold != ALL {
+            part.narrow(self.threshold, &mut 0);
+        }
         part
     }
 
