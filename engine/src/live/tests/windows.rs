@@ -89,8 +89,9 @@ pub(super) fn check_spans(store: &Store, live: &Live, seconds: i64, what: &str) 
             let result = live.read(&format!("{at}-{number}")).unwrap();
             let range = result.start_nanos..result.end_nanos;
             let now = store.now.load(Ordering::Relaxed);
-            // A span is shown until what is late by that much has come.
-            let shown_from = now - seconds * SECOND;
+            // A span is shown until what is late has come.
+            let late = i64::try_from((definition.lateness + definition.idle_timeout).as_secs()).unwrap();
+            let shown_from = now - seconds.max(late) * SECOND;
             assert!(range.start <= now && range.end >= shown_from, "{what}: {range:?} at {now}");
             let expected = match definition.kind {
                 WindowKind::Session { gap } => sessions_scanned(store, (filter, rest), range, gap),
@@ -297,5 +298,18 @@ fn what_does_not_go_together_is_refused() {
         let found = live.define("m", definition.clone()).err().map(|error| error.to_string());
         let found = found.unwrap_or_default();
         assert!(found.contains(fault) && found.is_empty() == fault.is_empty(), "{definition:?}: {found}");
+    }
+}
+
+#[test]
+fn a_day_that_was_read_before_its_end_is_shown_until_what_is_late_has_come() {
+    let store = Store::new(64);
+    store.now.store(1_711_922_397 * SECOND, Ordering::Relaxed);
+    let live = store.live(None);
+    define(&live, |_| true);
+    store.append(&[event_at(1_711_922_397 * SECOND, 196_321_575_944)]);
+    for (seconds, what) in [(0, "before its end"), (15, "after it"), (50, "a minute after it")] {
+        store.now.fetch_add(seconds * SECOND, Ordering::Relaxed);
+        check(&store, &live, what);
     }
 }
