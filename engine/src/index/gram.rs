@@ -36,23 +36,40 @@ impl Default for GramMap {
 }
 
 impl GramMap {
-    /// Adds the grams of `text`: those of [`windows`], eight at a time where no four digits stand together.
+    /// Adds the grams of `text`: those of [`windows`], eight at a time.
     pub fn add(&mut self, text: &[u8]) {
+        let Some(last) = text.last_chunk::<CHUNK>() else { return windows(text, |gram| self.insert(gram)) };
         let mut rest = text;
         while let Some(bytes) = rest.first_chunk::<CHUNK>() {
-            let [start @ .., _, _, _, _] = bytes;
-            let [_, _, _, _, end @ ..] = bytes;
-            let (start, end) = (u64::from_le_bytes(*start) | FOLD_ALL, u64::from_le_bytes(*end) | FOLD_ALL);
-            if has_digits(start) || has_digits(end) {
-                windows(bytes, |gram| self.insert(gram));
-            } else {
-                (0..4).for_each(|at| self.insert(hash((start >> (at * 8)) as u32, 0)));
-                (0..4).for_each(|at| self.insert(hash((end >> (at * 8)) as u32, 0)));
-            }
-            // The last four bytes start windows of the next chunk, which has the bytes behind them.
+            self.add_chunk(bytes);
             rest = rest.get(CHUNK - 4..).unwrap_or_default();
         }
-        windows(rest, |gram| self.insert(gram));
+        // What is left are fewer windows than eight: some are added again.
+        self.add_chunk(last);
+        let [.., end] = last.as_chunks::<4>().0 else { return };
+        windows(end, |gram| self.insert(gram));
+    }
+
+    /// Adds the grams of the eight windows that have a fifth byte. None of it hangs on what the bytes are: a branch for
+    /// digits is seldom foretold in numbers and ids.
+    #[inline]
+    fn add_chunk(&mut self, bytes: &[u8; CHUNK]) {
+        let [start @ .., _, _, _, _] = bytes;
+        let [_, _, _, _, end @ ..] = bytes;
+        let (start, end) = (u64::from_le_bytes(*start) | FOLD_ALL, u64::from_le_bytes(*end) | FOLD_ALL);
+        let (digits, more_digits) = (digits(start), digits(end));
+        if digits | more_digits == 0 {
+            (0..4).for_each(|at| self.insert(hash((start >> (at * 8)) as u32, 0)));
+            (0..4).for_each(|at| self.insert(hash((end >> (at * 8)) as u32, 0)));
+            return;
+        }
+        let fifths = end >> 32;
+        for at in [0, 8, 16, 24] {
+            let fifth = if digits >> at & 0x10 == 0 { 0 } else { (start >> 32 >> at) as u32 & 0xff };
+            self.insert(hash((start >> at) as u32, fifth));
+            let fifth = if more_digits >> at & 0x10 == 0 { 0 } else { (fifths >> at) as u32 & 0xff };
+            self.insert(hash((end >> at) as u32, fifth));
+        }
     }
 
     /// Adds one gram.
@@ -113,16 +130,16 @@ fn is_digits(window: u32) -> bool {
     window & 0xf0f0_f0f0 == 0x3030_3030 && (window + 0x0606_0606) & 0xf0f0_f0f0 == 0x3030_3030
 }
 
-/// Whether four bytes in a row of a folded word are digits, as [`is_digits`] has it.
+/// Where four bytes in a row of a folded word are digits, as [`is_digits`] has it: bit 4 of the first of them.
 #[inline]
-fn has_digits(word: u64) -> bool {
+fn digits(word: u64) -> u64 {
     const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
     const LOW: u64 = 0x0f0f_0f0f_0f0f_0f0f;
     const ONES: u64 = 0x1010_1010_1010_1010;
     // What keeps a byte from being a digit, in its high half: another half than 3, or a low half above 9.
     let apart = (word & HIGH ^ 0x3030_3030_3030_3030) | ((word & LOW) + 0x0606_0606_0606_0606) & ONES;
     let digits = !((apart >> 4) + LOW) & ONES;
-    digits & digits >> 8 & digits >> 16 & digits >> 24 != 0
+    digits & digits >> 8 & digits >> 16 & digits >> 24
 }
 
 /// Multiplication by a number close to 2^32 over the golden ratio (Knuth's multiplicative hashing).

@@ -257,7 +257,7 @@ impl Packer {
         }
         let runs = run_count(bits);
         if runs * 4 <= granules.min(count * 2) {
-            self.offer(&mut best, RUNS, runs, granules, runs * 2, run_codes(bits, granules));
+            self.offer(&mut best, RUNS, runs, granules, runs * 2, run_codes(bits));
         }
         match best.0 {
             BITMAP => {
@@ -337,22 +337,28 @@ fn run_count(bits: &[u64]) -> usize {
 }
 
 /// The runs as codes: how far from the one before, and how long beyond one.
-fn run_codes(bits: &[u64], granules: usize) -> impl Iterator<Item = usize> {
-    let mut ordinals = ordinals(bits, granules, true).peekable();
-    let (mut next, mut len) = (0, None);
-    std::iter::from_fn(move || {
-        if let Some(len) = len.take() {
-            return Some(len);
-        }
-        let start = ordinals.next()?;
-        let mut end = start + 1;
-        while ordinals.next_if_eq(&end).is_some() {
-            end += 1;
-        }
-        let gap = start - next;
-        (next, len) = (end, Some(end - start - 1));
-        Some(gap)
-    })
+fn run_codes(bits: &[u64]) -> impl Iterator<Item = usize> {
+    let mut end = 0;
+    let runs = std::iter::from_fn(move || {
+        let start = next_bit(bits, end, true)?;
+        let gap = start - end;
+        end = next_bit(bits, start, false).unwrap_or(bits.len() * 64);
+        Some([gap, end - start - 1])
+    });
+    runs.flatten()
+}
+
+/// The first place from `from` on whose bit is `set`.
+#[inline]
+fn next_bit(bits: &[u64], from: usize, set: bool) -> Option<usize> {
+    let flip = if set { 0 } else { u64::MAX };
+    let mut at = from / 64;
+    let mut word = (bits.get(at)? ^ flip) & u64::MAX << (from % 64);
+    while word == 0 {
+        at += 1;
+        word = bits.get(at)? ^ flip;
+    }
+    Some(at * 64 + word.trailing_zeros() as usize)
 }
 
 /// Rice parameter for `count` gaps that add up to at most `total`.

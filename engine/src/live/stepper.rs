@@ -30,7 +30,7 @@ use crate::feed::{Delivery, Feed};
 const MAX_WAIT: Duration = Duration::from_millis(100);
 /// With so many standings, small batches that wait are stepped over together, up to so many bytes.
 const JOIN_FROM_STANDINGS: usize = 64;
-const JOIN_BYTES: usize = 6 << 20;
+const JOIN_BYTES: usize = 12 << 20;
 /// How long it waits at least.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 /// How long a metric with subscriptions is not looked at, at most: times that are outdated do not pile up.
