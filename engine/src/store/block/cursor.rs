@@ -143,6 +143,28 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    /// Whether the next value is `expected`. What has to be made to be compared is made in `scratch`.
+    #[inline]
+    pub(crate) fn next_is(&mut self, expected: &[u8], scratch: &mut Vec<u8>) -> Result<bool, Corrupt> {
+        const END: Corrupt = Corrupt("column ends early");
+        match self {
+            Cursor::Constant(value) => Ok(*value == expected),
+            Cursor::Dictionary { codes, texts } => {
+                let code = codes.next().ok_or(END)?;
+                Ok(texts.get(code as usize).ok_or(Corrupt("unknown code"))? == expected)
+            }
+            Cursor::Text(text) => {
+                let (start, end) = text.next_text()?;
+                Ok(text.bytes.get(start..end).ok_or(END)? == expected)
+            }
+            Cursor::Number { .. } | Cursor::Hex { .. } | Cursor::Skeletons(_) => {
+                scratch.clear();
+                self.next(scratch)?;
+                Ok(scratch == expected)
+            }
+        }
+    }
+
     /// Passes over the next value.
     #[inline]
     pub(crate) fn skip(&mut self) -> Result<(), Corrupt> {

@@ -104,8 +104,12 @@ impl Frames {
             *delta = delta.wrapping_sub(least as u64);
         }
         let (plain_width, plain_cost) = best_width(&offsets[..values.len()]);
-        let (delta_width, delta_cost) = best_width(&deltas[..steps]);
-        if steps > 0 && delta_cost + 24 < plain_cost {
+        // Steps that are as large as the values, taken together, do not take fewer bits: to count them would be in vain.
+        let sum = |values: &[u64]| values.iter().map(|value| value >> FRAME.ilog2()).sum::<u64>();
+        let is_steady = sum(&deltas) <= sum(&offsets);
+        let (delta_width, delta_cost) =
+            if is_steady { best_width(&deltas[..steps]) } else { (0, usize::MAX) };
+        if steps > 0 && delta_cost.saturating_add(24) < plain_cost {
             self.bases.push(first);
             self.heads.push(delta_width as u8 | DELTA);
             put_signed(&mut self.least, least);

@@ -38,14 +38,15 @@ impl Values {
     /// # Errors
     /// When a value of it cannot be read.
     pub(crate) fn are_those_of(&self, mut cursor: Cursor<'_>) -> Result<bool, Corrupt> {
-        let mut read = Vec::with_capacity(self.bytes.len());
+        let (mut start, mut scratch) = (0, Vec::new());
         for end in &self.ends {
-            cursor.next(&mut read)?;
-            if read.len() != *end {
+            let value = self.bytes.get(start..*end).unwrap_or_default();
+            if !cursor.next_is(value, &mut scratch)? {
                 return Ok(false);
             }
+            start = *end;
         }
-        Ok(read == self.bytes)
+        Ok(true)
     }
 
     /// Each of them.
