@@ -250,14 +250,29 @@ impl Packer {
         }
         let mut best = (BITMAP, bitmap);
         if count * 3 <= granules {
-            self.offer(&mut best, GAPS, count, granules, count, ordinals(bits, granules, true).map(gap()));
+            let sum = last_bit(bits) + 1 - count;
+            self.offer(
+                &mut best,
+                (GAPS, count),
+                granules,
+                (count, sum),
+                ordinals(bits, granules, true).map(gap()),
+            );
         } else if (granules - count) * 3 <= granules {
             let holes = granules - count;
-            self.offer(&mut best, HOLES, holes, granules, holes, ordinals(bits, granules, false).map(gap()));
+            // Where the last of them is would have to be looked for.
+            self.offer(
+                &mut best,
+                (HOLES, holes),
+                granules,
+                (holes, 0),
+                ordinals(bits, granules, false).map(gap()),
+            );
         }
         let runs = run_count(bits);
         if runs * 4 <= granules.min(count * 2) {
-            self.offer(&mut best, RUNS, runs, granules, runs * 2, run_codes(bits));
+            let sum = last_bit(bits) + 1 - runs;
+            self.offer(&mut best, (RUNS, runs), granules, (runs * 2, sum), run_codes(bits));
         }
         match best.0 {
             BITMAP => {
@@ -274,18 +289,19 @@ impl Packer {
         best.0
     }
 
-    /// Packs a row as codes, and keeps that if it is shorter than the best so far.
+    /// Packs a row as codes, so many that add up to at least `sum`, and keeps that if it is shorter than the best so far.
     fn offer(
         &mut self,
         best: &mut (u8, usize),
-        kind: u8,
-        count: usize,
+        (kind, count): (u8, usize),
         granules: usize,
-        codes: usize,
+        (codes, sum): (usize, usize),
         values: impl Iterator<Item = usize>,
     ) {
         let parameter = rice(codes, granules);
-        if 2 + (codes * (parameter as usize + 1)).div_ceil(8) >= best.1 {
+        // The quotients add up to so much: most rows of ids are no better than their bitmap, and it shows at once.
+        let quotients = if parameter == 0 { sum } else { (sum >> parameter).saturating_sub(codes) };
+        if 2 + (codes * (parameter as usize + 1) + quotients).div_ceil(8) >= best.1 {
             return;
         }
         self.other.clear();
@@ -323,6 +339,12 @@ fn ordinals(bits: &[u64], granules: usize, set: bool) -> impl Iterator<Item = us
             Some(at * 64 + bit)
         })
     })
+}
+
+/// The last bit that is set.
+fn last_bit(bits: &[u64]) -> usize {
+    let last = bits.iter().enumerate().rev().find(|(_, word)| **word != 0);
+    last.map_or(0, |(at, word)| at * 64 + word.ilog2() as usize)
 }
 
 /// How many runs of neighbours `bits` has: bits whose lower neighbour is not set.
