@@ -12,6 +12,8 @@
 
 mod cut;
 mod deferral;
+mod filling;
+mod repair;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,25 +21,24 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use weir_query::machine::{Context, Frame, Machine, State, StepError};
+use weir_query::machine::{Context, Machine, State, StepError};
 use weir_query::program::Program;
-use weir_query::record::{OrderKey, Rows, Selection};
 
 use super::TimeBasis;
 use super::backfill::Backfill;
-use super::cost::{self, Cost};
-use super::matching::{Access, Known, Leading, Portion};
+use super::cost::Cost;
+use super::matching::{Access, Known, Leading};
 use super::metric::Metric;
 use super::pane::Pane;
 use super::priority::{Priorities, Priority};
-use super::progress::{Arrival, Progress};
+use super::progress::Progress;
 use super::refill::Refill;
-use super::ring::{Ring, Total, Want};
+use super::ring::{Ring, Total};
 use super::session::{Extents, Session};
 use super::sources::Sources;
 use super::standing_key::StandingKey;
 use super::window::{Window, Windows, nanos};
-use crate::scan::sink::{self, Layout};
+use crate::scan::sink::Layout;
 pub(super) use cut::{Reading, StandingCut};
 use deferral::Deferral;
 
@@ -45,8 +46,6 @@ use deferral::Deferral;
 pub const MAX_FUTURE_BUCKETS: usize = 1_024;
 /// So many buckets before the present one are not closed yet: what comes a moment late is not put into roll-ups too.
 const OPEN_BUCKETS: i64 = 2;
-/// How old the time may be that the first stage is told, nanoseconds, where granules are longer.
-const MAX_TOLD_NANOS: i64 = 60_000_000_000;
 
 /// What is wrong, for as long as what it befell is in the window.
 #[derive(Clone, Debug)]
@@ -350,304 +349,6 @@ impl Standing {
             None => Some((*up_to_sequence, *below_bucket)),
             Some((up_to, below)) => Some(((*up_to_sequence).min(up_to), (*below_bucket).max(below))),
         })
-    }
-
-    /// The rows of `portion` that pass the filters it begins with.
-    pub(super) fn filter(&mut self, portion: &Portion<'_>) -> Result<Selection, StepError> {
-        self.machine.filter(portion, Selection::all(portion.len()))
-    }
-
-    /// Steps over what it may match of a batch: row steps once, then each bucket absorbs its rows. `filtered`: all of
-    /// `portion` has passed the filters it begins with.
-    pub(super) fn apply(&mut self, portion: &Portion<'_>, filtered: bool, arrival: &Arrival) {
-        if self.window.metrics() == 0 || self.is_deferred() || arrival.end_sequence <= self.next_sequence {
-            return;
-        }
-        let begun = cost::clock(arrival.is_timed);
-        self.step(portion, filtered, arrival);
-        if let Some(begun) = begun {
-            self.cost.charge(begun.elapsed(), arrival.before.timed_events);
-        }
-    }
-
-    fn step(&mut self, portion: &Portion<'_>, filtered: bool, arrival: &Arrival) {
-        let within = match arrival.first_sequence.checked_sub(self.next_sequence) {
-            Some(_) => Selection::all(portion.len()),
-            None => {
-                let places = portion.places();
-                let is_new =
-                    |row: usize| places.get(row).is_some_and(|key| key.sequence >= self.next_sequence);
-                Selection::from_fn(places.len(), is_new)
-            }
-        };
-        self.next_sequence = arrival.end_sequence;
-        self.reserved.retain(|reserved| reserved.up_to_sequence >= arrival.first_sequence);
-        self.renew(arrival.now_nanos);
-        let rows = within.count() as u64;
-        self.cost.events += rows;
-        let selected = match filtered {
-            true => self.machine.select_filtered(portion, within),
-            false => self.machine.select(portion, within),
-        };
-        match selected {
-            Ok(frame) => self.absorb(&frame, portion, arrival),
-            Err(fault) => self.refuse(rows, fault.to_string(), arrival.now_nanos),
-        }
-    }
-
-    /// Counts events that could not be looked at.
-    pub(super) fn refuse(&mut self, events: u64, fault: String, now_nanos: i64) {
-        self.tally.dropped += events;
-        self.fault(fault, now_nanos);
-    }
-
-    /// What is learnt from now on is of the time it is now, and what left the window goes: nobody may ever ask for a
-    /// result, which would forget it too.
-    pub(super) fn renew(&mut self, now_nanos: i64) {
-        let granule_nanos = self.window.granule_nanos.min(MAX_TOLD_NANOS);
-        if self.program.depends_on_range()
-            && now_nanos.div_euclid(granule_nanos) != self.told.div_euclid(granule_nanos)
-        {
-            self.told = now_nanos;
-            self.machine = Machine::new(Arc::clone(&self.program), self.context(now_nanos));
-        }
-        let now = self.window.bucket(self.shown_at(now_nanos));
-        if now != self.come {
-            self.come = now;
-            self.come_to(now_nanos);
-        }
-    }
-
-    fn absorb(&mut self, frame: &Frame, portion: &Portion<'_>, arrival: &Arrival) {
-        let (rows, now_nanos) = (frame.order().len(), arrival.now_nanos);
-        if rows == 0 {
-            return;
-        }
-        self.version += 1;
-        let (first, last) = match self.key.time {
-            TimeBasis::Event => portion.times(),
-            TimeBasis::Ingest => arrival.ingest_nanos,
-        };
-        let reached = self.reached(now_nanos).unwrap_or(i64::MIN);
-        let watermark = reached.saturating_sub(nanos(self.key.lateness));
-        if self.key.time == TimeBasis::Event && first < watermark {
-            let late = frame.order().iter().filter(|key| key.nanos < watermark);
-            self.tally.late += late.count() as u64;
-        }
-        let bucket = self.window.bucket(first);
-        if bucket == self.window.bucket(last) {
-            // Most batches are of one time.
-            let put = self.put(bucket, frame, &Selection::all(rows), now_nanos);
-            self.note_revision(put, bucket, reached);
-            return;
-        }
-        let by_arrival;
-        let order: &[OrderKey] = match self.key.time {
-            TimeBasis::Event => frame.order(),
-            TimeBasis::Ingest => {
-                by_arrival = portion.by_arrival(frame.order());
-                &by_arrival
-            }
-        };
-        let split = sink::split(order, self.window.granule_nanos, |bucket, within| {
-            let put = self.put(bucket, frame, within, now_nanos);
-            self.note_revision(put, bucket, reached);
-            Ok::<(), StepError>(())
-        });
-        drop(split);
-    }
-
-    /// Events came into `bucket`, which was complete when event time had `reached` its end.
-    fn note_revision(&mut self, put: bool, bucket: i64, reached: i64) {
-        let is_closed = self.key.time == TimeBasis::Event && self.window.start_of(bucket + 1) <= reached;
-        self.revisions += u64::from(put && is_closed);
-    }
-
-    /// Puts the rows of `within` into `bucket`; false: none of them, as they have no place there or are read by a
-    /// backfill.
-    fn put(&mut self, bucket: i64, frame: &Frame, within: &Selection, now_nanos: i64) -> bool {
-        let ahead = self.reserved.iter().filter(|reserved| bucket < reserved.below_bucket);
-        if let Some(up_to) = ahead.map(|reserved| reserved.up_to_sequence).max() {
-            let mut new = within.clone();
-            new.retain(|row| frame.order().get(row).is_some_and(|key| key.sequence > up_to));
-            return self.put_new(bucket, frame, &new, now_nanos);
-        }
-        self.put_new(bucket, frame, within, now_nanos)
-    }
-
-    fn put_new(&mut self, bucket: i64, frame: &Frame, within: &Selection, now_nanos: i64) -> bool {
-        let events = within.count() as u64;
-        if events == 0 {
-            return false;
-        }
-        if bucket > self.window.bucket(now_nanos) {
-            self.tally.future += events;
-        }
-        let kept = self.window.kept(now_nanos);
-        if bucket >= kept.end || self.ahead.contains_key(&bucket) {
-            self.put_ahead(bucket, events);
-            return false;
-        }
-        if bucket < kept.start {
-            self.tally.dropped += events;
-            return false;
-        }
-        if !self.make_room() {
-            self.drop_in(bucket, events, now_nanos);
-            return false;
-        }
-        let changed = self
-            .ring
-            .absorb(bucket, events, &mut self.machine, |machine, state| machine.absorb(frame, within, state));
-        if let Err(fault) = &changed {
-            self.fault(fault.to_string(), now_nanos);
-            self.drop_in(bucket, events, now_nanos);
-            return false;
-        }
-        self.taken += events;
-        if let Some(extents) = &mut self.extents {
-            let times = within.iter().filter_map(|row| Some(frame.order().get(row)?.nanos));
-            times.for_each(|nanos| extents.add(bucket, nanos, nanos));
-        }
-        self.put_into_pane(bucket, events, now_nanos, |machine, state| machine.absorb(frame, within, state));
-        true
-    }
-
-    /// Merges what a backfill learnt of `bucket`. False: it has no place there.
-    pub(super) fn put_sum(&mut self, bucket: i64, sum: &sink::Sum, now_nanos: i64) -> bool {
-        let kept = self.window.kept(now_nanos);
-        if bucket >= kept.end || self.ahead.contains_key(&bucket) {
-            self.put_ahead(bucket, sum.rows);
-            return false;
-        }
-        if bucket < kept.start {
-            return false;
-        }
-        self.touch();
-        if !self.make_room() {
-            self.drop_in(bucket, sum.rows, now_nanos);
-            return false;
-        }
-        self.ring.merge(bucket, &sum.state, sum.rows);
-        if let Some(extents) = &mut self.extents {
-            extents.add(bucket, sum.first_nanos, sum.last_nanos);
-        }
-        self.put_into_pane(bucket, sum.rows, now_nanos, |_, state| state.merge(&sum.state));
-        true
-    }
-
-    fn put_into_pane(
-        &mut self,
-        bucket: i64,
-        events: u64,
-        now_nanos: i64,
-        change: impl FnOnce(&mut Machine, &mut State) -> Result<(), StepError>,
-    ) {
-        let Some(pane) = &mut self.pane else { return };
-        if let Err(fault) = pane.change(bucket, events, &mut self.machine, change) {
-            self.fault(fault.to_string(), now_nanos);
-        }
-    }
-
-    /// Remembers that there are events for a bucket too far ahead to be kept.
-    fn put_ahead(&mut self, bucket: i64, events: u64) {
-        if self.ahead.len() >= MAX_FUTURE_BUCKETS && !self.ahead.contains_key(&bucket) {
-            self.tally.dropped += events;
-            return;
-        }
-        *self.ahead.entry(bucket).or_default() += events;
-    }
-
-    /// Whether the time of buckets has come whose events are in history only.
-    pub(super) fn is_repair_due(&mut self, now_nanos: i64) -> bool {
-        let Some(first) = self.ahead.first_key_value().map(|(bucket, _)| *bucket) else { return false };
-        self.backfills.is_empty() && first < self.window.kept(self.shown_at(now_nanos)).end
-    }
-
-    /// Buckets to be read anew up to the sequence returned. They are empty from now on: what is read is all there was
-    /// for them.
-    pub(super) fn take_repair(&mut self, now_nanos: i64) -> Option<(Range<i64>, u64)> {
-        if !self.is_repair_due(now_nanos) {
-            return None;
-        }
-        let kept = self.window.kept(self.shown_at(now_nanos));
-        let start = self.ahead.first_key_value().map(|(bucket, _)| *bucket)?;
-        let mut end = start;
-        while end < kept.end && self.ahead.contains_key(&end) {
-            end += 1;
-        }
-        let buckets = self.ring.clear(start..end);
-        let repaired = self.ahead.extract_if(buckets.clone(), |_, _| true);
-        self.tally.repaired += repaired.map(|(_, events)| events).sum::<u64>();
-        // What is being read back of them is of no use any more.
-        self.refills.retain(|refill| !refill.is_of(&buckets));
-        if let Some(extents) = &mut self.extents {
-            extents.forget(&buckets);
-        }
-        self.touch();
-        Some((buckets, self.next_sequence().saturating_sub(1)))
-    }
-
-    /// Something is being read for it, or has to be.
-    pub(super) fn is_reading(&self) -> bool {
-        !self.backfills.is_empty() || !self.refills.is_empty() || self.wants()
-    }
-
-    /// What was to be read for it has been looked at.
-    pub(super) fn note_read(&mut self) {
-        if self.backfills.is_empty() {
-            self.origin.took.get_or_insert_with(|| self.origin.begun.elapsed());
-        }
-        self.note_reading_done();
-    }
-
-    /// Something has to be read for it, and the live thread has to be told.
-    pub(super) fn note_reading(&mut self) -> bool {
-        let is_new = self.is_reading() && !self.is_noted;
-        self.is_noted |= is_new;
-        is_new
-    }
-
-    /// By time of arrival nothing is read back.
-    fn wants(&self) -> bool {
-        self.key.time == TimeBasis::Event && self.ring.wants()
-    }
-
-    /// Buckets to be read back, and how; of the events before [`Standing::next_sequence`]. None while a backfill goes on:
-    /// its events are among those and not yet in the ring.
-    pub(super) fn wanted(&mut self) -> Option<(Want, Layout, Range<i64>)> {
-        if !self.backfills.is_empty() || !self.wants() {
-            return None;
-        }
-        let want = self.ring.wanted()?;
-        let granule_nanos = self.window.granule_nanos.saturating_mul(want.span);
-        let range = self.window.nanos_of(&want.buckets);
-        Some((want, Layout::ByEventTime { granule_nanos }, range))
-    }
-
-    /// Takes what was read back; `None`: it could not be.
-    pub(super) fn refill(&mut self, want: &Want, read: Option<&BTreeMap<i64, sink::Sum>>) {
-        match read {
-            Some(sums) => {
-                self.ring.refill(want, sums.iter().map(|(number, sum)| (*number, &sum.state, sum.rows)));
-            }
-            None => self.ring.lose(want),
-        }
-        self.touch();
-    }
-
-    /// Sees to it that the bound is kept. False: there is not enough that results can do without.
-    fn make_room(&mut self) -> bool {
-        let beside = self.bytes() - self.ring.bytes();
-        self.ring.bound(self.key.max_bytes.saturating_sub(beside));
-        self.ring.make_room()
-    }
-
-    fn drop_in(&mut self, bucket: i64, events: u64, now_nanos: i64) {
-        self.tally.dropped += events;
-        self.ring.count_dropped(bucket, events);
-        let (bytes, limit) = (self.bytes(), self.key.max_bytes);
-        self.fault(format!("the metric's states of {bytes} bytes are over its bound of {limit}"), now_nanos);
     }
 
     /// Whether all of `buckets` is kept at `now`.
