@@ -216,8 +216,9 @@ fn many_groups(rows: usize) {
         machine.step(&batch, Selection::all(batch.rows), &mut state).unwrap();
         if from > 2 * HELD {
             let bytes = *full.get_or_insert(state.bytes());
+            // Texts of groups that were given up stay until there are as many as of those that are held.
             assert!(
-                state.bytes() <= bytes + bytes / 4,
+                state.bytes() <= bytes + bytes / 2,
                 "{} bytes after {from} rows, once {bytes}",
                 state.bytes()
             );
