@@ -61,6 +61,8 @@ pub struct Program {
     described: Vec<String>,
     /// Steps of the plan, by their number from 0, that are not run.
     dropped: Vec<usize>,
+    /// What occurs more than once and is evaluated once, as people read it.
+    shared: Vec<String>,
 }
 
 /// What a program up to the end of its first aggregate makes of `@timestamp`.
@@ -259,6 +261,7 @@ impl Program {
     #[must_use]
     pub fn required(&self) -> &Required {
         &self.required
+            shared: compiler.shared,
     }
 
     /// Some aggregate lays its buckets over the queried time range, so that a range without ends should be cut to what
@@ -433,6 +436,9 @@ impl Program {
                 RowStep::Function(RowFunction::Regex(extract)) => {
                     let _ = writeln!(out, "extracts: {extract}");
                 }
+        for shared in &self.shared {
+            let _ = writeln!(out, "evaluated once: {shared}");
+        }
                 _ => {}
             }
         }

@@ -623,6 +623,78 @@ fn explain_says_how_filters_are_tried_and_what_is_not_run() {
 }
 
 #[test]
+fn explain_says_what_is_evaluated_once() {
+    for (query, expected) in [
+        ("x := a * b + 1 | y := a * b + 2", &["(a * b), 2 times"][..]),
+        // Where an operand was written in between it is another value.
+        ("x := a * b | a := 3 | y := a * b", &[]),
+        ("x := a * b | c := 3 | y := a * b", &["(a * b), 2 times"]),
+        ("x := a * b | select([a, b]) | y := a * b", &[]),
+        ("x := a * b | case { c=1 | b := 2 ; * } | y := a * b", &[]),
+        ("x := a * b | setField(target=c, value=1) | y := a * b", &[]),
+        // Clauses begin with the row as it came.
+        (
+            "case { test(lower(a) == \"x\") | a := 1 ; test(lower(a) == \"y\") }",
+            &["lower(field=\"a\", as=\"_lower\"), 2 times"],
+        ),
+        ("case { b := lower(a) | b=x ; c := lower(a) | c=/z/ ; * }", &["lower(field=\"a\"), 2 times"]),
+        ("case { a=/x+y/ b=1 ; a=/x+y/ b=2 ; a=/x+y/ }", &["a matches /x+y/, 3 times"]),
+        ("case { a=/(?<n>x+)y/ | n=x ; a=/(?<n>x+)y/ | n=xx ; * }", &["EXTRACT"]),
+        ("case { timeout b=1 ; timeout b=2 }", &["any text contains \"timeout\", 2 times"]),
+        // Each match is a row of its own.
+        ("case { a=/(?<n>x+)y/g | n=x ; a=/(?<n>x+)y/g | n=xx ; * }", &[]),
+        // What is no dearer than looking it up.
+        ("case { a=1 b=1 ; a=1 b=2 ; a>1 c=1 ; a>1 c=2 }", &[]),
+        // Behind an aggregate there are other rows.
+        ("x := a * b | groupBy(x, function=count(as=a)) | y := a * b", &[]),
+        ("groupBy(a, function=sum(b)) | x := a * 2 | y := 1 + a * 2", &["(a * 2), 2 times"]),
+    ] {
+        let described = compile(query, &Options::default()).describe();
+        let told = described.lines().filter_map(|line| line.strip_prefix("evaluated once: "));
+        let told: Vec<&str> = told.collect();
+        match expected {
+            ["EXTRACT"] => assert!(told.len() == 1 && told[0].starts_with("regex("), "{query}: {told:?}"),
+            _ => assert_eq!(told, expected, "{query}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_evaluated_once_is_what_it_would_be() {
+    let input = r#"{"a":"xxy","b":"1"}
+        {"a":"xy","b":"2"}
+        {"a":"XY","b":"2"}
+        {"b":"3"}
+        {"a":"7","b":"3"}"#;
+    check(
+        "case { b=2 | a=/(?<n>x+)y/ | n=xx ; a=/(?<n>x+)y/ | m := n ; n := lower(a) | n=xy ; n := lower(a) ; * } | select([n, m])",
+        input,
+        r#"{"n":"xx","m":"xx"}
+        {"n":"x","m":"x"}
+        {"n":"xy"}
+        {}
+        {"n":"7"}"#,
+    );
+    check(
+        "x := a * b | case { test(a * b > 20) | a := 1 | x := a * b ; y := 1 + a * b } | select([x, y])",
+        input,
+        r#"{}
+        {}
+        {}
+        {}
+        {"x":"3"}"#,
+    );
+    // A row that becomes several, of which the others have what it had.
+    check(
+        "x := upper(a) | a=/(?<l>.)/g | y := upper(a) | z := upper(l) | b=1 | select([x, y, z])",
+        input,
+        r#"{"x":"XXY","y":"XXY","z":"Y"}
+        {"x":"XXY","y":"XXY","z":"X"}
+        {"x":"XXY","y":"XXY","z":"X"}"#,
+    );
+}
+
+#[test]
 fn constants_are_computed_as_fields_would_be() {
     let input = r#"{"one":"1","two":"2","half":"0.5","word":"x","big":"9007199254740993","t":"true"}"#;
     for (constant, field) in [

@@ -33,6 +33,7 @@ pub fn compile(filter: &Filter) -> Result<Predicate, Diagnostic> {
         }
         Filter::Text(text) => Predicate::Search(matcher(text)?),
         Filter::Call(call) => self::call(call)?,
+        Filter::Shared(number, inner) => Predicate::Shared(*number, Box::new(compile(inner)?)),
     })
 }
 

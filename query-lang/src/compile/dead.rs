@@ -31,7 +31,7 @@ pub(crate) fn drop_steps(stage: &mut Stage, fed: &Touches) -> Vec<usize> {
 }
 
 /// Whether a step keeps the rows as they are but for the fields it writes, the names of which it knows.
-fn only_writes(step: &RowStep) -> bool {
+pub(super) fn only_writes(step: &RowStep) -> bool {
     match step {
         RowStep::Assign(..) => true,
         RowStep::Function(function) => matches!(

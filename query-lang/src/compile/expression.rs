@@ -39,6 +39,7 @@ pub fn compile(expression: &Expression) -> Result<Compiled, Diagnostic> {
             ignore_empty: *ignore_empty,
         },
         Expression::Filter(filter) => Compiled::Condition(Box::new(condition::compile(filter)?)),
+        Expression::Shared(number, inner) => Compiled::Shared(*number, Box::new(compile(inner)?)),
     })
 }
 

@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod regex;
 pub mod required;
 pub(crate) mod sequence;
+mod shared;
 pub mod steps;
 
 use std::collections::BTreeMap;

@@ -165,6 +165,7 @@ fn of_filter(filter: &Filter, written: &Touches) -> Required {
     match filter {
         Filter::Bool(true) | Filter::Not(_) => Required::Anything,
         Filter::Bool(false) => Required::Nothing,
+        Filter::Shared(_, inner) => of_filter(inner, written),
         Filter::And(parts) => Required::and(parts.iter().map(|part| of_filter(part, written)).collect()),
         Filter::Or(parts) => Required::or(parts.iter().map(|part| of_filter(part, written)).collect()),
         // Free text reads the event as it came, whatever has been written since.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::aggregates::sequence::SequenceSpec;
 use crate::aggregates::spec::{RowOrder, RowsSpec};
 use crate::aggregates::{AggregateSpec, PipelineId, TIMESTAMP};
-use crate::compile::{aggregate, condition, expression, sequence};
+use crate::compile::{aggregate, condition, expression, sequence, shared};
 use crate::error::Diagnostic;
 use crate::functions::{Build, RowFunction, Touches};
 use crate::machine::step::{self, RowStep};
@@ -21,6 +21,8 @@ pub struct Compiler {
     pub faults: Vec<Diagnostic>,
     /// Some aggregate lays its buckets over the queried time range.
     pub charts_time: bool,
+    /// What is evaluated once though it occurs more often, as people read it.
+    pub shared: Vec<String>,
     /// What is compiled now runs over the table of an aggregate.
     pub(super) is_behind_aggregate: bool,
 }
@@ -64,9 +66,12 @@ impl Compiler {
     pub fn stages(&mut self, steps: &[Step]) -> Vec<Stage> {
         let mut stages = Vec::new();
         let mut stage = Stage::default();
-        for step in steps {
+        let mut start = 0;
+        for (at, step) in steps.iter().enumerate() {
             match step {
                 Step::Call(call) if matches!(call.arguments.signature().build, Build::Aggregate) => {
+                    self.share(steps.get(start..at), &mut stage);
+                    start = at + 1;
                     stage.aggregate = self.aggregate(call);
                     if stages.is_empty() {
                         stage.rank_by_place();
@@ -74,16 +79,32 @@ impl Compiler {
                     stages.push(std::mem::take(&mut stage));
                 }
                 Step::Call(call) if matches!(call.arguments.signature().build, Build::Sequence) => {
+                    self.share(steps.get(start..at), &mut stage);
+                    start = at + 1;
                     self.sequence(call, &mut stage, &mut stages);
                 }
                 step => stage.steps.extend(self.step(step)),
             }
             self.is_behind_aggregate = !stages.is_empty();
         }
+        self.share(steps.get(start..), &mut stage);
         if !stage.steps.is_empty() || stages.is_empty() {
             stages.push(stage);
         }
         stages
+    }
+
+    /// Has what the steps of `stage` have in common evaluated once. `steps` are those it was made of.
+    fn share(&mut self, steps: Option<&[Step]>, stage: &mut Stage) {
+        let steps = steps.unwrap_or_default();
+        // With faults there is not a compiled step for each.
+        if !self.faults.is_empty() || steps.len() != stage.steps.len() {
+            return;
+        }
+        match shared::share(steps, &mut stage.steps, self.shared.len()) {
+            Ok(told) => self.shared.extend(told),
+            Err(fault) => self.faults.push(fault),
+        }
     }
 
     /// Row steps only; an aggregate among them is a fault of whoever made the plan, and reported.

@@ -113,6 +113,19 @@ impl Arguments {
 
     /// A text that may be absent.
     #[must_use]
+    /// The value of every parameter, in the order of the signature.
+    pub(crate) fn list(&self) -> impl Iterator<Item = Option<&Argument>> + '_ {
+        self.values.iter().map(|value| value.as_ref().map(|(value, _)| value))
+    }
+
+    /// Gives parameter `at` another value.
+    pub(crate) fn replace(&mut self, at: usize, argument: Argument) {
+        let span = self.span;
+        if let Some(value) = self.values.get_mut(at) {
+            *value = Some((argument, value.as_ref().map_or(span, |(_, span)| *span)));
+        }
+    }
+
     pub fn text(&self, name: &str) -> Option<Arc<str>> {
         match self.get(name)? {
             Argument::Text(text) => Some(Arc::clone(text)),

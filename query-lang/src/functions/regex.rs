@@ -10,7 +10,7 @@ use crate::error::Diagnostic;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
 use crate::machine::predicate::Predicate;
 use crate::machine::{StepError, View};
-use crate::record::ColumnBuilder;
+use crate::record::{Column, ColumnBuilder, Selection};
 
 /// The most rows `repeat` makes of one.
 pub const REPEAT_LIMIT_MAX: i64 = 10_000;
@@ -45,6 +45,8 @@ pub struct Extract {
     repeat: bool,
     strict: bool,
     limit: usize,
+    /// It occurs elsewhere, too, under this number, and is done once for a row.
+    number: Option<usize>,
 }
 
 fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
@@ -73,6 +75,7 @@ fn build(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
         repeat,
         strict: arguments.is_true("strict"),
         limit: usize::try_from(arguments.integer("limit").unwrap_or(100)).unwrap_or(100),
+        number: None,
     }))
 }
 
@@ -101,12 +104,19 @@ impl Extract {
     /// # Errors
     /// When the rows cannot be read.
     pub fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
+        if let Some((columns, matched)) = self.number.and_then(|number| view.extracted(number)) {
+            return self.finish(view, &columns, matched);
+        }
+        let (mut asked, rows) = (view.selection().clone(), view.rows());
         // The holder may know without handing texts out; then it hands out only those with something in them.
         if self.strict
             && let Some(found) = view.matching(&self.field, &self.matcher, view.selection())?
         {
             view.set_selection(found);
             view.narrow()?;
+            if view.rows() < rows {
+                asked = view.selection().clone();
+            }
         }
         if self.repeat {
             return self.apply_repeat(view, scratch);
@@ -125,13 +135,31 @@ impl Extract {
             self.write(&found, text, outputs);
             true
         });
+        if let Some(number) = self.number {
+            view.keep_extracted(number, &columns, &matched, asked);
+        }
+        self.finish(view, &columns, matched)
+    }
+
+    /// Writes what was found in the rows in play, of which `matched` have something.
+    fn finish(&self, view: &mut View<'_>, columns: &[Column], matched: Selection) -> Result<(), StepError> {
         if self.strict {
             view.set_selection(matched);
         }
         for (name, column) in self.outputs.iter().zip(columns) {
-            view.assign(name, column)?;
+            view.assign(name, column.clone())?;
         }
         Ok(())
+    }
+
+    /// The field read, where every row stays one row.
+    pub(crate) fn read_once(&self) -> Option<&Arc<str>> {
+        (!self.repeat).then_some(&self.field)
+    }
+
+    /// Does it once for a row, wherever it occurs under `number`.
+    pub(crate) fn share(&mut self, number: usize) {
+        self.number = Some(number);
     }
 
     /// Every match of a row makes a row.

@@ -41,6 +41,8 @@ pub enum Expression {
         /// Empty text is no value.
         ignore_empty: bool,
     },
+    /// One that occurs elsewhere, too, under this number, and is evaluated once for a row.
+    Shared(usize, Box<Expression>),
 }
 
 impl Expression {
@@ -49,7 +51,9 @@ impl Expression {
     pub fn searches(&self) -> bool {
         match self {
             Expression::Constant(_) | Expression::Field(_) => false,
-            Expression::Negate(inner) | Expression::Not(inner) => inner.searches(),
+            Expression::Negate(inner) | Expression::Not(inner) | Expression::Shared(_, inner) => {
+                inner.searches()
+            }
             Expression::Equal(sides)
             | Expression::NotEqual(sides)
             | Expression::Compare(_, sides)
@@ -127,6 +131,9 @@ impl Expression {
             Expression::Coalesce { list, ignore_empty } => {
                 coalesce(list, *ignore_empty, view, within, scratch)
             }
+            Expression::Shared(number, inner) => {
+                view.values_once(*number, within, || inner.evaluate(view, within, scratch))
+            }
         }
     }
 
@@ -165,7 +172,9 @@ impl Expression {
         match self {
             Expression::Constant(_) => {}
             Expression::Field(field) => touches.read(field),
-            Expression::Negate(inner) | Expression::Not(inner) => inner.touches(touches),
+            Expression::Negate(inner) | Expression::Not(inner) | Expression::Shared(_, inner) => {
+                inner.touches(touches);
+            }
             Expression::Equal(sides)
             | Expression::NotEqual(sides)
             | Expression::Compare(_, sides)
@@ -174,10 +183,11 @@ impl Expression {
                 sides.1.touches(touches);
             }
             Expression::Condition(predicate) => predicate.touches(touches),
-            Expression::Call(function, _) => {
-                // It writes to a copy only.
+            Expression::Call(function, output) => {
+                // It writes to a copy only, in which its output is not there.
                 let mut inner = Touches::default();
                 function.touches(&mut inner);
+                inner.reads.remove(output);
                 touches.read_by(inner);
             }
             Expression::If(parts) => {

@@ -64,6 +64,8 @@ pub enum Predicate {
     },
     /// The row is still there after the function, on a copy of the rows.
     Survives(Box<RowFunction>),
+    /// One that occurs elsewhere, too, under this number, and is tried once on a row.
+    Shared(usize, Box<Predicate>),
 }
 
 /// How two texts may relate.
@@ -197,6 +199,9 @@ impl Predicate {
                 function.apply(&mut fork, scratch)?;
                 Ok(fork.survivors(within))
             }
+            Predicate::Shared(number, inner) => {
+                view.passed_once(*number, within, |unknown| inner.select(view, unknown, scratch))
+            }
         }
     }
 
@@ -207,7 +212,7 @@ impl Predicate {
             Predicate::And(parts) | Predicate::Or(parts) => {
                 parts.iter().for_each(|part| part.touches(touches))
             }
-            Predicate::Not(inner) => inner.touches(touches),
+            Predicate::Not(inner) | Predicate::Shared(_, inner) => inner.touches(touches),
             Predicate::Present(field) | Predicate::Text { field, .. } | Predicate::Value { field, .. } => {
                 touches.read(field);
             }
@@ -231,7 +236,7 @@ impl Predicate {
         match self {
             Predicate::Search(_) => true,
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::searches),
-            Predicate::Not(inner) => inner.searches(),
+            Predicate::Not(inner) | Predicate::Shared(_, inner) => inner.searches(),
             // What an expression searches is not looked into: taken to be possible.
             Predicate::True(_) => true,
             _ => false,
@@ -260,7 +265,7 @@ impl Predicate {
             Predicate::Value { .. } => 2,
             Predicate::Text { matcher, .. } => matcher.cost(),
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().map(Predicate::cost).sum(),
-            Predicate::Not(inner) => inner.cost(),
+            Predicate::Not(inner) | Predicate::Shared(_, inner) => inner.cost(),
             Predicate::Search(_) => 20,
             Predicate::True(_) | Predicate::Relates { .. } | Predicate::Element { .. } => 30,
             Predicate::Survives(_) => 50,
@@ -287,6 +292,7 @@ impl Display for Predicate {
                 out.write_str(")")
             }
             Predicate::Not(inner) => write!(out, "not ({inner})"),
+            Predicate::Shared(_, inner) => write!(out, "{inner}"),
             Predicate::Present(field) => write!(out, "{field} is there"),
             Predicate::Text { field, matcher } => write!(out, "{field} {matcher}"),
             Predicate::Search(matcher) => write!(out, "any text {matcher}"),

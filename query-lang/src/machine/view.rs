@@ -1,6 +1,7 @@
 //! Rows on their way through the row steps: a source that is never changed, and what was written over it.
 
 mod join;
+mod shared;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use self::shared::Shared;
 use crate::compile::TextMatcher;
 use crate::record::{Column, ColumnBuilder, OrderKey, Rows, RowsError, Selection, Timeline};
 use crate::result::is_searched;
@@ -35,6 +37,8 @@ pub struct View<'r> {
     fetched: Rc<RefCell<Fetched>>,
     /// Columns picked from the source for rows numbered as here. Shared by forks until they renumber theirs.
     picked: Rc<RefCell<HashMap<Arc<str>, Column>>>,
+    /// What was evaluated for rows numbered as here and is asked for again. Shared by forks until they renumber theirs.
+    shared: Rc<RefCell<Shared>>,
     /// It is to be joined with other views of the same rows.
     is_fork: bool,
     /// Free text is looked for in the fields as they are now, not as the source has them.
@@ -72,6 +76,7 @@ impl<'r> View<'r> {
             visible: None,
             fetched: Rc::default(),
             picked: Rc::default(),
+            shared: Rc::default(),
             is_fork: false,
             searches_written: false,
         }
@@ -352,6 +357,7 @@ impl<'r> View<'r> {
         self.origin = Some(through(self.origin.as_ref(), rows));
         self.parents = Some(through(self.parents.as_ref(), rows));
         self.picked = Rc::default();
+        self.shared = Rc::default();
         self.selection = Selection::all(rows.len());
     }
 

@@ -17,6 +17,7 @@ pub(super) fn passes(filter: &Filter, row: &Row, context: &Context) -> bool {
         Filter::Test { field, test } => row.get(field).is_some_and(|text| test_passes(test, text)),
         Filter::Text(test) => searched(row).any(|text| text_passes(test, text)),
         Filter::Call(call) => call_passes(call, row, context),
+        Filter::Shared(_, inner) => passes(inner, row, context),
     }
 }
 
@@ -155,5 +156,6 @@ pub(super) fn value(expression: &Expression, row: &Row, context: &Context) -> Op
             list.iter().filter_map(of).find(|value| !ignore_empty || !value.borrow().text().is_empty())
         }
         Expression::Filter(filter) => Some(Value::truth(passes(filter, row, context))),
+        Expression::Shared(_, inner) => of(inner),
     }
 }

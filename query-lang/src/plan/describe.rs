@@ -53,6 +53,7 @@ impl Display for Filter {
             Filter::Text(text) => write!(out, "any text {text}"),
             Filter::Call(call) => write!(out, "{}", call.arguments),
         }
+            Filter::Shared(_, inner) => write!(out, "{inner}"),
     }
 }
 
@@ -97,6 +98,7 @@ impl Display for Expression {
             }
             Expression::Filter(filter) => write!(out, "{{{filter}}}"),
         }
+            Expression::Shared(_, inner) => write!(out, "{inner}"),
     }
 }
 

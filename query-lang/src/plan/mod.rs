@@ -143,6 +143,8 @@ pub enum Filter {
     Text(TextTest),
     /// A filter function.
     Call(Call),
+    /// One that occurs elsewhere, too, under this number: only compiling makes it.
+    Shared(usize, Box<Filter>),
 }
 
 /// A test on the value of a field.
@@ -250,6 +252,8 @@ pub enum Expression {
     },
     /// `{ filters }` as a condition: true where a row passes.
     Filter(Box<Filter>),
+    /// One that occurs elsewhere, too, under this number: only compiling makes it.
+    Shared(usize, Box<Expression>),
 }
 
 /// Binary operators.

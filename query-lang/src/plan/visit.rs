@@ -19,7 +19,7 @@ pub fn calls_mut(steps: &mut [Step], each: &mut dyn FnMut(&mut Arguments)) {
 fn filter(condition: &mut Filter, each: &mut dyn FnMut(&mut Arguments)) {
     match condition {
         Filter::And(parts) | Filter::Or(parts) => parts.iter_mut().for_each(|part| filter(part, each)),
-        Filter::Not(inner) => filter(inner, each),
+        Filter::Not(inner) | Filter::Shared(_, inner) => filter(inner, each),
         Filter::Call(call) => arguments(&mut call.arguments, each),
         Filter::Bool(_) | Filter::Test { .. } | Filter::Text(_) => {}
     }
@@ -27,7 +27,9 @@ fn filter(condition: &mut Filter, each: &mut dyn FnMut(&mut Arguments)) {
 
 fn expression(value: &mut Expression, each: &mut dyn FnMut(&mut Arguments)) {
     match value {
-        Expression::Negate(inner) | Expression::Not(inner) => expression(inner, each),
+        Expression::Negate(inner) | Expression::Not(inner) | Expression::Shared(_, inner) => {
+            expression(inner, each);
+        }
         Expression::Binary(_, left, right) => {
             expression(left, each);
             expression(right, each);

@@ -39,10 +39,15 @@ pub(crate) const FILTERS: &[&str] = &[
     "not regex(\"^a\", field=t)",
     "regex(\"(?i)^a.*a$\", field=t)",
     "n>0 or test(m > 2) k=*",
+    "case { test(n * m > 4) t=/[aeiou]t/ ; test(n * m > 1) ; t=/[aeiou]t/ k=a ; not t=/[aeiou]t/ }",
+    "case { t=/(?<w1>\\w+)/ | w1=alpha ; t=/(?<w1>\\w+)/ | k=b ; regex(\"(?<w1>\\\\w+)\", field=t, strict=false) }",
 ];
 
 pub(crate) const TRANSFORMS: &[&str] = &[
     "x := n * 2",
+    "x := n * 2 + m | n := if(n * 2 > m, then=n * 2, else=lower(t)) | y := n * 2 + m",
+    "case { a := upper(t) | a=*L* | t := k ; b := upper(t) | b=B* ; * } | c := upper(t)",
+    "k match { a => x := format(\"%s/%s\", field=[k, n]) | n := 1 ; * => y := format(\"%s/%s\", field=[k, n]) } | z := format(\"%s/%s\", field=[k, n])",
     "x := n / m",
     "x := -n + m % 3",
     "n := n - 1",
