@@ -157,7 +157,7 @@ impl Body {
             (Body::LinReg(mine), Body::LinReg(theirs)) => mine.merge(theirs, map, count),
             (Body::Rates(mine), Body::Rates(theirs)) => mine.merge(theirs, map, count),
             (Body::Series(mine), Body::Series(theirs)) => mine.merge(theirs, map, count),
-            (Body::Sessions(mine), Body::Sessions(theirs)) => mine.merge(theirs, map, count),
+            (Body::Sessions(mine), Body::Sessions(theirs)) => mine.merge(theirs, map),
             (Body::Groups(mine), Body::Groups(theirs)) => mine.merge(theirs, map),
             (Body::Top(mine), Body::Top(theirs)) => mine.merge(theirs, map),
             (Body::Buckets(mine), Body::Buckets(theirs)) => mine.merge(theirs, map),

@@ -76,12 +76,20 @@ impl Chain {
 
     /// As [`Body::narrow`].
     pub(super) fn narrow(&mut self, threshold: u64) {
-        self.body.narrow(threshold);
+        if !self.wants_all() {
+            self.body.narrow(threshold);
+        }
     }
 
     /// As [`Body::threshold`].
     pub(super) fn threshold(&self) -> Option<u64> {
-        self.body.threshold()
+        if self.wants_all() { None } else { self.body.threshold() }
+    }
+
+    /// Whether its groups become elements of one array, or rows that stand in an order: without some of them the others
+    /// would mean something else.
+    fn wants_all(&self) -> bool {
+        self.after.iter().any(|stage| matches!(stage, Stage::Sequence(_)))
     }
 
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {

@@ -5,12 +5,20 @@
 
 mod coding;
 
+use std::collections::BTreeMap;
+
 use super::body::{Body, Run};
 use super::read::each_number;
-use super::slots::{NO_SLOT, SlotTable, Slots, grow};
+use super::slots::{NO_SLOT, SlotTable, Slots};
 use super::spec::SessionSpec;
 use super::{Input, Pipelines, Source, TIMESTAMP};
 use crate::machine::{Context, StepError};
+
+/// Numbers that lead to others are kept until there are more of them than sessions, and than this: to give them up costs as
+/// much as there are sessions.
+const LED_KEPT: usize = 1_024;
+/// What a session takes besides its function's state: its place in a tree that is two thirds full.
+const SESSION_BYTES: usize = 48;
 
 /// Sessions, a function's state each.
 #[derive(Clone, Debug)]
@@ -18,18 +26,18 @@ pub(super) struct Sessions {
     max_pause_millis: i64,
     /// What the function has learnt of nothing.
     empty: Box<Body>,
-    /// The sessions of each slot, oldest first.
-    slots: Vec<Vec<Session>>,
+    /// The sessions by slot and first row.
+    list: BTreeMap<(u32, i64), Session>,
     /// Where the number of a session leads that has become part of another.
     leads: Vec<u32>,
     body: Box<Body>,
     scratch: Vec<u32>,
 }
 
-/// From its first row to its last, milliseconds.
+/// A session but for its first row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Session {
-    first: i64,
+    /// Its last row, milliseconds.
     last: i64,
     number: u32,
 }
@@ -41,7 +49,7 @@ impl Sessions {
             max_pause_millis: spec.max_pause_millis,
             body: empty.clone(),
             empty,
-            slots: Vec::new(),
+            list: BTreeMap::new(),
             leads: Vec::new(),
             scratch: Vec::new(),
         }
@@ -49,7 +57,7 @@ impl Sessions {
 
     /// As [`Body::clear`].
     pub(super) fn clear(&mut self) {
-        self.slots.clear();
+        self.list.clear();
         self.leads.clear();
         self.body = self.empty.clone();
     }
@@ -71,7 +79,6 @@ impl Sessions {
         slots: &Slots<'_>,
         pipelines: &mut dyn Pipelines,
     ) -> Result<(), StepError> {
-        grow(&mut self.slots, slots.count);
         let mut times: Vec<(u32, i64, usize)> = Vec::new();
         each_number(&input.column(TIMESTAMP), input.within, |row, number| {
             if let Some(millis) = number.truncate().filter(|_| slots.of(row) != NO_SLOT) {
@@ -98,102 +105,136 @@ impl Sessions {
         let input = Input { within: &within, ..*input };
         let stepped = self.body.step(&input, &Slots::each(&scratch, self.leads.len()), pipelines);
         self.scratch = scratch;
-        self.renumber();
+        self.tidy();
         stepped
     }
 
     /// Rows of `slot` from `first` to `last` that are in one session: its number, which may lead to another later.
-    fn put(&mut self, slot: u32, mut first: i64, mut last: i64) -> u32 {
-        let Some(sessions) = self.slots.get_mut(slot as usize) else { return NO_SLOT };
+    fn put(&mut self, slot: u32, first: i64, last: i64) -> u32 {
+        if slot == NO_SLOT {
+            return NO_SLOT;
+        }
         let pause = self.max_pause_millis;
-        let start = sessions.partition_point(|session| session.last.saturating_add(pause) < first);
-        let end = sessions.partition_point(|session| session.first.saturating_sub(pause) <= last);
-        let mut number = None;
-        for session in sessions.get(start..end).unwrap_or_default() {
-            (first, last) = (first.min(session.first), last.max(session.last));
-            match number {
-                None => number = Some(session.number),
-                Some(number) => {
-                    if let Some(lead) = self.leads.get_mut(session.number as usize) {
-                        *lead = number;
-                    }
-                }
+        let near = (slot, i64::MIN)..=(slot, last.saturating_add(pause));
+        let mut whole = (first, last, None);
+        // The sessions near enough are neighbours: from the latest on, as far as they reach.
+        while let Some((key, session)) = self.list.range(near.clone()).next_back()
+            && session.last.saturating_add(pause) >= first
+        {
+            let (key, session) = (*key, *session);
+            self.list.remove(&key);
+            whole = (whole.0.min(key.1), whole.1.max(session.last), whole.2.or(Some(session.number)));
+            if let (Some(lead), Some(number)) = (self.leads.get_mut(session.number as usize), whole.2) {
+                *lead = number;
             }
         }
-        let number = number.unwrap_or_else(|| {
+        let number = whole.2.unwrap_or_else(|| {
             let next = u32::try_from(self.leads.len()).unwrap_or(NO_SLOT);
             self.leads.push(next);
             next
         });
-        sessions.splice(start..end.max(start), [Session { first, last, number }]);
+        self.list.insert((slot, whole.0), Session { last: whole.1, number });
         number
     }
 
-    /// The session that has become of this one.
-    fn led(&self, mut number: u32) -> u32 {
-        while let Some(lead) = self.leads.get(number as usize).filter(|lead| **lead != number) {
-            number = *lead;
+    /// The session that has become of this one. Ways are halved while they are gone (Tarjan and van Leeuwen 1984).
+    fn led(&mut self, mut number: u32) -> u32 {
+        while let Some(lead) = self.leads.get(number as usize).copied().filter(|lead| *lead != number) {
+            let further = self.leads.get(lead as usize).copied().unwrap_or(lead);
+            if let Some(lead) = self.leads.get_mut(number as usize) {
+                *lead = further;
+            }
+            number = further;
         }
         number
     }
 
-    /// Joins the states of those that have become one.
+    /// Whether some numbers lead to others.
+    fn has_led(&self) -> bool {
+        self.leads.len() > self.list.len()
+    }
+
+    /// Gives up the numbers that lead to others, once there are so many that it has been paid for.
+    fn tidy(&mut self) {
+        if self.leads.len().saturating_sub(self.list.len()) > self.list.len().max(LED_KEPT) {
+            self.renumber();
+        }
+    }
+
+    /// Joins the states of those that have become one, and numbers the sessions in their order.
     fn renumber(&mut self) {
-        if (0_u32..).zip(&self.leads).all(|(number, lead)| number == *lead) {
+        if !self.has_led() {
             return;
         }
         let mut map = vec![NO_SLOT; self.leads.len()];
-        let mut next = 0;
-        for session in self.slots.iter_mut().flatten() {
+        for (session, next) in self.list.values_mut().zip(0_u32..) {
             if let Some(to) = map.get_mut(session.number as usize) {
                 *to = next;
             }
             session.number = next;
-            next += 1;
         }
-        let of_led = |number: u32| map.get(self.led(number) as usize).copied().unwrap_or(NO_SLOT);
-        let map: Vec<u32> = (0_u32..).take(map.len()).map(of_led).collect();
+        let count = u32::try_from(self.list.len()).unwrap_or(NO_SLOT);
+        let to = |number: u32| map.get(number as usize).copied().unwrap_or(NO_SLOT);
+        let led: Vec<u32> = (0_u32..).take(map.len()).map(|number| self.led(number)).collect();
+        let map: Vec<u32> = led.into_iter().map(to).collect();
         let mut body = self.empty.clone();
-        body.merge(&self.body, &map, next as usize);
+        body.merge(&self.body, &map, self.list.len());
         self.body = body;
-        self.leads = (0..next).collect();
+        self.leads = (0..count).collect();
     }
 
-    pub(super) fn merge(&mut self, other: &Sessions, map: &[u32], count: usize) {
-        grow(&mut self.slots, count);
+    /// The same with no number that leads to another.
+    fn settled(&self) -> Sessions {
+        let mut settled = self.clone();
+        settled.renumber();
+        settled
+    }
+
+    pub(super) fn merge(&mut self, other: &Sessions, map: &[u32]) {
+        if other.has_led() {
+            return self.merge(&other.settled(), map);
+        }
         let mut numbers = vec![NO_SLOT; other.leads.len()];
-        for (sessions, to) in other.slots.iter().zip(map) {
-            for session in sessions {
-                let number = self.put(*to, session.first, session.last);
-                if let Some(slot) = numbers.get_mut(session.number as usize) {
-                    *slot = number;
-                }
+        for ((slot, first), session) in &other.list {
+            let to = map.get(*slot as usize).copied().unwrap_or(NO_SLOT);
+            let number = self.put(to, *first, session.last);
+            if let Some(slot) = numbers.get_mut(session.number as usize) {
+                *slot = number;
             }
         }
         numbers.iter_mut().for_each(|number| *number = self.led(*number));
         self.body.merge(&other.body, &numbers, self.leads.len());
-        self.renumber();
+        self.tidy();
     }
 
     pub(super) fn gather(&mut self, keep: &[u32]) {
-        super::slots::gather(&mut self.slots, keep);
-        let numbers: Vec<u32> = self.slots.iter().flatten().map(|session| session.number).collect();
+        self.renumber();
+        let mut to: Vec<(u32, u32)> = keep.iter().copied().zip(0_u32..).collect();
+        to.sort_unstable();
+        let new = |slot: u32| {
+            let at = to.binary_search_by_key(&slot, |(old, _)| *old).ok()?;
+            to.get(at).map(|(_, new)| *new)
+        };
+        let kept = std::mem::take(&mut self.list).into_iter();
+        let kept = kept.filter_map(|((slot, first), session)| Some(((new(slot)?, first), session)));
+        self.list = kept.collect();
+        let numbers: Vec<u32> = self.list.values().map(|session| session.number).collect();
         self.body.gather(&numbers);
-        self.slots.iter_mut().flatten().zip(0_u32..).for_each(|(session, number)| session.number = number);
+        self.list.values_mut().zip(0_u32..).for_each(|(session, number)| session.number = number);
         self.leads = (0_u32..).take(numbers.len()).collect();
     }
 
     pub(super) fn output(&self, count: usize, run: &mut Run<'_>) -> Result<SlotTable, StepError> {
+        if self.has_led() {
+            return self.settled().output(count, run);
+        }
         let inner = self.body.output(self.leads.len(), run)?;
         // Where each session stands: its rank among all, and its slot.
         let mut places = vec![(NO_SLOT, NO_SLOT); self.leads.len()];
-        let mut rank = 0;
-        for (slot, sessions) in (0_u32..).zip(self.slots.iter().take(count)) {
-            for session in sessions {
-                if let Some(place) = places.get_mut(session.number as usize) {
-                    *place = (rank, slot);
-                }
-                rank += 1;
+        let shown = self.list.iter().filter(|((slot, _), _)| (*slot as usize) < count);
+        for (((slot, _), session), rank) in shown.zip(0_u32..) {
+            if let Some(place) = places.get_mut(session.number as usize) {
+                *place = (rank, *slot);
             }
         }
         let place = |row: &u32| {
@@ -210,7 +251,7 @@ impl Sessions {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let sessions: usize = self.slots.iter().map(|slot| slot.capacity() * size_of::<Session>()).sum();
+        let sessions = self.list.len() * SESSION_BYTES;
         sessions + self.leads.capacity() * size_of::<u32>() + self.body.bytes() + self.empty.bytes()
     }
 }
@@ -222,9 +263,7 @@ mod tests {
 
     fn sessions() -> Sessions {
         let spec = SessionSpec { function: Box::new(AggregateSpec::count()), max_pause_millis: 10 };
-        let mut sessions = Sessions::new(&spec, &Context::default(), Source::Events);
-        grow(&mut sessions.slots, 1);
-        sessions
+        Sessions::new(&spec, &Context::default(), Source::Events)
     }
 
     #[test]
@@ -242,8 +281,25 @@ mod tests {
                 sessions.put(0, *first, *last);
             }
             sessions.renumber();
-            let spans: Vec<(i64, i64)> = sessions.slots[0].iter().map(|one| (one.first, one.last)).collect();
+            let spans: Vec<(i64, i64)> = sessions.list.iter().map(|(key, one)| (key.1, one.last)).collect();
             assert_eq!(spans, expected, "{put:?}");
         }
+    }
+
+    #[test]
+    fn sessions_from_the_newest_to_the_oldest_cost_no_more_than_in_order() {
+        // With a list of sessions and an insertion at its front this took minutes.
+        let mut sessions = sessions();
+        (0..100_000).rev().for_each(|at| {
+            sessions.put(0, at * 20, at * 20);
+        });
+        assert_eq!((sessions.list.len(), sessions.leads.len()), (100_000, 100_000));
+        // What closes gaps, each in a step of its own, has numbers given up now and then, and not each time.
+        for at in 0..75_000 {
+            sessions.put(0, at * 20 + 10, at * 20 + 10);
+            sessions.tidy();
+        }
+        assert_eq!(sessions.list.len(), 25_000);
+        assert!(sessions.leads.len() <= 2 * sessions.list.len() + 1, "{}", sessions.leads.len());
     }
 }

@@ -107,10 +107,11 @@ impl Windowed {
             if map.iter().any(|to| *to != NO_SLOT) {
                 merged.merge(&self.body, &map, list.len());
             }
-        }
-        let (bytes, limit) = (merged.bytes(), run.context.state_limit());
-        if bytes > limit {
-            return Err(StepError::StateTooLarge { bytes, limit });
+            // Each bucket more may bring groups of its own to all windows.
+            let (bytes, limit) = (merged.bytes(), run.context.state_limit());
+            if bytes > limit {
+                return Err(StepError::StateTooLarge { bytes, limit });
+            }
         }
         merged.output(list.len(), run)
     }

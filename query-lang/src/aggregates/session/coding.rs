@@ -15,15 +15,18 @@ const SPAN: DecodeError = DecodeError::Damaged("a session is out of order, or lo
 
 impl SlotCoding for Sessions {
     fn write(&self, slots: &[u32], out: &mut Vec<u8>) {
-        let of = |slot: &u32| self.slots.get(*slot as usize).map(Vec::as_slice).unwrap_or_default();
-        slots.iter().for_each(|slot| write_count(of(slot).len(), out));
+        if self.has_led() {
+            return self.settled().write(slots, out);
+        }
+        let of = |slot: &u32| self.list.range((*slot, i64::MIN)..=(*slot, i64::MAX));
+        slots.iter().for_each(|slot| write_count(of(slot).count(), out));
         let mut numbers = Vec::new();
         for slot in slots {
             let mut before = 0_i64;
-            for session in of(slot) {
-                write_signed(session.first.wrapping_sub(before), out);
-                write_varint(session.last.wrapping_sub(session.first) as u64, out);
-                before = session.first;
+            for ((_, first), session) in of(slot) {
+                write_signed(first.wrapping_sub(before), out);
+                write_varint(session.last.wrapping_sub(*first) as u64, out);
+                before = *first;
                 numbers.push(session.number);
             }
         }
@@ -39,22 +42,21 @@ impl SlotCoding for Sessions {
             sizes.push(size);
         }
         self.leads = Vec::with_capacity(from.fits(all, 2)?);
-        for size in sizes {
-            let mut sessions: Vec<Session> = Vec::with_capacity(size);
+        for (size, slot) in sizes.into_iter().zip(0_u32..) {
             let mut before = 0_i64;
+            let mut end = None;
             for _ in 0..size {
                 let first = before.wrapping_add(from.signed()?);
                 let last = first.wrapping_add_unsigned(from.varint()?);
-                let follows = sessions.last().is_none_or(|one| one.last < first);
+                let follows = end.is_none_or(|end| end < first);
                 if last < first || !follows {
                     return Err(SPAN);
                 }
                 let number = u32::try_from(self.leads.len()).map_err(|_| SPAN)?;
                 self.leads.push(number);
-                sessions.push(Session { first, last, number });
-                before = first;
+                self.list.insert((slot, first), Session { last, number });
+                (before, end) = (first, Some(last));
             }
-            self.slots.push(sessions);
         }
         self.body.read(self.leads.len(), from)
     }
