@@ -117,23 +117,97 @@ pub fn parse(
     let mut runs: Vec<Run<'_>> = runs.collect();
     let mut writer = Writer::new(batch, parsers.len(), limits, event_limits);
     for rows in chunks(batch) {
-        let mut outcomes: Vec<Option<Outcome>> = rows.clone().map(|_| None).collect();
-        let mut passes = Vec::new();
-        for (number, run) in runs.iter_mut().enumerate() {
-            let is_its = |row: usize| of_row(rows.start + row) == Some(number);
-            let within = Selection::from_fn(rows.len(), is_its);
-            if !within.is_empty() {
-                run.over(batch, &rows, within, limits, &mut passes, &mut outcomes);
+        let mut left = vec![rows];
+        while let Some(rows) = left.pop() {
+            let Some(made) = run_over(&mut runs, batch, &rows, of_row, limits) else {
+                // What is made of the first half is written before the other one is looked at.
+                let half = rows.start + rows.len() / 2;
+                left.extend([half..rows.end, rows.start..half]);
+                continue;
+            };
+            let layouts: Vec<Layout<'_>> =
+                made.passes.iter().map(|(chosen, frame)| Layout::new(frame, &chosen.tag_fields)).collect();
+            for (row, outcome) in rows.zip(&made.outcomes) {
+                let parser = of_row(row).and_then(|number| Some((number, parsers.get(number)?)));
+                writer.write(row, parser, outcome.as_ref(), &layouts)?;
             }
-        }
-        let layouts: Vec<Layout<'_>> =
-            passes.iter().map(|(chosen, frame)| Layout::new(frame, &chosen.tag_fields)).collect();
-        for (row, outcome) in rows.zip(&outcomes) {
-            let parser = of_row(row).and_then(|number| Some((number, parsers.get(number)?)));
-            writer.write(row, parser, outcome.as_ref(), &layouts)?;
         }
     }
     Ok(writer.finish())
+}
+
+/// What parsers made of some events.
+struct Made<'p> {
+    passes: Vec<(&'p Chosen, Frame)>,
+    /// What became of each event.
+    outcomes: Vec<Option<Outcome>>,
+}
+
+/// Runs parsers over the events `rows`. `None`: there is a fault in one of several, or too much in all of them; each half is to
+/// be tried without the other.
+fn run_over<'p>(
+    runs: &mut [Run<'p>],
+    batch: &EventBatch,
+    rows: &Range<usize>,
+    of_row: &dyn Fn(usize) -> Option<usize>,
+    limits: &ParserLimits,
+) -> Option<Made<'p>> {
+    let mut made = Made { passes: Vec::new(), outcomes: rows.clone().map(|_| None).collect() };
+    let mut bytes = 0;
+    for (number, run) in runs.iter_mut().enumerate() {
+        let is_its = |row: usize| of_row(rows.start + row) == Some(number);
+        let within = Selection::from_fn(rows.len(), is_its);
+        if within.is_empty() {
+            continue;
+        }
+        let ran = run.over(batch, rows, &within).and_then(|frame| {
+            bytes += frame.as_ref().map_or(0, bytes_of);
+            match bytes > limits.max_state_bytes {
+                true => {
+                    Err(format!("it makes {bytes} bytes of it, over the limit of {}", limits.max_state_bytes))
+                }
+                false => Ok(frame),
+            }
+        });
+        match ran {
+            Ok(frame) => made.take(run.chosen, rows, &within, frame),
+            Err(_) if rows.len() > 1 => return None,
+            Err(why) => made.fail(&within, &why),
+        }
+    }
+    Some(made)
+}
+
+impl<'p> Made<'p> {
+    fn take(&mut self, chosen: &'p Chosen, rows: &Range<usize>, within: &Selection, frame: Option<Frame>) {
+        let Some(frame) = frame else {
+            let why: &str = chosen.program.as_ref().err().map_or("it does not compile", |why| why);
+            return self.fail(within, why);
+        };
+        let first = rows.start as u64;
+        let made = frame.order().iter().enumerate().filter_map(|(at, place)| {
+            let row = usize::try_from(place.sequence.checked_sub(first)?).ok()?;
+            Some((row, u32::try_from(at).ok()?))
+        });
+        let pass = self.passes.len();
+        within.iter().for_each(|row| self.put(row, Outcome::Made(pass, Vec::new())));
+        for (row, at) in made {
+            if let Some(Some(Outcome::Made(_, made))) = self.outcomes.get_mut(row) {
+                made.push(at);
+            }
+        }
+        self.passes.push((chosen, frame));
+    }
+
+    fn put(&mut self, row: usize, outcome: Outcome) {
+        if let Some(slot) = self.outcomes.get_mut(row) {
+            *slot = Some(outcome);
+        }
+    }
+
+    fn fail(&mut self, within: &Selection, why: &str) {
+        within.iter().for_each(|row| self.put(row, Outcome::Failed(why.to_owned())));
+    }
 }
 
 /// The rows of a batch, some at a time.
@@ -158,78 +232,19 @@ struct Run<'p> {
     machine: Option<Machine>,
 }
 
-impl<'p> Run<'p> {
-    /// Runs over the events `within` of `rows`. What they become goes into `passes`, and for each of them into `outcomes`
-    /// where in these it is.
+impl Run<'_> {
+    /// What it makes of the events `within` of `rows`; none where it has no program.
     fn over(
         &mut self,
         batch: &EventBatch,
         rows: &Range<usize>,
-        within: Selection,
-        limits: &ParserLimits,
-        passes: &mut Vec<(&'p Chosen, Frame)>,
-        outcomes: &mut [Option<Outcome>],
-    ) {
-        let (Some(machine), Ok(_)) = (&mut self.machine, &self.chosen.program) else {
-            let why: &str = self.chosen.program.as_ref().err().map_or("it does not compile", |why| why);
-            return fail(&within, why, outcomes);
-        };
+        within: &Selection,
+    ) -> Result<Option<Frame>, String> {
+        let Some(machine) = &mut self.machine else { return Ok(None) };
         let kind = Arc::clone(&self.chosen.name);
         let incoming = Incoming::new(batch, rows.clone(), kind, &self.chosen.removed_fields);
-        let mut left = vec![within];
-        while let Some(within) = left.pop() {
-            let selected = machine.select(&incoming, within.clone()).map_err(|error| error.to_string());
-            let selected = selected.and_then(|frame| match bytes_of(&frame) {
-                bytes if bytes > limits.max_state_bytes => {
-                    Err(format!("it makes {bytes} bytes of it, over the limit of {}", limits.max_state_bytes))
-                }
-                _ => Ok(frame),
-            });
-            match selected {
-                Ok(frame) => {
-                    let first = rows.start as u64;
-                    let made = frame.order().iter().enumerate().filter_map(|(at, place)| {
-                        let row = usize::try_from(place.sequence.checked_sub(first)?).ok()?;
-                        Some((row, u32::try_from(at).ok()?))
-                    });
-                    within.iter().for_each(|row| put(outcomes, row, Outcome::Made(passes.len(), Vec::new())));
-                    for (row, at) in made {
-                        if let Some(Some(Outcome::Made(_, made))) = outcomes.get_mut(row) {
-                            made.push(at);
-                        }
-                    }
-                    passes.push((self.chosen, frame));
-                }
-                // It is the fault of one of them: the others are tried without it.
-                Err(why) => match halves(&within) {
-                    Some((first, second)) => left.extend([second, first]),
-                    None => fail(&within, &why, outcomes),
-                },
-            }
-        }
+        machine.select(&incoming, within.clone()).map(Some).map_err(|error| error.to_string())
     }
-}
-
-fn put(outcomes: &mut [Option<Outcome>], row: usize, outcome: Outcome) {
-    if let Some(slot) = outcomes.get_mut(row) {
-        *slot = Some(outcome);
-    }
-}
-
-fn fail(within: &Selection, why: &str, outcomes: &mut [Option<Outcome>]) {
-    within.iter().for_each(|row| put(outcomes, row, Outcome::Failed(why.to_owned())));
-}
-
-/// The first half of some rows and the other; `None`: there is one row at most.
-fn halves(within: &Selection) -> Option<(Selection, Selection)> {
-    let half = within.count() / 2;
-    let border = within.iter().nth(half).filter(|_| half > 0)?;
-    let part = |is_first: bool| {
-        let mut part = within.clone();
-        part.retain(|row| (row < border) == is_first);
-        part
-    };
-    Some((part(true), part(false)))
 }
 
 /// Bytes of what a parser made; texts that several fields are parts of count once.

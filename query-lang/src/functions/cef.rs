@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use crate::error::Diagnostic;
-use crate::functions::json::{DynamicFields, MAX_PARSED_FIELDS};
+use crate::functions::dynamic_fields::DynamicFields;
+use crate::functions::json::MAX_PARSED_FIELDS;
 use crate::functions::timeformat::{SECONDS_UP_TO, zone_argument};
 use crate::functions::timepattern::Pattern;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
@@ -123,11 +124,11 @@ impl ParseMessage {
     pub fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
         let now = scratch.context.now_millis;
         let column = view.column(&self.field)?;
-        let mut outputs = DynamicFields::default();
+        let mut outputs = DynamicFields::new(view, scratch);
         for row in view.selection().iter() {
             let Some(value) = column.get(row) else { continue };
             for (name, text) in self.fields(value.text_in(&mut scratch.text), now).into_iter().flatten() {
-                outputs.put(&name, row, &text);
+                outputs.put(&name, row, &text)?;
             }
         }
         outputs.assign(view)

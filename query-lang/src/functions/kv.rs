@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use crate::error::Diagnostic;
-use crate::functions::json::{DynamicFields, MAX_PARSED_FIELDS};
+use crate::functions::dynamic_fields::DynamicFields;
+use crate::functions::json::MAX_PARSED_FIELDS;
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
 use crate::machine::{StepError, View};
 
@@ -65,7 +66,7 @@ impl ParseKeyValues {
     pub fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
         let columns: Result<Vec<_>, _> = self.fields.iter().map(|field| view.column(field)).collect();
         let columns = columns?;
-        let mut outputs = DynamicFields::default();
+        let mut outputs = DynamicFields::new(view, scratch);
         let mut known = hashbrown::HashMap::new();
         for row in view.selection().iter() {
             let mut pairs = Vec::new();
@@ -86,7 +87,7 @@ impl ParseKeyValues {
                         continue;
                     }
                 }
-                outputs.put(&name, row, &text);
+                outputs.put(&name, row, &text)?;
             }
         }
         outputs.assign(view)

@@ -19,6 +19,7 @@ pub mod databases;
 pub mod digests;
 pub mod duration;
 pub mod dynamic;
+mod dynamic_fields;
 pub mod each;
 pub mod elements;
 pub mod encoding;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::error::Diagnostic;
-use crate::functions::json::{DynamicFields, MAX_PARSED_FIELDS};
+use crate::functions::dynamic_fields::DynamicFields;
+use crate::functions::json::MAX_PARSED_FIELDS;
 use crate::functions::mapping::{Map, Mapping};
 use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
 use crate::machine::{StepError, View};
@@ -85,17 +86,18 @@ impl ParseXml {
     /// When the rows cannot be read.
     pub fn apply(&self, view: &mut View<'_>, scratch: &mut Scratch) -> Result<(), StepError> {
         let column = view.column(&self.field)?;
-        let mut outputs = DynamicFields::default();
+        let mut outputs = DynamicFields::new(view, scratch);
         let mut wrong = Selection::none(view.rows());
         for row in view.selection().iter() {
             let Some(value) = column.get(row) else { continue };
             match self.fields(value.text_in(&mut scratch.text)) {
-                Ok(fields) => fields.iter().for_each(|(name, text)| outputs.put(name, row, text)),
+                Ok(fields) => fields.iter().try_for_each(|(name, text)| outputs.put(name, row, text))?,
                 Err(message) => {
                     wrong.insert(row);
                     if !self.strict {
-                        outputs.put("@error", row, "true");
-                        outputs.put("@error_msg", row, &format!("field {} is no XML: {message}", self.field));
+                        let told = format!("field {} is no XML: {message}", self.field);
+                        outputs.put("@error", row, "true")?;
+                        outputs.put("@error_msg", row, &told)?;
                     }
                 }
             }

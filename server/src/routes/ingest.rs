@@ -151,15 +151,16 @@ async fn ingest(
         let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
         drop(bytes);
         let mut account = IngestAnswer::of_decoded(&decoded);
-        parsing.run(&mut decoded, options.idempotency_key.is_some(), &mut account)?;
+        let counts = parsing.run(&mut decoded, options.idempotency_key.is_some(), &mut account)?;
         let raw_bytes = decoded.batch.raw_bytes();
         let mut queued = append(&repository, &mut decoded, options)?;
         if !brief && let Some(queued) = &mut queued {
             queued.turn = None;
         }
-        Ok::<_, ApiError>((account, queued, raw_bytes))
+        Ok::<_, ApiError>((account, queued, raw_bytes, counts))
     };
-    let (account, queued, raw_bytes) = if brief { work()? } else { app.decoding().run(work).await?? };
+    let (account, queued, raw_bytes, counts) =
+        if brief { work()? } else { app.decoding().run(work).await?? };
     let answer = match queued {
         None => account,
         Some(queued) => account.stored(receipt(queued).await?),
@@ -167,6 +168,9 @@ async fn ingest(
     // The room is given back only now: until here the batch was held.
     drop(ticket);
     count(app, &answer, raw_bytes);
+    if !answer.duplicate {
+        counts.tell(app);
+    }
     Ok(respond(&answer, style))
 }
 

@@ -24,8 +24,30 @@ use crate::wire::{IngestAnswer, IngestParameters};
 const JSON: &str = "json";
 /// Parsers that are not there are told up to so many.
 const MAX_WARNINGS: usize = 10;
+/// The field of an event that could not be read as what it was said to be.
+const ERROR: &str = "@error";
 /// The tag with the name of an event's parser.
 const TYPE: &str = "#type";
+
+/// What became of the events that came for parsers: told in `/metrics` once they are stored, so that what is sent again counts
+/// once.
+#[derive(Debug, Default)]
+pub(super) struct Counts(Vec<(ParserLabels, u64)>);
+
+impl Counts {
+    /// Adds them to `/metrics`.
+    pub(super) fn tell(self, app: &App) {
+        for (labels, events) in self.0 {
+            app.counters().parser_events.get_or_create(&labels).inc_by(events);
+        }
+    }
+
+    fn add(&mut self, parser: &str, outcome: &'static str, events: usize) {
+        if events > 0 {
+            self.0.push((ParserLabels { parser: parser.to_owned(), outcome }, events as u64));
+        }
+    }
+}
 
 /// Which parsers the events of a request go through.
 pub(super) struct Parsing {
@@ -87,8 +109,8 @@ impl Parsing {
         name == JSON && self.parsers.get(name).is_some_and(|parser| parser.is_built_in())
     }
 
-    /// Runs the parsers over what was decoded, and tells `answer` what became of it. `has_key`: what is sent again has to be
-    /// known again.
+    /// Runs the parsers over what was decoded, and tells `answer` what became of it; gives what is to be counted once it is
+    /// stored. `has_key`: what is sent again has to be known again.
     ///
     /// # Errors
     /// When they make too much of it for one batch, or what they name cannot be read.
@@ -97,9 +119,10 @@ impl Parsing {
         decoded: &mut Decoded,
         has_key: bool,
         answer: &mut IngestAnswer,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Counts, ApiError> {
+        let mut counts = Counts::default();
         if !self.is_needed() || decoded.batch.is_empty() {
-            return Ok(());
+            return Ok(counts);
         }
         let names: Vec<Option<&str>> = match &self.whole {
             Some(name) => vec![Some(&**name)],
@@ -108,7 +131,7 @@ impl Parsing {
                 sets.map(|tags| tags.get(TYPE).or(self.default.as_deref())).collect()
             }
         };
-        let warnings = self.tell_unknown(&names, &decoded.batch);
+        let warnings = self.tell_unknown(&names, &decoded.batch, &mut counts);
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut numbers = Vec::with_capacity(names.len());
         for name in names {
@@ -137,9 +160,14 @@ impl Parsing {
             (account, by_parser) = (parsed.account, parsed.by_parser);
             decoded.batch = keep_content(has_key, batch, parsed.batch);
         }
-        chosen.iter().zip(&by_parser).for_each(|(chosen, account)| self.count(&chosen.name, account));
-        answer.add_parsed(&account, decoded.batch.len(), warnings);
-        Ok(())
+        chosen.iter().zip(&by_parser).for_each(|(chosen, account)| count(&chosen.name, account, &mut counts));
+        let unparsed = match decoded.unparsed {
+            0 => account.failed,
+            // Some had an error before: one that a parser failed on, too, is one, and one that is gone is none.
+            _ => (0..decoded.batch.len()).filter(|row| decoded.batch.value(*row, ERROR).is_some()).count(),
+        };
+        answer.add_parsed(&account, decoded.batch.len(), unparsed, warnings);
+        Ok(counts)
     }
 
     /// Which of the chosen parsers `name` is, which it is made one of.
@@ -160,7 +188,7 @@ impl Parsing {
 
     /// Counts the events of `batch` that came for parsers which are not there, and says so; `names` are those asked for, by
     /// tag set where each event says its own.
-    fn tell_unknown(&self, names: &[Option<&str>], batch: &EventBatch) -> Vec<String> {
+    fn tell_unknown(&self, names: &[Option<&str>], batch: &EventBatch, counts: &mut Counts) -> Vec<String> {
         let is_unknown = |name: &Option<&str>| name.is_some_and(|name| self.parsers.get(name).is_none());
         let by_set: Vec<bool> = names.iter().map(is_unknown).collect();
         if !by_set.contains(&true) {
@@ -170,8 +198,7 @@ impl Parsing {
             self.whole.is_some() || by_set.get(batch.tag_set_index(*row).unwrap_or(usize::MAX)) == Some(&true)
         };
         let events = (0..batch.len()).filter(is_counted).count();
-        let labels = ParserLabels { parser: String::new(), outcome: "unknown" };
-        self.app.counters().parser_events.get_or_create(&labels).inc_by(events as u64);
+        counts.add("", "unknown", events);
         let mut unknown: Vec<&str> =
             names.iter().filter(|name| is_unknown(name)).copied().flatten().collect();
         unknown.sort_unstable();
@@ -179,19 +206,16 @@ impl Parsing {
         let tell = |name: &&str| format!("there is no parser {name:?}: its events are kept as they came");
         unknown.iter().take(MAX_WARNINGS).map(tell).collect()
     }
+}
 
-    fn count(&self, parser: &str, account: &Account) {
-        let outcomes = [
-            ("parsed", account.parsed),
-            ("failed", account.failed),
-            ("dropped", account.dropped),
-            ("made", account.made),
-        ];
-        for (outcome, events) in outcomes.into_iter().filter(|(_, events)| *events > 0) {
-            let labels = ParserLabels { parser: parser.to_owned(), outcome };
-            self.app.counters().parser_events.get_or_create(&labels).inc_by(events as u64);
-        }
-    }
+fn count(parser: &str, account: &Account, counts: &mut Counts) {
+    let outcomes = [
+        ("parsed", account.parsed),
+        ("failed", account.failed),
+        ("dropped", account.dropped),
+        ("made", account.made),
+    ];
+    outcomes.into_iter().for_each(|(outcome, events)| counts.add(parser, outcome, events));
 }
 
 fn keep_content(has_key: bool, sent: &EventBatch, parsed: EventBatch) -> EventBatch {

@@ -83,10 +83,10 @@ impl IngestAnswer {
         }
     }
 
-    /// Adds what parsers made of the events.
-    pub fn add_parsed(&mut self, account: &Account, stored: usize, warnings: Vec<String>) {
+    /// Adds what parsers made of the events, of which `stored` are left, `unparsed` of them with `@error`.
+    pub fn add_parsed(&mut self, account: &Account, stored: usize, unparsed: usize, warnings: Vec<String>) {
         self.accepted = stored as u64;
-        self.unparsed += account.failed as u64;
+        self.unparsed = unparsed as u64;
         self.dropped = account.dropped as u64;
         self.warnings = warnings;
     }

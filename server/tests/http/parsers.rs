@@ -172,12 +172,18 @@ async fn events_that_a_parser_fails_on_are_there_and_counted() {
         json!(["there is no parser \"nobody\": its events are kept as they came"])
     );
     assert_eq!(unknown["accepted"], 1);
+    // What is sent again is not counted again.
+    let headers = [TEXT[0], ("idempotency-key", "again")];
+    for is_known in [false, true] {
+        let answer = world.post(&format!("{INGEST}?parser=strict"), &headers, "no number\n".to_owned()).await;
+        assert_eq!(answer.json()["duplicate"], is_known);
+    }
     // All dropped is not refused.
     let all = send(&world, &format!("{INGEST}?parser=strict"), "# a\n# b\n").await;
     assert_eq!((&all["accepted"], &all["dropped"]), (&json!(0), &json!(2)));
     let metrics = world.get("/metrics").await.text();
     for line in [
-        "weir_parser_events_total{parser=\"strict\",outcome=\"failed\"} 2",
+        "weir_parser_events_total{parser=\"strict\",outcome=\"failed\"} 3",
         "weir_parser_events_total{parser=\"strict\",outcome=\"dropped\"} 3",
         "weir_parser_events_total{parser=\"\",outcome=\"unknown\"} 1",
         "weir_ingest_events_total{outcome=\"dropped\"} 3",

@@ -54,6 +54,25 @@ fn one_event_that_is_too_much_costs_no_other() {
 }
 
 #[test]
+fn ever_new_names_are_bounded_while_they_are_made() {
+    // Each name is a column with a slot for every event: of all at once they would be gigabytes.
+    let line = |row: usize| (0..40).map(|at| format!("n{row}x{at}=1 ")).collect::<String>();
+    let mut lines: Vec<String> = (0..400).map(line).collect();
+    lines[17] = (0..3_000).map(|at| format!("m{at}=1 ")).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    let limits = ParserLimits { max_state_bytes: 1 << 20, ..ParserLimits::default() };
+    let parsed = run(&chosen("kvParse()"), &batch_of(&lines), &limits);
+    assert_eq!((parsed.batch.len(), parsed.account.parsed, parsed.account.failed), (400, 399, 1));
+    for (row, line) in lines.iter().enumerate() {
+        assert_eq!(parsed.batch.raw(row), *line);
+        let value = parsed.batch.value(row, &format!("n{row}x39"));
+        assert_eq!(value.as_deref(), (row != 17).then_some("1"), "{row}");
+    }
+    let told = parsed.batch.value(17, "@error_msg").unwrap();
+    assert!(told.contains("over its limit of 1048576"), "{told}");
+}
+
+#[test]
 fn bytes_of_a_parser_and_cases() {
     let folder = tempfile::tempdir().unwrap();
     let parsers = Parsers::open(folder.path()).unwrap();
