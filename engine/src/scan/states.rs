@@ -139,9 +139,9 @@ impl StateCache {
         bytes > KEPT_STATE_BYTES || bytes + ENTRY_BYTES > share
     }
 
-    /// Forgets all states. To be called when the meaning of stored events or of programs changes without either
-    /// being a new one: events were redacted, a lookup file was replaced. What live metrics have learnt of them, and their
-    /// snapshots, have to go then too.
+    /// Forgets all states. To be called when stored events change without being in a new segment: when some were redacted.
+    /// What live metrics have learnt of them, and their snapshots, have to go then too. A lookup table or saved query that is
+    /// replaced needs no such call: with it a query is another program, whose states have other keys.
     pub fn clear(&self) {
         let mut kept = self.kept.lock();
         kept.entries.clear();

@@ -46,12 +46,14 @@ pub(super) fn read(text: &str) -> Result<Value, YamlFault> {
     let mut whole = None;
     let mut values = 0;
     let lines: Vec<&str> = text.lines().collect();
+    let mut cursor = Cursor { chars: 0, rest: text };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| (error.marker().line(), error.info().to_owned()))?;
         let line = span.start.line();
         let value = match event {
             Event::Scalar(text, style, _, _) => {
-                Value::Text(placed(text.into_owned(), style, line, span.start.col(), &lines))
+                let at = cursor.advance(span.start.index());
+                Value::Text(placed(text.into_owned(), style, (line, span.start.col()), at, &lines))
             }
             Event::SequenceStart(..) => {
                 open.push(Open::List(Vec::new()));
@@ -98,20 +100,43 @@ fn within(depth: usize, line: usize) -> Result<(), YamlFault> {
     }
 }
 
-/// A text with its place. The lines of a literal block (`|`) are lines of the file behind the one that opens it; the first
+/// What of a text is behind a place in it; places only grow, so that all of them together cost one walk.
+struct Cursor<'t> {
+    chars: usize,
+    rest: &'t str,
+}
+
+impl<'t> Cursor<'t> {
+    /// The text from character `at` on.
+    fn advance(&mut self, at: usize) -> &'t str {
+        let skipped = at.saturating_sub(self.chars);
+        let byte = self.rest.char_indices().nth(skipped).map_or(self.rest.len(), |(byte, _)| byte);
+        self.rest = self.rest.get(byte..).unwrap_or_default();
+        self.chars += skipped;
+        self.rest
+    }
+}
+
+/// A text with its place, `written` being the file from there on. The lines of a literal block (`|`) are lines of the file behind the one that opens it; the first
 /// line of any other text is its place.
-fn placed(text: String, style: ScalarStyle, line: usize, column: usize, lines: &[&str]) -> Text {
+fn placed(
+    text: String,
+    style: ScalarStyle,
+    (line, column): (usize, usize),
+    written: &str,
+    lines: &[&str],
+) -> Text {
     if style != ScalarStyle::Literal {
         let quote = usize::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
-        let one_line =
-            !text.contains('\n') && lines.get(line - 1).is_some_and(|own| own.contains(text.as_str()));
+        let one_line = !text.contains('\n')
+            && written.get(quote..).is_some_and(|written| written.starts_with(text.as_str()));
         return Text { text, line, column: one_line.then_some(column + quote) };
     }
     // Wherever the block is said to begin: its first line that is not empty is one of the file.
     let first = text.lines().find(|own| !own.trim().is_empty()).unwrap_or_default();
     let before = text.lines().position(|own| !own.trim().is_empty()).unwrap_or(0);
-    let found = (line.saturating_sub(1)..lines.len())
-        .find(|at| lines.get(*at).is_some_and(|own| own.ends_with(first)));
+    let mut near = line.saturating_sub(1)..lines.len().min(line + before + 2);
+    let found = near.find(|at| lines.get(*at).is_some_and(|own| own.ends_with(first)));
     let Some(at) = found.filter(|_| !first.is_empty()) else { return Text { text, line, column: None } };
     let indent = lines.get(at).map_or(0, |own| own.len() - first.len());
     Text { line: (at + 1).saturating_sub(before).max(1), column: Some(indent), text }
@@ -171,6 +196,15 @@ mod tests {
         check("late", "\n  indented", 14, Some(2));
         assert_eq!(value.get("list").unwrap().elements().len(), 2);
         assert_eq!(value.get("list").unwrap().elements()[1].text("k").unwrap().text, "v");
+    }
+
+    #[test]
+    fn texts_of_one_line_know_their_columns() {
+        let file = format!("{{é: ü, b: \"o\\n\", long: [{}], c: 'x'}}", "y, ".repeat(50_000));
+        let value = read(&file).unwrap();
+        let column = |name: &str| value.text(name).unwrap().column;
+        // A text that is not written as it is has no column.
+        assert_eq!((column("é"), column("b"), column("c")), (Some(4), None, Some(150_031)));
     }
 
     #[test]
