@@ -167,12 +167,18 @@ impl Program {
     }
 
     /// The program of query `number` inside, given the results of those before it; `None` when there is no such query.
+    /// `is_enough` is asked now and then whether there is time for more: what `correlate` puts together may take long.
     ///
     /// # Errors
     /// When a column that is asked for is not in one of the tables.
-    pub fn query(&self, number: usize, tables: &[Arc<Table>]) -> Option<Result<Arc<Program>, Diagnostics>> {
+    pub fn query(
+        &self,
+        number: usize,
+        tables: &[Arc<Table>],
+        is_enough: &dyn Fn() -> bool,
+    ) -> Option<Result<Arc<Program>, Diagnostics>> {
         let mut inner = Program::inner(self.queries().get(number)?);
-        let made = plan::queries::fill(&mut inner.steps, tables).and_then(|warnings| {
+        let made = plan::queries::fill(&mut inner.steps, tables, is_enough).and_then(|warnings| {
             inner.warnings = warnings;
             Program::from_plan(&inner, self.ending)
         });
@@ -180,6 +186,7 @@ impl Program {
     }
 
     /// The program with the results of its queries; itself when it has none. `warnings` are told with its own results.
+    /// `is_enough` as in [`Program::query`].
     ///
     /// # Errors
     /// When a column that is asked for is not in one of the tables.
@@ -187,10 +194,11 @@ impl Program {
         self: &Arc<Self>,
         tables: &[Arc<Table>],
         warnings: Vec<String>,
+        is_enough: &dyn Fn() -> bool,
     ) -> Result<Arc<Program>, Diagnostics> {
         let Some(plan) = self.plan.as_deref() else { return Ok(Arc::clone(self)) };
         let mut plan = Plan { queries: Vec::new(), ..plan.clone() };
-        let told = plan::queries::fill(&mut plan.steps, tables)?;
+        let told = plan::queries::fill(&mut plan.steps, tables, is_enough)?;
         plan.warnings.extend(told);
         let mut program = Program::from_plan(&plan, self.ending)?;
         program.warnings.extend(warnings);
@@ -253,6 +261,7 @@ impl Program {
             searches_written: false,
             warnings: plan.warnings.clone(),
             described: plan.steps.iter().map(|step| step.to_string()).collect(),
+            shared: compiler.shared,
             dropped: dropped.iter().map(|at| at + usize::from(plan.steps.len() > steps.len())).collect(),
         })
     }
@@ -261,7 +270,6 @@ impl Program {
     #[must_use]
     pub fn required(&self) -> &Required {
         &self.required
-            shared: compiler.shared,
     }
 
     /// Some aggregate lays its buckets over the queried time range, so that a range without ends should be cut to what
@@ -428,6 +436,9 @@ impl Program {
             let numbers: Vec<String> = self.dropped.iter().map(|at| (at + 1).to_string()).collect();
             let _ = writeln!(out, "not run: step {}: nothing reads what it writes", numbers.join(", "));
         }
+        for shared in &self.shared {
+            let _ = writeln!(out, "evaluated once: {shared}");
+        }
         for step in self.stages.iter().flat_map(|stage| &stage.steps) {
             match step {
                 RowStep::Filter(predicate) => {
@@ -436,9 +447,6 @@ impl Program {
                 RowStep::Function(RowFunction::Regex(extract)) => {
                     let _ = writeln!(out, "extracts: {extract}");
                 }
-        for shared in &self.shared {
-            let _ = writeln!(out, "evaluated once: {shared}");
-        }
                 _ => {}
             }
         }

@@ -42,6 +42,10 @@ fn logins() -> Vec<Fields> {
 }
 
 fn run(text: &str, events: &[Fields]) -> ResultTable {
+    run_until(text, events, &|| false)
+}
+
+fn run_until(text: &str, events: &[Fields], is_enough: &dyn Fn() -> bool) -> ResultTable {
     let program = Program::compile(text, &Options::default())
         .unwrap_or_else(|faults| panic!("{text}\n{}", faults.render(text, false)));
     let rows: Vec<Vec<(String, String)>> =
@@ -57,10 +61,10 @@ fn run(text: &str, events: &[Fields]) -> ResultTable {
     };
     let mut tables = Vec::new();
     for (number, query) in program.queries().iter().enumerate() {
-        let inner = program.query(number, &tables).unwrap().unwrap();
+        let inner = program.query(number, &tables, &|| false).unwrap().unwrap();
         tables.push(Arc::new(Table::of_result(query, finish(inner)).unwrap()));
     }
-    finish(program.with_tables(&tables, Vec::new()).unwrap())
+    finish(program.with_tables(&tables, Vec::new(), is_enough).unwrap())
 }
 
 /// The ids of the events of each row, in the order of the queries `names`.
@@ -162,6 +166,25 @@ fn what_cannot_belong_together_is_told() {
     };
     assert!(many(MAX_CORRELATED) && !many(MAX_CORRELATED + 1));
     const { assert!(MAX_CORRELATED < MAX_QUERIES) };
+}
+
+#[test]
+fn without_time_left_it_stops() {
+    let event = |at: usize| {
+        let fields =
+            [("@id", format!("{at:04}")), ("@timestamp", at.to_string()), ("k", (at % 2).to_string())];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Fields>()
+    };
+    let events: Vec<Fields> = (0..400).map(event).collect();
+    let text = "correlate(A: {k=0}, B: {k=1}, C: {k=0}, maxPerRoot=max)";
+    for turns in [0, 1, 5] {
+        let asked = std::cell::Cell::new(0);
+        let is_enough = || asked.replace(asked.get() + 1) >= turns;
+        let table = run_until(text, &events, &is_enough);
+        assert!(table.rows < turns * 1_024 + 1, "{}", table.rows);
+        assert_eq!(table.warnings, ["correlate: there was no time for all constellations"]);
+        assert_eq!(asked.get(), turns + 1);
+    }
 }
 
 proptest! {

@@ -128,6 +128,33 @@ fn integers_and_bits() {
         ("bitfield:extractFlags(f, output=[2, b])", r#"{"f":"4"}"#, r#"{"b":"true"}"#),
         ("bitfield:extractFlags(f, output=[0, b])", r#"{"f":"1.5"}"#, "{}"),
         ("bitfield:extractFlags(f, output=[0, b])", "{}", "{}"),
+        (
+            "bitfield:extractFlagsAsArray(f, flagNames=[[63, sign], [1, two]])",
+            r#"{"f":"-2"}"#,
+            r#"{"_flags[0]":"two","_flags[1]":"sign"}"#,
+        ),
+        (
+            "splitString(t, by=\" \", as=a) | bitfield:extractFlagsAsArray(f, flagNames=[[0, one]], asArray=\"a[]\")",
+            r#"{"f":"1","t":"x y"}"#,
+            r#"{"a[0]":"one"}"#,
+        ),
+        (
+            "splitString(t, by=\" \", as=a) | bitfield:extractFlagsAsArray(f, flagNames=[0, one], asArray=\"a[]\")",
+            r#"{"f":"2","t":"x y"}"#,
+            "{}",
+        ),
+        (
+            "bitfield:extractFlagsAsArray(f, flagNames=[0, one], asArray=\"a[]\")",
+            r#"{"f":"x","a[0]":"x"}"#,
+            r#"{"a[0]":"x"}"#,
+        ),
+        (
+            "bitfield:extractFlagsAsString(f, flagNames=[[2, c], [0, a], [1, b]])",
+            r#"{"f":"7"}"#,
+            r#"{"_flags":"a b c"}"#,
+        ),
+        ("s := bitfield:extractFlagsAsString(f, flagNames=[[2, c]])", r#"{"f":"3"}"#, r#"{"s":""}"#),
+        ("bitfield:extractFlagsAsString(f, flagNames=[[2, c]], as=s)", r#"{"s":"kept"}"#, r#"{"s":"kept"}"#),
     ]);
     faults(&[
         ("parseInt(a, radix=37)", "from 2 to 36", "37"),
@@ -136,6 +163,8 @@ fn integers_and_bits() {
         ("bitfield:extractFlags(a, output=[[64, x]])", "from 0 to 63", "64"),
         ("bitfield:extractFlags(a, output=[[1, x], [2, x]])", "two bits", "[[1, x], [2, x]]"),
         ("bitfield:extractFlags(a, output=[[1]])", "expected pairs", "[[1]]"),
+        ("bitfield:extractFlagsAsArray(a, flagNames=[[1, x], [1, y]])", "two names", "[[1, x], [1, y]]"),
+        ("bitfield:extractFlagsAsString(a, flagNames=[[1, x], [2, x]])", "two bits", "[[1, x], [2, x]]"),
     ]);
 }
 

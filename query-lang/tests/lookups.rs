@@ -76,10 +76,10 @@ fn answer(text: &str) -> ResultTable {
         .unwrap_or_else(|faults| panic!("{text}\n{}", faults.render(text, false)));
     let mut tables = Vec::new();
     for (number, query) in program.queries().iter().enumerate() {
-        let inner = program.query(number, &tables).unwrap().unwrap();
+        let inner = program.query(number, &tables, &|| false).unwrap().unwrap();
         tables.push(Arc::new(Table::of_result(query, run(inner, &events)).unwrap()));
     }
-    run(program.with_tables(&tables, Vec::new()).unwrap(), &events)
+    run(program.with_tables(&tables, Vec::new(), &|| false).unwrap(), &events)
 }
 
 /// Checks the rows of `text`, given oldest event first.
@@ -167,6 +167,12 @@ fn tables_are_read_as_rows() {
     );
     check("* | readFile(\"hosts.csv\", include=name, limit=2) | count()", &["_count=2"]);
     check("readFile(hosts.csv) | owner=ops | select([ip])", &["ip=10.0.0.1"]);
+    check(
+        "defineTable(query={action=delete}, name=deleters, include=[user, name])
+         | readFile([hosts.csv, deleters], include=[name, user], limit=4) | select([name, user])",
+        &["name=web", "name=db", "name=web2", "user=ann"],
+    );
+    check("readFile(file=[hosts.csv, hosts.csv], limit=4) | count()", &["_count=4"]);
 }
 
 #[test]
@@ -363,6 +369,14 @@ fn faults_point_at_what_is_wrong() {
             "the table `t` is defined twice at byte 76",
         ),
         (
+            "readFile([hosts.csv, host.csv])",
+            "there is no lookup table `host.csv` at byte 21 (did you mean `hosts.csv`?)",
+        ),
+        (
+            "readFile([hosts.csv, hosts.csv], include=nam)",
+            "the table `hosts.csv` has no column `nam` at byte 41 (did you mean `name`?)",
+        ),
+        (
             "selfJoinFilter(a, where=[{b=1}, {count()}])",
             "the aggregate `count` cannot stand in `where` at byte 32",
         ),
@@ -373,6 +387,11 @@ fn faults_point_at_what_is_wrong() {
     let most = weir_query::plan::queries::MAX_QUERIES;
     let many =
         |count: usize| Program::compile(&vec!["join({a=1}, field=b)"; count].join(" | "), &options()).is_ok();
+    assert!(many(most) && !many(most + 1));
+    let most = weir_query::plan::queries::MAX_TABLES_READ;
+    let many = |count: usize| {
+        Program::compile(&format!("readFile([{}])", vec!["hosts.csv"; count].join(", ")), &options()).is_ok()
+    };
     assert!(many(most) && !many(most + 1));
 }
 

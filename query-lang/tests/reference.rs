@@ -67,10 +67,10 @@ fn results(example: &Example) -> Vec<String> {
         .unwrap_or_else(|faults| panic!("{}: {}", example.function, faults.render(example.query, false)));
     let mut tables = Vec::new();
     for (number, query) in program.queries().iter().enumerate() {
-        let inner = program.query(number, &tables).unwrap().unwrap();
+        let inner = program.query(number, &tables, &|| false).unwrap().unwrap();
         tables.push(Arc::new(Table::of_result(query, run(&inner, &table)).unwrap()));
     }
-    let program = program.with_tables(&tables, Vec::new()).unwrap();
+    let program = program.with_tables(&tables, Vec::new(), &|| false).unwrap();
     let result = run(&program, &table);
     let row = |at: usize| {
         let cells = result

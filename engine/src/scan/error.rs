@@ -1,5 +1,6 @@
 //! Why a scan gave no table.
 
+use weir_query::error::Diagnostics;
 use weir_query::machine::StepError;
 
 /// Why a scan could not start or could not finish. Damage, budgets and cancellation are not errors: they make an
@@ -18,6 +19,9 @@ pub enum ScanError {
     /// The pool has no thread to run on: the system refused to start one, or the pool was shut down.
     #[error("no thread to scan on: {0}")]
     NoThreads(String),
+    /// A query inside the query does not do what the one around it wants of it; spans are those of the whole text.
+    #[error("{0}")]
+    Query(Diagnostics),
     /// A query inside the query gave no table.
     #[error("{0}")]
     Table(String),

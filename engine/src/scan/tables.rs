@@ -30,10 +30,11 @@ pub fn with_tables(
     sources: Sources<'_>,
 ) -> Result<Arc<Program>, ScanError> {
     let start = Instant::now();
+    let is_enough = || options.time_budget.is_some_and(|budget| start.elapsed() > budget);
     let (mut tables, mut warnings) = (Vec::new(), Vec::new());
     for (number, query) in program.queries().iter().enumerate() {
-        let Some(inner) = program.query(number, &tables) else { break };
-        let inner = inner.map_err(|faults| ScanError::Table(faults.to_string()))?;
+        let Some(inner) = program.query(number, &tables, &is_enough) else { break };
+        let inner = inner.map_err(ScanError::Query)?;
         let source = match &query.repository {
             None => Arc::clone(source),
             Some(name) => sources(name).ok_or_else(|| {
@@ -50,7 +51,7 @@ pub fn with_tables(
         let result = Scan::start(source, inner, options)?.wait()?;
         tables.push(Arc::new(table(query, result, &mut warnings)?));
     }
-    program.with_tables(&tables, warnings).map_err(|faults| ScanError::Table(faults.to_string()))
+    program.with_tables(&tables, warnings, &is_enough).map_err(ScanError::Query)
 }
 
 /// What a query inside another runs in: its own time range, relative to the end of the one `around` it.

@@ -249,7 +249,7 @@ impl<'a> Offer<'a> {
             Kind::Choice(words) | Kind::Choices(words) => self.choices(words),
             Kind::Limit { .. } => self.choices(&["max"]),
             Kind::Aggregates => self.functions(|one| matches!(one.build, Build::Aggregate)),
-            Kind::Table | Kind::Database => self.tables(),
+            Kind::Table | Kind::Tables | Kind::Database => self.tables(),
             Kind::Duration => self.choices(&["1s", "10s", "1m", "5m", "15m", "1h", "1d"]),
             Kind::Expression | Kind::Expressions => {
                 self.operands();

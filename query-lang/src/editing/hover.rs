@@ -123,7 +123,7 @@ impl Looking<'_> {
             }
             Wanted::Argument(called, Some(parameter)) | Wanted::ParameterValue(called, parameter) => {
                 match parameter.kind {
-                    Kind::Table | Kind::Database => self.table(name, span),
+                    Kind::Table | Kind::Tables | Kind::Database => self.table(name, span),
                     Kind::Aggregates => {
                         let signature = functions::find(name)?;
                         Some((Subject::Function, usage::call(signature), lines_of(signature), span))

@@ -200,7 +200,7 @@ pub(super) fn texts_of(signature: &Signature, parameter: &Parameter) -> Texts {
     if !matches!(parameter.kind, Kind::Text | Kind::Texts | Kind::Pairs) {
         return Texts::Free;
     }
-    let looks_up = signature.parameters.iter().any(|other| other.kind == Kind::Table);
+    let looks_up = signature.parameters.iter().any(|other| matches!(other.kind, Kind::Table | Kind::Tables));
     match parameter.name {
         "column" if looks_up => Texts::Columns,
         "include" if looks_up => Texts::Columns,

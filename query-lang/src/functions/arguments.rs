@@ -41,6 +41,8 @@ pub enum Argument {
     Pipelines(Vec<Vec<plan::Step>>),
     /// Of [`super::Kind::Table`].
     Table(plan::TableSource),
+    /// Of [`super::Kind::Tables`].
+    Tables(Vec<plan::TableSource>),
     /// Of [`super::Kind::NamedQueries`].
     NamedQueries(Vec<plan::NamedQuery>),
 }
@@ -111,8 +113,6 @@ impl Arguments {
         named.filter_map(|(parameter, value)| value.as_ref().map(|(value, _)| (parameter.name, value)))
     }
 
-    /// A text that may be absent.
-    #[must_use]
     /// The value of every parameter, in the order of the signature.
     pub(crate) fn list(&self) -> impl Iterator<Item = Option<&Argument>> + '_ {
         self.values.iter().map(|value| value.as_ref().map(|(value, _)| value))
@@ -126,6 +126,8 @@ impl Arguments {
         }
     }
 
+    /// A text that may be absent.
+    #[must_use]
     pub fn text(&self, name: &str) -> Option<Arc<str>> {
         match self.get(name)? {
             Argument::Text(text) => Some(Arc::clone(text)),
@@ -273,6 +275,15 @@ impl Arguments {
         match self.get(name)? {
             Argument::Table(plan::TableSource::Known(table)) => Some(table),
             _ => None,
+        }
+    }
+
+    /// Lookup tables, some of which may be the results of queries that have not run yet; empty when not given.
+    #[must_use]
+    pub fn tables(&self, name: &str) -> &[plan::TableSource] {
+        match self.get(name) {
+            Some(Argument::Tables(tables)) => tables,
+            _ => &[],
         }
     }
 

@@ -1,14 +1,11 @@
-//! `parseInt`, `parseHexString` and `bitfield:extractFlags`: integers and bytes written in digits of other kinds.
-
-use std::sync::Arc;
+//! `parseInt` and `parseHexString`: integers and bytes written in digits of other kinds.
 
 use crate::error::Diagnostic;
 use crate::functions::encoding::Charset;
 use crate::functions::mapping::{Map, Mapping};
-use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Scratch, Signature, Touches};
-use crate::machine::{StepError, View};
+use crate::functions::{Arguments, Build, Kind, Parameter, RowFunction, Signature};
 use crate::record::ColumnBuilder;
-use crate::value::{Number, ValueRef};
+use crate::value::ValueRef;
 
 /// The table of this family.
 pub const SIGNATURES: &[Signature] = &[
@@ -35,17 +32,6 @@ pub const SIGNATURES: &[Signature] = &[
         build: Build::Row(build_hex),
         doc: "The text that bytes written in hexadecimal stand for.",
     },
-    Signature {
-        name: "bitfield:extractFlags",
-        aliases: &[],
-        parameters: &[
-            Parameter::required("field", Kind::Text),
-            Parameter::required("output", Kind::Pairs),
-            Parameter::with_default("onlyTrue", Kind::Bool, "false"),
-        ],
-        build: Build::Row(build_flags),
-        doc: "Bits of an integer as fields that are true or false.",
-    },
 ];
 
 /// A compiled `parseInt`.
@@ -61,15 +47,6 @@ pub struct HexText {
     charset: Charset,
 }
 
-/// A compiled `bitfield:extractFlags`.
-#[derive(Debug)]
-pub struct ExtractFlags {
-    field: Arc<str>,
-    /// Bits and the fields they are written to.
-    flags: Vec<(u32, Arc<str>)>,
-    only_true: bool,
-}
-
 fn build_integer(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     let radix = arguments.integer("radix").and_then(|radix| u32::try_from(radix).ok()).unwrap_or(16);
     let little = *arguments.text_or_empty("endian") == *"little";
@@ -83,26 +60,6 @@ fn build_integer(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
 fn build_hex(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
     let hex = HexText { charset: Charset::of(arguments) };
     Ok(RowFunction::Mapping(Mapping::new(arguments, Map::Hex(hex))))
-}
-
-fn build_flags(arguments: &Arguments) -> Result<RowFunction, Diagnostic> {
-    let mut flags: Vec<(u32, Arc<str>)> = Vec::new();
-    for pair in arguments.pairs("output") {
-        let [bit, name] = pair.as_slice() else {
-            return Err(
-                arguments.fault("output", "expected pairs of a bit and a field: `[[0, first], [1, second]]`")
-            );
-        };
-        let Some(bit) = bit.trim().parse().ok().filter(|bit| *bit < u64::BITS) else {
-            return Err(arguments.fault("output", format!("expected a bit from 0 to 63, not `{bit}`")));
-        };
-        if flags.iter().any(|(_, known)| known == name) {
-            return Err(arguments.fault("output", format!("two bits are written to `{name}`")));
-        }
-        flags.push((bit, Arc::clone(name)));
-    }
-    let (field, only_true) = (arguments.text_or_empty("field"), arguments.is_true("onlyTrue"));
-    Ok(RowFunction::Flags(ExtractFlags { field, flags, only_true }))
 }
 
 /// `text` without what says that it is hexadecimal.
@@ -160,48 +117,6 @@ impl HexText {
     }
 }
 
-impl ExtractFlags {
-    /// Runs over the rows in play.
-    ///
-    /// # Errors
-    /// When the rows cannot be read.
-    pub fn apply(&self, view: &mut View<'_>, _scratch: &mut Scratch) -> Result<(), StepError> {
-        let column = view.column(&self.field)?;
-        let (columns, _) = column.map_many(view.selection(), self.flags.len(), |value, outputs| {
-            let Some(bits) = bits(value) else { return false };
-            for ((bit, _), out) in self.flags.iter().zip(outputs) {
-                match bits >> bit & 1 {
-                    1 => out.text("true"),
-                    _ if !self.only_true => out.text("false"),
-                    _ => {}
-                }
-            }
-            true
-        });
-        for ((_, name), column) in self.flags.iter().zip(columns) {
-            view.assign(name, column)?;
-        }
-        Ok(())
-    }
-
-    /// Notes what it reads and writes.
-    pub fn touches(&self, touches: &mut Touches) {
-        touches.read(&self.field);
-        for (_, name) in &self.flags {
-            touches.read(name);
-            touches.write(name);
-        }
-    }
-}
-
-/// The bits of an integer from -2^63 to 2^64 - 1.
-fn bits(value: ValueRef<'_>) -> Option<u64> {
-    let (digits, scale) = value.number().and_then(Number::decimal)?;
-    let signed = || i64::try_from(digits).ok().map(i64::cast_unsigned);
-    (scale == 0).then_some(())?;
-    u64::try_from(digits).ok().or_else(signed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,21 +162,6 @@ mod tests {
             (Charset::Utf8, "", None),
         ] {
             assert_eq!(HexText { charset }.apply(text).as_deref(), told, "{text}");
-        }
-    }
-
-    #[test]
-    fn bits_of_integers() {
-        for (text, told) in [
-            ("5", Some(5)),
-            ("5.0", Some(5)),
-            ("-1", Some(u64::MAX)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("5.5", None),
-            ("x", None),
-        ] {
-            assert_eq!(bits(ValueRef::Text(text)), told, "{text}");
         }
     }
 }

@@ -118,11 +118,11 @@ pub const SIGNATURES: &[Signature] = &[
         name: "readFile",
         aliases: &[],
         parameters: &[
-            Parameter::required("file", Kind::Table).aliased(&["table"]),
+            Parameter::required("file", Kind::Tables).aliased(&["table"]),
             Parameter::optional("include", Kind::Texts),
             Parameter::optional("limit", Kind::Limit { most: MAX_TABLE_ROWS as i64 }),
         ],
         build: Build::Plan,
-        doc: "The rows of a lookup table instead of events.",
+        doc: "The rows of lookup tables instead of events.",
     },
 ];

@@ -26,6 +26,7 @@ pub mod encoding;
 pub mod events;
 pub mod fields;
 pub mod filters;
+pub mod flags;
 pub mod format;
 pub mod geo;
 pub mod hashes;
@@ -80,6 +81,7 @@ pub const FAMILIES: &[&[Signature]] = &[
     events::SIGNATURES,
     fields::SIGNATURES,
     filters::SIGNATURES,
+    flags::SIGNATURES,
     format::SIGNATURES,
     joins::SIGNATURES,
     geo::SIGNATURES,
@@ -160,8 +162,8 @@ pub enum RowFunction {
     Dynamic(dynamic::DynamicField),
     /// `text:substring`, `text:positionOf`
     Substring(Box<substring::Substring>),
-    /// `bitfield:extractFlags`
-    Flags(integers::ExtractFlags),
+    /// `bitfield:extractFlags` and its like
+    Flags(flags::ExtractFlags),
     /// `writeJson`
     WriteJson(jsontext::WriteJson),
     /// `parseCsv`, `parseFixedWidth`
@@ -349,6 +351,7 @@ impl RowFunction {
             RowFunction::Reduce(function) => Some(Arc::clone(function.output())),
             RowFunction::Dynamic(function) => function.output(),
             RowFunction::Substring(function) => Some(function.output()),
+            RowFunction::Flags(function) => function.output(),
             RowFunction::WriteJson(function) => Some(function.output()),
             RowFunction::Community(function) => Some(function.output()),
             RowFunction::Geography(function) => Some(function.output()),
@@ -359,7 +362,6 @@ impl RowFunction {
             RowFunction::Json(_)
             | RowFunction::KeyValues(_)
             | RowFunction::Each(_)
-            | RowFunction::Flags(_)
             | RowFunction::Columns(_)
             | RowFunction::Message(_)
             | RowFunction::Uri(_)

@@ -113,6 +113,8 @@ pub enum Kind {
     NamedQueries,
     /// The name of a lookup table.
     Table,
+    /// The names of one or more lookup tables.
+    Tables,
     /// As [`Kind::Table`], where a query runs without it, too, and says so.
     Database,
     /// One or more aggregates: `count()`, `[a(), x := b()]`, `{ filter | a() | transform }`.

@@ -7,6 +7,7 @@
 //! ```
 
 pub(crate) mod composite;
+mod created;
 mod digest;
 pub mod expression;
 pub mod frame;
@@ -34,7 +35,7 @@ use crate::machine::composite::Composite;
 use crate::machine::digest::Digest;
 use crate::machine::state::Learnt;
 use crate::machine::tail::{IMPLICIT_TAIL_ROWS, Tail};
-use crate::program::{Created, Program, TableSource, Times};
+use crate::program::{Program, Times};
 use crate::record::{Column, OrderKey, Rows, RowsError, Selection, Summary};
 use crate::result::ResultTable;
 use crate::value::Value;
@@ -378,26 +379,6 @@ impl Machine {
         }
         table.warnings.extend_from_slice(&program.warnings);
         Ok(table)
-    }
-
-    /// The rows the program makes itself (`createEvents`, `readFile`), to step over once; `None` when it reads those
-    /// it is fed.
-    #[must_use]
-    pub fn created(&self) -> Option<ResultTable> {
-        let texts = match self.program.created.as_ref()? {
-            Created::Events(texts) => texts,
-            Created::Table { table: TableSource::Known(table), include, limit } => {
-                return Some(table.part(include, *limit));
-            }
-            Created::Table { .. } | Created::Correlated(_) => return Some(ResultTable::default()),
-        };
-        let now = self.context.now_millis.to_string();
-        let event = |(at, text): (usize, &Arc<str>)| {
-            let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-            vec![field("@timestamp", &now), field("@id", &at.to_string()), field("@rawstring", text)]
-        };
-        let events: Vec<Vec<(String, String)>> = texts.iter().enumerate().map(event).collect();
-        Some(ResultTable::of_events(&events))
     }
 
     fn run_first<'r>(

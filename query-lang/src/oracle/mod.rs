@@ -74,14 +74,14 @@ pub fn run(
     let mut tables = Vec::new();
     for query in std::mem::take(&mut plan.queries) {
         let mut inner = Plan { steps: query.steps.clone(), ..Plan::default() };
-        crate::plan::queries::fill(&mut inner.steps, &tables)?;
+        crate::plan::queries::fill(&mut inner.steps, &tables, &|| false)?;
         let rows = answer(&inner, options.ending, context, events);
         let rows: Vec<_> =
             rows.into_iter().take(query.limit).map(|event| event.fields.into_iter().collect()).collect();
         let table = Table::of_result(&query, ResultTable::of_events(&rows));
         tables.push(Arc::new(table.map_err(|error| fault(error.to_string()))?));
     }
-    crate::plan::queries::fill(&mut plan.steps, &tables)?;
+    crate::plan::queries::fill(&mut plan.steps, &tables, &|| false)?;
     Ok(answer(&plan, options.ending, context, events).into_iter().map(|event| event.fields).collect())
 }
 
@@ -150,18 +150,23 @@ fn created(created: &Created, context: &Context) -> Vec<Event> {
             };
             texts.iter().enumerate().map(event).collect()
         }
-        Created::Table { table: TableSource::Known(table), include, limit } => {
-            let names: Vec<&Arc<str>> =
-                table.names().filter(|name| include.is_empty() || include.contains(name)).collect();
-            let row = |at: usize| {
-                let cell = |name: &&Arc<str>| {
-                    Some((name.to_string(), table.column(name)?.get(at)?.text().into_owned()))
-                };
-                names.iter().filter_map(cell).collect()
-            };
-            (0..table.rows().min(*limit)).map(row).collect()
+        Created::Tables { tables, include, limit } => {
+            let known = tables.iter().filter_map(|table| match table {
+                TableSource::Known(table) => Some(table),
+                TableSource::Query(_) => None,
+            });
+            let rows = known.flat_map(|table| {
+                (0..table.rows()).map(|at| {
+                    let shown = table.names().filter(|name| include.is_empty() || include.contains(name));
+                    let cell = |name: &Arc<str>| {
+                        Some((name.to_string(), table.column(name)?.get(at)?.text().into_owned()))
+                    };
+                    shown.filter_map(cell).collect()
+                })
+            });
+            rows.take(*limit).collect()
         }
-        Created::Table { .. } | Created::Correlated(_) => Vec::new(),
+        Created::Correlated(_) => Vec::new(),
     };
     let placed = |(sequence, fields)| Event { fields, place: OrderKey { nanos: 0, sequence } };
     (0..).zip(rows).map(placed).collect()

@@ -318,6 +318,17 @@ impl Lowering<'_> {
                 let name = self.text(expr)?;
                 self.table(&name, span_of(expr))
             }
+            Kind::Tables => {
+                let mut sources = Vec::new();
+                for one in elements(expr) {
+                    let name = self.text(one)?;
+                    match self.table(&name, span_of(one))? {
+                        Argument::Table(source) => sources.push(source),
+                        _ => return None,
+                    }
+                }
+                Some(Argument::Tables(sources))
+            }
             Kind::Pipeline => self.row_steps(expr, parameter.name).map(Argument::Pipeline),
             Kind::Database => {
                 let name = self.text(expr)?;
@@ -381,7 +392,7 @@ impl Lowering<'_> {
             self.fault("position", message, span);
             return None;
         }
-        Some(super::simplify::steps(steps))
+        Some(super::simplify::steps(steps, &mut self.faults))
     }
 
     /// One text: a word, string, number, truth value or parameter.

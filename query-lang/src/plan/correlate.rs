@@ -49,7 +49,7 @@ impl Lowering<'_> {
         let include = labelled.include.as_ref().map(|list| self.text_list(list)).unwrap_or_default();
         NamedQuery {
             name: labelled.label.text.as_str().into(),
-            steps: super::simplify::steps(steps),
+            steps: super::simplify::steps(steps, &mut self.faults),
             links,
             include: include.into_iter().map(Arc::from).collect(),
             place: Place(labelled.span),

@@ -18,8 +18,9 @@ impl Display for Step {
                 let names: Vec<&str> = correlated.pattern.nodes.iter().map(|node| &*node.name).collect();
                 write!(out, "correlate {}", names.join(", "))
             }
-            Step::Create(Created::Table { table, limit, .. }) => {
-                write!(out, "read {table}")?;
+            Step::Create(Created::Tables { tables, limit, .. }) => {
+                out.write_str("read ")?;
+                list(out, tables, ", ")?;
                 if *limit < usize::MAX { write!(out, ", {limit} rows") } else { Ok(()) }
             }
             Step::Case(clauses) => {
@@ -52,8 +53,8 @@ impl Display for Filter {
             }
             Filter::Text(text) => write!(out, "any text {text}"),
             Filter::Call(call) => write!(out, "{}", call.arguments),
-        }
             Filter::Shared(_, inner) => write!(out, "{inner}"),
+        }
     }
 }
 
@@ -97,8 +98,8 @@ impl Display for Expression {
                 out.write_str(")")
             }
             Expression::Filter(filter) => write!(out, "{{{filter}}}"),
-        }
             Expression::Shared(_, inner) => write!(out, "{inner}"),
+        }
     }
 }
 
@@ -141,6 +142,7 @@ impl Display for Argument {
             Argument::Bool(value) => write!(out, "{value}"),
             Argument::Regex(regex) => write!(out, "{regex}"),
             Argument::Table(table) => write!(out, "{table}"),
+            Argument::Tables(tables) => bracketed(out, &|out| list(out, tables, ", ")),
             Argument::NamedQueries(queries) => {
                 let names: Vec<&str> = queries.iter().map(|query| &*query.name).collect();
                 write!(out, "{names:?}")

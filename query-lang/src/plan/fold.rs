@@ -1,40 +1,47 @@
 //! Constants computed once: arithmetic and comparisons of constants, conditions that are known, and with them the branches of
-//! `if` that are never taken.
+//! `if` that are never taken. What is wrong with these is told all the same.
 
+use crate::compile;
+use crate::error::Diagnostic;
 use crate::plan::{BinaryOp, Expression, Filter};
 use crate::value::{Value, compare};
 
 /// The expression with its constant parts computed. What would be null stays as it is written.
-pub(super) fn expression(written: Expression) -> Expression {
+pub(super) fn expression(written: Expression, faults: &mut Vec<Diagnostic>) -> Expression {
     match written {
         Expression::Negate(inner) => {
-            let inner = expression(*inner);
+            let inner = expression(*inner, faults);
             let known = constant(&inner).and_then(|value| compare::negate(Some(value.borrow())));
             number(known).unwrap_or_else(|| Expression::Negate(Box::new(inner)))
         }
         Expression::Not(inner) => {
-            let inner = expression(*inner);
+            let inner = expression(*inner, faults);
             let known = constant(&inner).and_then(|value| compare::not(Some(value.borrow())));
             known.map_or_else(|| Expression::Not(Box::new(inner)), Expression::Bool)
         }
         Expression::Binary(op, left, right) => {
-            let (left, right) = (expression(*left), expression(*right));
+            let (left, right) = (expression(*left, faults), expression(*right, faults));
             binary(op, &left, &right)
                 .unwrap_or_else(|| Expression::Binary(op, Box::new(left), Box::new(right)))
         }
         Expression::If(parts) => {
             let (condition, then, otherwise) = *parts;
-            let (condition, then) = (expression(condition), expression(then));
-            match (truth(&condition), expression(otherwise)) {
-                (Some(true), _) => then,
-                (Some(false), otherwise) => otherwise,
-                (None, otherwise) => Expression::If(Box::new((condition, then, otherwise))),
+            let (condition, then) = (expression(condition, faults), expression(then, faults));
+            let otherwise = expression(otherwise, faults);
+            match truth(&condition) {
+                Some(is_then) => {
+                    let (taken, left) = if is_then { (then, otherwise) } else { (otherwise, then) };
+                    faults.extend(compile::expression::compile(&left).err());
+                    taken
+                }
+                None => Expression::If(Box::new((condition, then, otherwise))),
             }
         }
         Expression::Coalesce { list, ignore_empty } => {
-            Expression::Coalesce { list: list.into_iter().map(expression).collect(), ignore_empty }
+            let list = list.into_iter().map(|one| expression(one, faults)).collect();
+            Expression::Coalesce { list, ignore_empty }
         }
-        Expression::Filter(inner) => match super::simplify::filter(*inner) {
+        Expression::Filter(inner) => match super::simplify::filter(*inner, faults) {
             Filter::Bool(known) => Expression::Bool(known),
             inner => Expression::Filter(Box::new(inner)),
         },

@@ -45,7 +45,8 @@ pub fn lower(query: &ast::Query, options: &Options) -> Result<Plan, Diagnostics>
             looks_up: lowering.looks_up,
         };
         if lowering.faults.is_empty() {
-            return Ok(super::simplify::simplify(plan));
+            let plan = super::simplify::simplify(plan, &mut lowering.faults);
+            return if lowering.faults.is_empty() { Ok(plan) } else { Err(sorted(lowering.faults)) };
         }
         defaults = lowering.defaults;
         if pass == 2 || defaults.len() == known {
@@ -310,7 +311,7 @@ impl<'o> Lowering<'o> {
             (Build::Plan, "readFile") => {
                 out.clear();
                 self.check_columns(arguments);
-                out.extend(read_file(arguments).map(Step::Create));
+                out.push(Step::Create(read_file(arguments)));
             }
             (Build::Plan, _) => {
                 let target = arguments.text_or_empty("as");
@@ -411,12 +412,12 @@ pub(super) fn not_standing(function: &str) -> Option<&'static str> {
     }
 }
 
-/// `readFile`: the rows of a table instead of events.
-fn read_file(arguments: &crate::functions::Arguments) -> Option<Created> {
-    let Some(Argument::Table(table)) = arguments.get("file") else { return None };
+/// `readFile`: the rows of tables instead of events.
+fn read_file(arguments: &crate::functions::Arguments) -> Created {
+    let tables = arguments.tables("file").to_vec();
     let limit = arguments.integer("limit").and_then(|limit| usize::try_from(limit).ok());
     let include = arguments.texts("include").iter().filter(|name| ***name != *"*").cloned().collect();
-    Some(Created::Table { table: table.clone(), include, limit: limit.unwrap_or(usize::MAX) })
+    Created::Tables { tables, include, limit: limit.unwrap_or(usize::MAX) }
 }
 
 /// The name of the aggregate in `step`, or of the function over rows in their order, if there is one.

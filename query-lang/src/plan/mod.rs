@@ -99,13 +99,13 @@ pub enum Step {
 pub enum Created {
     /// Events with these texts.
     Events(Vec<Arc<str>>),
-    /// The rows of a lookup table.
-    Table {
-        /// The table.
-        table: TableSource,
+    /// The rows of lookup tables, one after the other.
+    Tables {
+        /// The tables.
+        tables: Vec<TableSource>,
         /// The columns read; none: all.
         include: Vec<Arc<str>>,
-        /// The most rows.
+        /// The most rows, of all tables together.
         limit: usize,
     },
     /// Rows of several queries that belong together.

@@ -16,6 +16,8 @@ use crate::windows::zone::Zone;
 
 /// The most queries inside one query, those of the queries inside included.
 pub const MAX_QUERIES: usize = 32;
+/// The most tables that one `readFile` reads.
+pub const MAX_TABLES_READ: usize = 100;
 /// The most rows a query inside another gives.
 pub const MAX_QUERY_ROWS: i64 = 200_000;
 
@@ -40,11 +42,16 @@ pub struct SubQuery {
     pub place: Place,
 }
 
-/// Puts `tables`, results of queries by number, where `steps` wait for them; what is to be said of that.
+/// Puts `tables`, results of queries by number, where `steps` wait for them; what is to be said of that. `is_enough` is asked now
+/// and then whether there is time for more.
 ///
 /// # Errors
 /// When what is put together of them is more than a table may be.
-pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) -> Result<Vec<String>, Diagnostics> {
+pub fn fill(
+    steps: &mut [Step],
+    tables: &[Arc<Table>],
+    is_enough: &dyn Fn() -> bool,
+) -> Result<Vec<String>, Diagnostics> {
     let mut warnings = Vec::new();
     let put = |source: &mut TableSource| {
         if let TableSource::Query(number) = source
@@ -54,16 +61,16 @@ pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) -> Result<Vec<String>, Di
         }
     };
     for step in steps.iter_mut() {
-        if let Step::Create(Created::Table { table, .. }) = step {
-            put(table);
+        if let Step::Create(Created::Tables { tables, .. }) = step {
+            tables.iter_mut().for_each(put);
         }
         if let Step::Create(created) = step
             && let Created::Correlated(correlated) = created
         {
             correlated.sources.iter_mut().for_each(put);
-            if let Some((table, told)) = put_together(correlated)? {
-                *created = Created::Table {
-                    table: TableSource::Known(table),
+            if let Some((table, told)) = put_together(correlated, is_enough)? {
+                *created = Created::Tables {
+                    tables: vec![TableSource::Known(table)],
                     include: Vec::new(),
                     limit: usize::MAX,
                 };
@@ -73,8 +80,10 @@ pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) -> Result<Vec<String>, Di
     }
     calls_mut(steps, &mut |arguments| {
         for argument in arguments.arguments_mut() {
-            if let Argument::Table(source) = argument {
-                put(source);
+            match argument {
+                Argument::Table(source) => put(source),
+                Argument::Tables(sources) => sources.iter_mut().for_each(put),
+                _ => {}
             }
         }
     });
@@ -85,7 +94,7 @@ pub fn fill(steps: &mut [Step], tables: &[Arc<Table>]) -> Result<Vec<String>, Di
 type Told = (Arc<Table>, Vec<String>);
 
 /// The result of `correlate`, where those of its queries are there.
-fn put_together(correlated: &Correlated) -> Result<Option<Told>, Diagnostics> {
+fn put_together(correlated: &Correlated, is_enough: &dyn Fn() -> bool) -> Result<Option<Told>, Diagnostics> {
     let known = |source: &TableSource| match source {
         TableSource::Known(table) => Some(Arc::clone(table)),
         TableSource::Query(_) => None,
@@ -93,7 +102,7 @@ fn put_together(correlated: &Correlated) -> Result<Option<Told>, Diagnostics> {
     let Some(tables) = correlated.sources.iter().map(known).collect::<Option<Vec<_>>>() else {
         return Ok(None);
     };
-    let (found, warnings) = constellations(&correlated.pattern, &tables);
+    let (found, warnings) = constellations(&correlated.pattern, &tables, is_enough);
     let table = Table::new("correlate", found).map_err(|error| {
         let message = format!("correlate: {error}");
         let span = Span::default();
@@ -150,11 +159,22 @@ impl Lowering<'_> {
         }
     }
 
-    /// Reports columns that the table of `readFile` has not; what a query makes is not known yet.
+    /// Reports columns that no table of `readFile` has; what a query makes is not known yet.
     pub(super) fn check_columns(&mut self, arguments: &Arguments) {
-        let Some(table) = arguments.table("file") else { return };
+        let tables = arguments.tables("file");
+        if tables.len() > MAX_TABLES_READ {
+            let message = format!("at most {MAX_TABLES_READ} tables are read, not {}", tables.len());
+            self.fault("limit", message, arguments.span_of("file"));
+        }
+        let known = tables.iter().map(|table| match table {
+            TableSource::Known(table) => Some(table),
+            TableSource::Query(_) => None,
+        });
+        let Some(known) = known.collect::<Option<Vec<_>>>() else { return };
         for name in arguments.texts("include").iter().filter(|name| ***name != *"*") {
-            if table.column(name).is_none() {
+            if let Some(table) = known.first()
+                && known.iter().all(|table| table.column(name).is_none())
+            {
                 let fault = crate::functions::lookup::no_column(arguments, "include", table, name);
                 self.faults.push(fault);
             }
@@ -331,7 +351,7 @@ impl Lowering<'_> {
             let limit = i64::try_from(query.limit).unwrap_or(MAX_QUERY_ROWS).min(MAX_QUERY_ROWS);
             query.steps.push(self.made("tail", vec![("limit", Argument::Integer(limit))], span)?);
         }
-        query.steps = super::simplify::steps(query.steps);
+        query.steps = super::simplify::steps(query.steps, &mut self.faults);
         Some(query)
     }
 }

@@ -1,27 +1,29 @@
 //! Smaller plans that mean the same: conditions flattened and folded, neighbouring filters merged, constants computed, regexes
 //! that are texts taken for texts.
 
+use crate::compile;
+use crate::error::Diagnostic;
 use crate::plan::{Call, Filter, Plan, Step, Test, TextTest, fold, texts};
 
-/// The plan, simplified.
+/// The plan, simplified. What is wrong with parts that are left out goes to `faults`: it is wrong, whether it would run or not.
 #[must_use]
-pub fn simplify(plan: Plan) -> Plan {
-    Plan { steps: steps(plan.steps), ..plan }
+pub fn simplify(plan: Plan, faults: &mut Vec<Diagnostic>) -> Plan {
+    Plan { steps: steps(plan.steps, faults), ..plan }
 }
 
 /// The steps, simplified.
 #[must_use]
-pub fn steps(list: Vec<Step>) -> Vec<Step> {
+pub fn steps(list: Vec<Step>, faults: &mut Vec<Diagnostic>) -> Vec<Step> {
     let mut out: Vec<Step> = Vec::with_capacity(list.len());
     for step in list {
         match step {
             Step::Filter(inner) => {
-                let inner = filter(inner);
+                let inner = filter(inner, faults);
                 if inner == Filter::Bool(true) {
                     continue;
                 }
                 match out.pop() {
-                    Some(Step::Filter(before)) => out.push(Step::Filter(and(vec![before, inner]))),
+                    Some(Step::Filter(before)) => out.push(Step::Filter(and(vec![before, inner], faults))),
                     before => {
                         out.extend(before);
                         out.push(Step::Filter(inner));
@@ -29,9 +31,11 @@ pub fn steps(list: Vec<Step>) -> Vec<Step> {
                 }
             }
             Step::Assign { target, dynamic, value } => {
-                out.push(Step::Assign { target, dynamic, value: fold::expression(value) });
+                out.push(Step::Assign { target, dynamic, value: fold::expression(value, faults) });
             }
-            Step::Case(clauses) => out.push(Step::Case(clauses.into_iter().map(steps).collect())),
+            Step::Case(clauses) => {
+                out.push(Step::Case(clauses.into_iter().map(|clause| steps(clause, faults)).collect()));
+            }
             other => out.push(other),
         }
     }
@@ -40,11 +44,17 @@ pub fn steps(list: Vec<Step>) -> Vec<Step> {
 
 /// The condition, simplified.
 #[must_use]
-pub fn filter(condition: Filter) -> Filter {
+pub fn filter(condition: Filter, faults: &mut Vec<Diagnostic>) -> Filter {
     match condition {
-        Filter::And(parts) => and(parts.into_iter().map(filter).collect()),
-        Filter::Or(parts) => or(parts.into_iter().map(filter).collect()),
-        Filter::Not(inner) => match filter(*inner) {
+        Filter::And(parts) => {
+            let parts = parts.into_iter().map(|part| filter(part, faults)).collect();
+            and(parts, faults)
+        }
+        Filter::Or(parts) => {
+            let parts = parts.into_iter().map(|part| filter(part, faults)).collect();
+            or(parts, faults)
+        }
+        Filter::Not(inner) => match filter(*inner, faults) {
             Filter::Bool(value) => Filter::Bool(!value),
             Filter::Not(inner) => *inner,
             inner => Filter::Not(Box::new(inner)),
@@ -58,7 +68,7 @@ pub fn filter(condition: Filter) -> Filter {
             Some(test @ TextTest::Contains { .. }) => Filter::Text(test),
             _ => Filter::Text(TextTest::Regex(regex)),
         },
-        Filter::Call(call) => match known(&call) {
+        Filter::Call(call) => match known(&call, faults) {
             Some(known) => Filter::Bool(known),
             None => Filter::Call(call),
         },
@@ -67,19 +77,24 @@ pub fn filter(condition: Filter) -> Filter {
 }
 
 /// What `test` of constants says.
-fn known(call: &Call) -> Option<bool> {
+fn known(call: &Call, faults: &mut Vec<Diagnostic>) -> Option<bool> {
     if call.arguments.signature().name != "test" {
         return None;
     }
-    fold::truth(&fold::expression(call.arguments.expression("expression")?.clone()))
+    let mut inner = Vec::new();
+    let known = fold::truth(&fold::expression(call.arguments.expression("expression")?.clone(), &mut inner))?;
+    faults.append(&mut inner);
+    Some(known)
 }
 
-fn and(parts: Vec<Filter>) -> Filter {
+fn and(parts: Vec<Filter>, faults: &mut Vec<Diagnostic>) -> Filter {
+    if parts.contains(&Filter::Bool(false)) {
+        return told(&parts, false, faults);
+    }
     let mut out = Vec::with_capacity(parts.len());
     for part in parts {
         match part {
             Filter::Bool(true) => {}
-            Filter::Bool(false) => return Filter::Bool(false),
             Filter::And(inner) => inner.into_iter().for_each(|one| add(&mut out, one)),
             other => add(&mut out, other),
         }
@@ -94,12 +109,20 @@ fn and(parts: Vec<Filter>) -> Filter {
     }
 }
 
-fn or(parts: Vec<Filter>) -> Filter {
+/// The condition that one of `parts` tells by itself.
+fn told(parts: &[Filter], value: bool, faults: &mut Vec<Diagnostic>) -> Filter {
+    faults.extend(parts.iter().filter_map(|part| compile::condition::compile(part).err()));
+    Filter::Bool(value)
+}
+
+fn or(parts: Vec<Filter>, faults: &mut Vec<Diagnostic>) -> Filter {
+    if parts.contains(&Filter::Bool(true)) {
+        return told(&parts, true, faults);
+    }
     let mut out = Vec::with_capacity(parts.len());
     for part in parts {
         match part {
             Filter::Bool(false) => {}
-            Filter::Bool(true) => return Filter::Bool(true),
             Filter::Or(inner) => inner.into_iter().for_each(|one| add_alternative(&mut out, one)),
             other => add_alternative(&mut out, other),
         }

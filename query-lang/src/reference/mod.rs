@@ -13,9 +13,9 @@ pub use examples::{Example, MAX_EXAMPLE_ROWS, examples};
 
 use crate::functions::{
     Signature, aggregate, arrays, cef, characters, clock, columns, databases, digests, duration, dynamic,
-    each, elements, encoding, events, fields, filters, format, geo, hashes, integers, joins, json, jsontext,
-    kv, lookup, math, network, reduce, regex, sequence, substring, text, timeformat, timeparts, timestamp,
-    unfold, units, uri, xml,
+    each, elements, encoding, events, fields, filters, flags, format, geo, hashes, integers, joins, json,
+    jsontext, kv, lookup, math, network, reduce, regex, sequence, substring, text, timeformat, timeparts,
+    timestamp, unfold, units, uri, xml,
 };
 
 /// A page of the reference.
@@ -64,7 +64,7 @@ pub const FAMILIES: &[Family] = &[
         file: "numbers",
         title: "Numbers and units",
         about: "Arithmetic beyond the operators of expressions. What has no finite answer writes nothing.",
-        tables: &[math::SIGNATURES, integers::SIGNATURES, units::SIGNATURES],
+        tables: &[math::SIGNATURES, integers::SIGNATURES, flags::SIGNATURES, units::SIGNATURES],
     },
     Family {
         file: "time",

@@ -52,6 +52,7 @@ pub fn kind(kind: Kind) -> String {
         Kind::NamedQueries => "`NAME: { a query } include: [fields]`, several of them",
         Kind::Pipelines => "steps in braces, or a list of them",
         Kind::Table => "the name of a lookup table",
+        Kind::Tables => "the name of a lookup table, or a list of them",
         Kind::Database => "the name of a lookup table; without it the query runs, and says so",
         Kind::Aggregates => "an aggregate, or a list of them",
     };

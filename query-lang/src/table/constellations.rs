@@ -4,6 +4,7 @@
 //! looked at of a table are the rows that agree with those chosen before, which an index finds.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -18,6 +19,8 @@ use crate::value::Number;
 pub const MAX_CONSTELLATIONS: usize = ROW_LIMIT_MAX;
 /// Rows that are tried for one result at most.
 pub const MAX_CORRELATION_STEPS: usize = 10_000_000;
+/// After so many rows it is asked whether there is time for more: some hundred microseconds.
+const STEPS_ASKED: usize = 1_024;
 /// Queries that one `correlate` has at most.
 pub const MAX_CORRELATED: usize = 16;
 /// The field that tells events apart.
@@ -62,12 +65,17 @@ struct Rows<'t> {
     /// The fields that agree with those of a query chosen before.
     shared: Vec<(Arc<str>, usize, Arc<str>)>,
     /// Rows by the values of these.
-    index: HashMap<Vec<String>, Vec<usize>>,
+    index: HashMap<Vec<String>, Rc<Vec<usize>>>,
 }
 
-/// The constellations among the rows of `tables`, which are those of the nodes, and what is to be said of them.
+/// The constellations among the rows of `tables`, which are those of the nodes, and what is to be said of them. `is_enough` is
+/// asked now and then whether there is time for more.
 #[must_use]
-pub fn constellations(pattern: &Pattern, tables: &[Arc<Table>]) -> (ResultTable, Vec<String>) {
+pub fn constellations(
+    pattern: &Pattern,
+    tables: &[Arc<Table>],
+    is_enough: &dyn Fn() -> bool,
+) -> (ResultTable, Vec<String>) {
     let mut turns: Vec<usize> = (0..pattern.nodes.len()).filter(|node| *node != pattern.root).collect();
     turns.insert(0, pattern.root);
     let rows: Option<Vec<Rows<'_>>> = (0..pattern.nodes.len())
@@ -82,16 +90,24 @@ pub fn constellations(pattern: &Pattern, tables: &[Arc<Table>]) -> (ResultTable,
         found: Vec::new(),
         used: HashSet::new(),
         steps: 0,
+        is_enough,
+        is_stopped: is_enough(),
     };
     let roots = search.rows.get(pattern.root).map_or(0, |rows| rows.table.rows());
     for row in 0..roots {
-        if search.is_over() || (pattern.once && search.used.contains(&search.event(pattern.root, row))) {
+        if search.is_over() {
+            break;
+        }
+        if pattern.once && search.used.contains(&search.event(pattern.root, row)) {
             continue;
         }
         search.chosen = vec![(pattern.root, row)];
         search.choose(&mut 0);
     }
     let mut warnings = Vec::new();
+    if search.is_stopped {
+        warnings.push("correlate: there was no time for all constellations".to_owned());
+    }
     if search.steps >= MAX_CORRELATION_STEPS {
         warnings.push(format!(
             "correlate: given up after {MAX_CORRELATION_STEPS} rows were tried; there may be more constellations"
@@ -137,8 +153,16 @@ impl<'t> Rows<'t> {
             ids: (0..table.rows()).map(|row| text(table, ID, row)).collect(),
             order: (0..table.rows()).map(of).collect(),
             shared,
-            index,
+            index: index.into_iter().map(|(key, rows)| (key, Rc::new(rows))).collect(),
         }
+    }
+
+    fn order(&self, row: usize) -> &[String] {
+        self.order.get(row).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn id(&self, row: usize) -> Option<&str> {
+        self.ids.get(row).and_then(Option::as_deref)
     }
 }
 
@@ -153,11 +177,14 @@ struct Search<'t> {
     /// The events that are in a constellation, by their ids; where one has none, by query and row.
     used: HashSet<Result<String, (usize, usize)>>,
     steps: usize,
+    is_enough: &'t dyn Fn() -> bool,
+    /// It was.
+    is_stopped: bool,
 }
 
 impl Search<'_> {
     fn is_over(&self) -> bool {
-        self.steps >= MAX_CORRELATION_STEPS || self.found.len() >= MAX_CONSTELLATIONS
+        self.is_stopped || self.steps >= MAX_CORRELATION_STEPS || self.found.len() >= MAX_CONSTELLATIONS
     }
 
     /// What tells an event from others.
@@ -177,11 +204,12 @@ impl Search<'_> {
             }
             return self.pattern.once || *found >= self.pattern.max_per_root;
         };
-        for row in self.candidates(node) {
+        for row in self.candidates(node).iter().copied() {
             if self.is_over() {
                 return true;
             }
             self.steps += 1;
+            self.is_stopped = self.steps.is_multiple_of(STEPS_ASKED) && (self.is_enough)();
             if !self.fits(node, row) {
                 continue;
             }
@@ -196,8 +224,8 @@ impl Search<'_> {
     }
 
     /// The rows of `node` that agree with those chosen, in their order.
-    fn candidates(&self, node: usize) -> Vec<usize> {
-        let Some(rows) = self.rows.get(node) else { return Vec::new() };
+    fn candidates(&self, node: usize) -> Rc<Vec<usize>> {
+        let Some(rows) = self.rows.get(node) else { return Rc::default() };
         let value = |(_, other, field): &(Arc<str>, usize, Arc<str>)| {
             let (_, row) = self.chosen.iter().find(|(chosen, _)| chosen == other)?;
             text(self.rows.get(*other)?.table, field, *row)
@@ -237,13 +265,9 @@ impl Search<'_> {
 
     /// Whether `next` comes behind `before`, or is so little earlier that it does not matter.
     fn follows(&self, before: (&Rows<'_>, usize), next: (&Rows<'_>, usize)) -> bool {
-        let key = |(rows, row): (&Rows<'_>, usize)| {
-            let order: Vec<String> = rows.order.get(row).cloned().unwrap_or_default();
-            (order, rows.ids.get(row).cloned().flatten())
-        };
-        let ((a, a_id), (b, b_id)) = (key(before), key(next));
-        let by_fields = a.iter().zip(&b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne());
-        if by_fields.unwrap_or_else(|| a_id.cmp(&b_id)).is_lt() {
+        let (one, other) = (before.0.order(before.1), next.0.order(next.1));
+        let by_fields = one.iter().zip(other).map(|(a, b)| compare(a, b)).find(|order| order.is_ne());
+        if by_fields.unwrap_or_else(|| before.0.id(before.1).cmp(&next.0.id(next.1))).is_lt() {
             return true;
         }
         let millis = |(rows, row): (&Rows<'_>, usize)| rows.millis.get(row).copied().flatten();

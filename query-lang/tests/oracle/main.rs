@@ -161,12 +161,13 @@ fn with_tables(program: &Arc<Program>, events: &[Event]) -> Arc<Program> {
     let whole = batch(&all, false);
     let mut tables = Vec::new();
     for (number, query) in program.queries().iter().enumerate() {
-        let mut machine = Machine::new(program.query(number, &tables).unwrap().unwrap(), context());
+        let mut machine =
+            Machine::new(program.query(number, &tables, &|| false).unwrap().unwrap(), context());
         let mut state = machine.new_state();
         machine.step(&whole, Selection::all(whole.rows), &mut state).unwrap();
         tables.push(Arc::new(Table::of_result(query, machine.finish(&state).unwrap()).unwrap()));
     }
-    program.with_tables(&tables, Vec::new()).unwrap()
+    program.with_tables(&tables, Vec::new(), &|| false).unwrap()
 }
 
 /// Rows that are not asked for, of which five are few.

@@ -13,6 +13,7 @@ use weir_engine::EventBatch;
 use weir_engine::parsers::Chosen;
 use weir_engine::scan::{DEFAULT_STATE_BYTES, Fold, Folded, query_context};
 use weir_query::compile::{Ending, Options};
+use weir_query::error::Diagnostics;
 use weir_query::machine::Context;
 use weir_query::program::Program;
 use weir_query::result::ResultTable;
@@ -99,7 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let now_nanos = now_nanos();
     let context = context(&args, now_nanos)?;
     let found = if !program.queries().is_empty() {
-        fold_with_queries(&args, &program, &context)?
+        fold_with_queries(&args, (&text, &program), &context)?
     } else if program.creates_events() {
         // Nothing is read.
         fold_held(&program, context, &[])?
@@ -115,7 +116,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Queries inside go through all events before the query itself does, so they are held meanwhile.
-fn fold_with_queries(args: &Args, program: &Arc<Program>, context: &Context) -> anyhow::Result<Folded> {
+fn fold_with_queries(
+    args: &Args,
+    (text, program): (&str, &Arc<Program>),
+    context: &Context,
+) -> anyhow::Result<Folded> {
+    let shown = |faults: Diagnostics| Usage(faults.narrowed(text).render(text, terminal::colour_err()));
     let batches = read_all(args, context.now_millis.saturating_mul(1_000_000))?;
     let (mut tables, mut warnings): (Vec<Arc<Table>>, Vec<String>) = (Vec::new(), Vec::new());
     for (number, query) in program.queries().iter().enumerate() {
@@ -125,8 +131,8 @@ fn fold_with_queries(args: &Args, program: &Arc<Program>, context: &Context) -> 
                 query.name
             )));
         }
-        let Some(inner) = program.query(number, &tables) else { break };
-        let found = fold_held(&inner?, query_context(query, context)?, &batches)?;
+        let Some(inner) = program.query(number, &tables, &|| false) else { break };
+        let found = fold_held(&inner.map_err(shown)?, query_context(query, context)?, &batches)?;
         let told = found.tables.iter().flat_map(|table| &table.warnings);
         warnings.extend(told.map(|warning| format!("{}: {warning}", query.name)));
         if found.rows.len() >= query.limit {
@@ -136,7 +142,8 @@ fn fold_with_queries(args: &Args, program: &Arc<Program>, context: &Context) -> 
             found.rows.iter().map(|(table, row)| (*table, *row as usize)).take(query.limit).collect();
         tables.push(Arc::new(Table::of_result(query, ResultTable::pick(&found.tables, &rows))?));
     }
-    fold_held(&program.with_tables(&tables, warnings)?, context.clone(), &batches)
+    let program = program.with_tables(&tables, warnings, &|| false).map_err(shown)?;
+    fold_held(&program, context.clone(), &batches)
 }
 
 fn start(program: &Arc<Program>, context: &Context) -> Fold {

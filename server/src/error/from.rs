@@ -101,7 +101,9 @@ impl From<ScanError> for ApiError {
             ScanError::NoThreads(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no-threads", message)
                 .retry_after(CLOSED_RETRY_MILLIS),
             ScanError::Finish(step) => step.into(),
-            ScanError::Table(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", message),
+            ScanError::Query(_) | ScanError::Table(_) => {
+                ApiError::new(StatusCode::BAD_REQUEST, "invalid-query", message)
+            }
             _ => internal(&error),
         }
     }

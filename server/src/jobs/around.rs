@@ -55,7 +55,7 @@ impl Around {
             let mut options = prepared.scan_options(ground.limits, ground.pool);
             options.context = Context { start_nanos, end_nanos, ..prepared.context.clone() };
             let source: Arc<dyn Source> = Arc::clone(snapshot) as _;
-            let program = with_queries_run(ground.engine, &source, &program, &options)?;
+            let program = with_queries_run(ground.engine, &source, (&text, &program), &options)?;
             Ok::<_, ApiError>(Scan::start(source, program, options)?)
         };
         let context = &prepared.context;

@@ -125,7 +125,8 @@ impl History {
     ) -> Result<History, ApiError> {
         let options = prepared.scan_options(ground.limits, ground.pool);
         let source: Arc<dyn Source> = Arc::clone(snapshot) as _;
-        let program = with_queries_run(ground.engine, &source, &prepared.program, &options)?;
+        let program =
+            with_queries_run(ground.engine, &source, (&prepared.text, &prepared.program), &options)?;
         let scan = Scan::start(Arc::clone(&source), program, options.clone())?;
         let distribution = match distribution_program(prepared, echo) {
             Some(program) => Some(Scan::start(source, program, options)?),

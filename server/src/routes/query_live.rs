@@ -55,7 +55,7 @@ pub(super) fn follow(
     let limits = &app.settings().query;
     let options = prepared.scan_options(limits, app.pool());
     // Queries inside run once, when the stream begins.
-    let program = with_queries_run(app.engine(), &source, &prepared.program, &options)?;
+    let program = with_queries_run(app.engine(), &source, (&prepared.text, &prepared.program), &options)?;
     let again = prepared.again();
     let tail = live.follow_again(Arc::clone(&program), context, again)?;
     let history = match prepared.has_start {

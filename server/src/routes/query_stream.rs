@@ -104,7 +104,7 @@ impl Pump {
             ..prepared.scan_options(limits, app.pool())
         };
         let source: Arc<dyn Source> = repository.snapshot();
-        let program = with_queries_run(app.engine(), &source, &prepared.program, &options)?;
+        let program = with_queries_run(app.engine(), &source, (&prepared.text, &prepared.program), &options)?;
         let scan = Scan::start(source, program, options)?;
         let changed = Arc::new(Notify::new());
         let waker = Arc::clone(&changed);

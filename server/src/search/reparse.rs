@@ -119,7 +119,7 @@ fn stored(
     }
     let options = prepared.scan_options(limits, app.pool());
     let source: Arc<dyn Source> = repository.snapshot() as _;
-    let program = with_queries_run(app.engine(), &source, &prepared.program, &options)?;
+    let program = with_queries_run(app.engine(), &source, (&prepared.text, &prepared.program), &options)?;
     let found = Scan::start(source, program, options)?.wait()?;
     Ok((0..found.table.rows).filter_map(|row| example(&found.table, row)).collect())
 }
