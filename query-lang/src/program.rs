@@ -221,7 +221,10 @@ impl Program {
         }
         let required = match created {
             Some(_) => Required::Anything,
-            None => Required::of_steps(steps),
+            None => {
+                let compiled = stages.first().map(|stage| stage.steps.as_slice()).unwrap_or_default();
+                Required::of_steps(steps, compiled)
+            }
         };
         let leading = stages.first().map_or(0, Stage::leading_filters);
         let dropped = match stages.first_mut() {

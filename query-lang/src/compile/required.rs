@@ -3,6 +3,7 @@
 use crate::compile::literals;
 use crate::compile::matcher::digits;
 use crate::functions::{Build, Touches};
+use crate::machine::step::RowStep;
 use crate::plan::{Call, Expression, Filter, Step, Test, TextTest};
 use crate::value::Number;
 use crate::value::compare::Relation;
@@ -104,16 +105,18 @@ impl Required {
         }
     }
 
-    /// What a row must have to come through `steps`: filters up to where a field they name is rewritten.
+    /// What a row must have to come through `steps`, which became `compiled` up to the first aggregate: filters up to where a
+    /// field they name is rewritten.
     #[must_use]
-    pub fn of_steps(steps: &[Step]) -> Required {
-        of_steps(steps, &mut Touches::default())
+    pub fn of_steps(steps: &[Step], compiled: &[RowStep]) -> Required {
+        of_steps(steps, compiled, &mut Touches::default())
     }
 }
 
-fn of_steps(steps: &[Step], written: &mut Touches) -> Required {
+fn of_steps(steps: &[Step], compiled: &[RowStep], written: &mut Touches) -> Required {
     let mut parts = Vec::new();
-    for step in steps {
+    for (at, step) in steps.iter().enumerate() {
+        let compiled = compiled.get(at);
         match step {
             Step::Filter(filter) => parts.push(of_filter(filter, written)),
             Step::Call(call) => {
@@ -123,7 +126,10 @@ fn of_steps(steps: &[Step], written: &mut Touches) -> Required {
                 if aggregate(call) {
                     break;
                 }
-                note_writes(call, written);
+                match compiled {
+                    Some(compiled) => compiled.touches(written),
+                    None => written.writes_any = true,
+                }
             }
             Step::Assign { target, dynamic, .. } => {
                 written.write(target);
@@ -131,9 +137,14 @@ fn of_steps(steps: &[Step], written: &mut Touches) -> Required {
             }
             Step::Case(clauses) => {
                 let mut all = written.clone();
-                let taken = clauses.iter().map(|clause| {
+                let compiled: &[Vec<RowStep>] = match compiled {
+                    Some(RowStep::Case(compiled)) => compiled,
+                    _ => &[],
+                };
+                let taken = clauses.iter().enumerate().map(|(at, clause)| {
                     let mut inner = written.clone();
-                    let required = of_steps(clause, &mut inner);
+                    let compiled = compiled.get(at).map(Vec::as_slice).unwrap_or_default();
+                    let required = of_steps(clause, compiled, &mut inner);
                     all.writes.extend(inner.writes);
                     all.writes_any |= inner.writes_any;
                     required
@@ -150,15 +161,6 @@ fn of_steps(steps: &[Step], written: &mut Touches) -> Required {
 
 fn aggregate(call: &Call) -> bool {
     matches!(call.arguments.signature().build, Build::Aggregate | Build::Sequence)
-}
-
-/// Notes what a function writes; one that does not compile is reported elsewhere and taken to write anything.
-fn note_writes(call: &Call, written: &mut Touches) {
-    let Build::Row(build) = call.arguments.signature().build else { return };
-    match build(&call.arguments) {
-        Ok(function) => function.touches(written),
-        Err(_) => written.writes_any = true,
-    }
 }
 
 fn of_filter(filter: &Filter, written: &Touches) -> Required {
