@@ -640,6 +640,11 @@ fn explain_says_what_is_evaluated_once() {
         ("case { b := lower(a) | b=x ; c := lower(a) | c=/z/ ; * }", &["lower(field=\"a\"), 2 times"]),
         ("case { a=/x+y/ b=1 ; a=/x+y/ b=2 ; a=/x+y/ }", &["a matches /x+y/, 3 times"]),
         ("case { a=/(?<n>x+)y/ | n=x ; a=/(?<n>x+)y/ | n=xx ; * }", &["EXTRACT"]),
+        // As a test and as a value it is not the same, but what is in it is.
+        (
+            "case { test(lower(a) == \"x\") ; y := test(lower(a) == \"x\") }",
+            &["(lower(field=\"a\", as=\"_lower\") == \"x\"), 2 times"],
+        ),
         ("case { timeout b=1 ; timeout b=2 }", &["any text contains \"timeout\", 2 times"]),
         // Each match is a row of its own.
         ("case { a=/(?<n>x+)y/g | n=x ; a=/(?<n>x+)y/g | n=xx ; * }", &[]),
@@ -692,6 +697,39 @@ fn what_is_evaluated_once_is_what_it_would_be() {
         {"x":"XXY","y":"XXY","z":"X"}
         {"x":"XXY","y":"XXY","z":"X"}"#,
     );
+}
+
+#[test]
+fn fields_that_do_not_fit_at_once_are_made_of_fewer_rows() {
+    let row = |row: usize| {
+        let text: Vec<String> = (0..20).map(|at| format!("n{}={row}", row * 20 + at)).collect();
+        vec![("text".to_owned(), text.join(" ")), ("at".to_owned(), row.to_string())]
+    };
+    let rows: Vec<Row> = (0..64).map(row).collect();
+    let table = ResultTable::of_events(&rows);
+    let run = |query: &str, max_column_bytes: usize| {
+        let context = Context { max_column_bytes, ..Context::default() };
+        let mut machine = Machine::new(compile(query, &Options::default()), context);
+        let mut state = machine.new_state();
+        machine.step(&table, Selection::all(rows.len()), &mut state).map(|()| {
+            let result = machine.finish(&state).unwrap();
+            let cell = |row: usize, name: &str| result.text(row, name).map(String::from);
+            (0..result.rows)
+                .map(|row| (cell(row, "_count"), cell(row, "at"), cell(row, "n1279")))
+                .collect::<Vec<_>>()
+        })
+    };
+    for query in [
+        "kvParse(text) | groupBy(at, function=[count(), max(n1279, as=n1279)]) | sort(at, limit=100)",
+        "case { kvParse(text) | at>3 ; * } | groupBy(at, function=[count(), max(n1279, as=n1279)]) | sort(at, limit=100)",
+        "kvParse(text) | at>40",
+    ] {
+        let whole = run(query, 0).unwrap();
+        assert!(whole.len() > 20, "{query}");
+        assert_eq!(run(query, 20_000).unwrap(), whole, "{query}");
+        let told = run(query, 5_000).unwrap_err().to_string();
+        assert!(told.contains("over their limit of 5000"), "{told}");
+    }
 }
 
 #[test]

@@ -152,6 +152,7 @@ fn context(definition: &MetricDefinition, nanos: Range<i64>) -> Context {
         end_nanos: nanos.end,
         timezone: definition.timezone.clone(),
         max_state_bytes: definition.max_bytes,
+        ..Context::default()
     }
 }
 

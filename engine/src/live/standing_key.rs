@@ -63,6 +63,7 @@ impl StandingKey {
             end_nanos: range.end,
             timezone: self.timezone.clone(),
             max_state_bytes: self.max_bytes,
+            ..Context::default()
         }
     }
 }

@@ -177,6 +177,7 @@ fn scanned_in(store: &Store, query: &str, range: Range<i64>, zone: &str) -> Resu
         end_nanos: range.end,
         timezone: zone.to_owned(),
         max_state_bytes: 1 << 28,
+        ..Context::default()
     };
     let options = ScanOptions { pool: Some(pool()), ..ScanOptions::new(context) };
     Scan::start(store.snapshot(), program, options).unwrap().wait().unwrap().table

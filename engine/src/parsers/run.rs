@@ -105,6 +105,7 @@ pub fn parse(
         end_nanos: i64::MAX,
         timezone: String::new(),
         max_state_bytes: limits.max_state_bytes,
+        max_column_bytes: limits.max_state_bytes,
     };
     let runs = parsers.iter().map(|chosen| Run {
         chosen,

@@ -263,10 +263,11 @@ impl Numbering {
                 (self.number(format_args!("passes {part}"), &[part], is_dear), changed)
             }
             Expression::Call(call) => {
-                let (number, changed) = self.call(call, || {
+                let (number, changed) = self.call("value", call, || {
                     expression::compile(written).ok().map(|compiled| {
                         let mut touches = Touches::default();
                         compiled.touches(&mut touches);
+                        touches.reads_all |= compiled.searches();
                         touches
                     })
                 });
@@ -315,7 +316,7 @@ impl Numbering {
                 (self.number(format_args!("{written:?} {version}"), &[], true), None)
             }
             Filter::Call(call) => {
-                let (number, changed) = self.call(call, || {
+                let (number, changed) = self.call("test", call, || {
                     condition::compile(written).ok().map(|compiled| {
                         let mut touches = Touches::default();
                         compiled.touches(&mut touches);
@@ -349,8 +350,8 @@ impl Numbering {
         (numbers, is_changed.then(|| whole.collect()))
     }
 
-    /// A call as a value or a condition; `touches` says what it reads.
-    fn call(&mut self, call: &Call, touches: impl FnOnce() -> Option<Touches>) -> Numbered<Call> {
+    /// A call as a value or a test, which `kind` tells apart; `touches` says what it reads.
+    fn call(&mut self, kind: &str, call: &Call, touches: impl FnOnce() -> Option<Touches>) -> Numbered<Call> {
         let arguments = &call.arguments;
         let (mut numbers, mut changed) = (Vec::new(), None::<Arguments>);
         if matches!(arguments.signature().build, Build::Filter(_)) {
@@ -365,17 +366,24 @@ impl Numbering {
                 }
             }
         }
-        let reads = if self.mode == Mode::Gate { String::new() } else { self.reads(arguments, touches) };
+        let reads =
+            if self.mode == Mode::Gate { String::new() } else { self.reads(kind, arguments, touches) };
         let number = match self.mode {
-            Mode::Gate => self.number(format_args!("{:?}", yielding(arguments)), &numbers, true),
-            _ => self.number(format_args!("{arguments:?} {reads}"), &numbers, true),
+            Mode::Gate => self.number(format_args!("{kind} {:?}", yielding(arguments)), &numbers, true),
+            _ => self.number(format_args!("{kind} {arguments:?} {reads} {numbers:?}"), &numbers, true),
         };
         (number, changed.map(|arguments| Call { arguments }))
     }
 
     /// When the fields that a call reads were written last.
-    fn reads(&mut self, arguments: &Arguments, touches: impl FnOnce() -> Option<Touches>) -> String {
-        let touches = self.reads.entry(hash(format_args!("{arguments:?}"))).or_insert_with(touches).clone();
+    fn reads(
+        &mut self,
+        kind: &str,
+        arguments: &Arguments,
+        touches: impl FnOnce() -> Option<Touches>,
+    ) -> String {
+        let known = self.reads.entry(hash(format_args!("{kind} {arguments:?}")));
+        let touches = known.or_insert_with(touches).clone();
         match touches {
             Some(touches) if !touches.reads_all => {
                 let versions: Vec<usize> = touches.reads.iter().map(|field| self.version(field)).collect();

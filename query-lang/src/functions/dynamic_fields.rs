@@ -12,7 +12,7 @@ use crate::record::{ColumnBuilder, TextSpan};
 const FIELD_BYTES: usize = 512;
 
 /// Fields being written. Every name is a column with a slot for each row of the view, so that it is their number that costs
-/// memory: it is bounded while they are made, by what the state of the query may hold.
+/// memory: it is bounded while they are made, and of fewer rows at once less is made.
 #[derive(Debug)]
 pub(crate) struct DynamicFields {
     index: HashMap<Arc<str>, usize>,
@@ -30,7 +30,7 @@ impl DynamicFields {
             fields: Vec::new(),
             rows: view.rows(),
             bytes: 0,
-            limit: scratch.context.state_limit(),
+            limit: scratch.context.column_limit(),
         }
     }
 
@@ -62,7 +62,7 @@ impl DynamicFields {
     fn hold(&mut self, bytes: usize) -> Result<(), StepError> {
         self.bytes += bytes;
         match self.bytes > self.limit {
-            true => Err(StepError::StateTooLarge { bytes: self.bytes, limit: self.limit }),
+            true => Err(StepError::ColumnsTooLarge { bytes: self.bytes, limit: self.limit }),
             false => Ok(()),
         }
     }
@@ -92,12 +92,12 @@ mod tests {
         let table = ResultTable::of_events(&vec![vec![("a".to_owned(), "b".to_owned())]; 100]);
         let view = View::new(&table, Selection::all(100));
         let field = FIELD_BYTES + 2 + 100 * size_of::<TextSpan>() + 1;
-        let context = Context { max_state_bytes: 3 * field, ..Context::default() };
+        let context = Context { max_column_bytes: 3 * field, ..Context::default() };
         let mut fields = DynamicFields::new(&view, &Scratch { context, ..Scratch::default() });
         ["a", "b", "c"].iter().for_each(|name| fields.put(name, 7, "x").unwrap());
         // The first value of a row stays, and costs nothing more.
         fields.put("a", 7, "y").unwrap();
         let limit = 3 * field;
-        assert_eq!(fields.put("a", 8, "y"), Err(StepError::StateTooLarge { bytes: limit + 1, limit }));
+        assert_eq!(fields.put("a", 8, "y"), Err(StepError::ColumnsTooLarge { bytes: limit + 1, limit }));
     }
 }

@@ -55,9 +55,21 @@ pub struct Context {
     pub timezone: String,
     /// The most bytes one [`State`] may hold; 0 is [`state::DEFAULT_STATE_BYTES`].
     pub max_state_bytes: usize,
+    /// The most bytes that the fields may take which a step makes of rows and whose names show only in these; 0 is
+    /// [`DEFAULT_COLUMN_BYTES`]. Of more rows than that is enough for each half is stepped over by itself.
+    pub max_column_bytes: usize,
 }
 
+/// [`Context::max_column_bytes`] where that is 0.
+pub const DEFAULT_COLUMN_BYTES: usize = 64 << 20;
+
 impl Context {
+    /// The most bytes that fields may take whose names show only in the rows.
+    #[must_use]
+    pub fn column_limit(&self) -> usize {
+        if self.max_column_bytes == 0 { DEFAULT_COLUMN_BYTES } else { self.max_column_bytes }
+    }
+
     /// The most bytes one [`State`] may hold.
     #[must_use]
     pub fn state_limit(&self) -> usize {
@@ -85,7 +97,15 @@ pub enum StepError {
         /// The most steps it may take.
         limit: usize,
     },
-    /// The state, or what is made of the rows, would outgrow [`Context::max_state_bytes`].
+    /// The fields that a row makes would outgrow [`Context::max_column_bytes`].
+    #[error("the fields made of an event take {bytes} bytes, over their limit of {limit}")]
+    ColumnsTooLarge {
+        /// Bytes they would take.
+        bytes: usize,
+        /// Bytes they may take.
+        limit: usize,
+    },
+    /// The state would outgrow [`Context::max_state_bytes`].
     #[error("query state of {bytes} bytes is over its limit of {limit}")]
     StateTooLarge {
         /// Bytes it would hold.
@@ -161,18 +181,38 @@ impl Machine {
             let mut places = rows.places(&numbers)?.into_iter();
             within.retain(|_| places.next().is_some_and(|place| place >= floor));
         }
-        let view = self.run_first(&program, rows, within)?;
+        match self.run_first(&program, rows, within.clone()) {
+            Ok(view) => self.take_in(&program, &view, state),
+            Err(StepError::ColumnsTooLarge { .. }) if within.count() > 1 => {
+                let mut left = vec![within];
+                while let Some(part) = left.pop() {
+                    match self.run_alone(&program, rows, &part) {
+                        Ok(view) => self.take_in(&program, &view, state)?,
+                        Err(StepError::ColumnsTooLarge { .. }) if part.count() > 1 => {
+                            left.extend(part.halves())
+                        }
+                        Err(fault) => return Err(fault),
+                    }
+                }
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Puts the rows that passed into `state`.
+    fn take_in(&mut self, program: &Program, view: &View<'_>, state: &mut State) -> Result<(), StepError> {
         self.passed += view.selection().count() as u64;
         if view.selection().is_empty() {
             return Ok(());
         }
         match &mut state.learnt {
-            Learnt::Aggregate(aggregate) => self.learn(&program, &view, aggregate)?,
+            Learnt::Aggregate(aggregate) => self.learn(program, view, aggregate)?,
             Learnt::Tail(tail) => {
                 // Only what can be among the newest is read at all.
-                tail.push(frame::whole_rows(&view, Some(IMPLICIT_TAIL_ROWS), tail.floor())?);
+                tail.push(frame::whole_rows(view, Some(IMPLICIT_TAIL_ROWS), tail.floor())?);
             }
-            Learnt::Stream(tables) => tables.push(frame::whole_rows(&view, None, None)?),
+            Learnt::Stream(tables) => tables.push(frame::whole_rows(view, None, None)?),
             Learnt::Nothing => {}
         }
         state.check()
@@ -329,6 +369,18 @@ impl Machine {
         Ok(Frame::of(&view, program.fed.as_deref(), &program.fed_numbers)?)
     }
 
+    /// As [`Machine::select`], without room for other rows: where what is made of many rows does not fit into memory
+    /// ([`StepError::ColumnsTooLarge`]) it is tried on [`Selection::halves`] of them.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn select_alone(&mut self, rows: &dyn Rows, within: &Selection) -> Result<Frame, StepError> {
+        let program = Arc::clone(&self.program);
+        let view = self.run_alone(&program, rows, within)?;
+        self.passed += view.selection().count() as u64;
+        Ok(Frame::of(&view, program.fed.as_deref(), &program.fed_numbers)?)
+    }
+
     /// Puts rows of `frame` into `state`. `within` is over the frame's rows, as [`Frame::order`] numbers them; the
     /// live path calls it once a bucket.
     ///
@@ -387,7 +439,23 @@ impl Machine {
         rows: &'r dyn Rows,
         within: Selection,
     ) -> Result<View<'r>, StepError> {
-        let mut view = View::new(rows, within);
+        self.run_steps(program, View::new(rows, within))
+    }
+
+    /// As [`Machine::run_first`], without room for rows that are not in `within`.
+    fn run_alone<'r>(
+        &mut self,
+        program: &Program,
+        rows: &'r dyn Rows,
+        within: &Selection,
+    ) -> Result<View<'r>, StepError> {
+        let picks: Vec<u32> = within.iter().filter_map(|row| u32::try_from(row).ok()).collect();
+        let mut view = View::new(rows, within.clone());
+        view.multiply(&picks)?;
+        self.run_steps(program, view)
+    }
+
+    fn run_steps<'r>(&mut self, program: &Program, mut view: View<'r>) -> Result<View<'r>, StepError> {
         if program.searches_written {
             view.search_written();
         }

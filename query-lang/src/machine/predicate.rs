@@ -237,9 +237,17 @@ impl Predicate {
             Predicate::Search(_) => true,
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::searches),
             Predicate::Not(inner) | Predicate::Shared(_, inner) => inner.searches(),
-            // What an expression searches is not looked into: taken to be possible.
-            Predicate::True(_) => true,
-            _ => false,
+            Predicate::True(expression) => expression.searches(),
+            Predicate::Relates { sides, .. } => sides.0.searches() || sides.1.searches(),
+            Predicate::Survives(function) => {
+                matches!(&**function, RowFunction::Filter(inner) if inner.searches())
+            }
+            Predicate::Always
+            | Predicate::Never
+            | Predicate::Present(_)
+            | Predicate::Text { .. }
+            | Predicate::Value { .. }
+            | Predicate::Element { .. } => false,
         }
     }
 

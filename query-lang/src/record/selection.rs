@@ -203,6 +203,13 @@ impl Selection {
         Some(word * 64 + bits.trailing_zeros() as usize).filter(|row| *row < self.rows)
     }
 
+    /// The later half of the chosen rows, and the earlier one.
+    #[must_use]
+    pub fn halves(&self) -> [Selection; 2] {
+        let middle = self.iter().nth(self.count() / 2).unwrap_or(self.rows);
+        [self.within(middle..self.rows), self.within(0..middle)]
+    }
+
     /// The chosen rows of `range`; those outside are dropped.
     #[must_use]
     pub fn within(&self, range: std::ops::Range<usize>) -> Selection {

@@ -221,6 +221,7 @@ fn context(args: &Args, now_nanos: i64) -> anyhow::Result<Context> {
         end_nanos: time("--end", &args.end, i64::MAX)?,
         timezone: String::new(),
         max_state_bytes: DEFAULT_STATE_BYTES,
+        ..Context::default()
     })
 }
 

@@ -99,6 +99,7 @@ impl Prepared {
             end_nanos,
             timezone: zone_name(request),
             max_state_bytes: limits.max_state_bytes,
+            ..Context::default()
         };
         let has_start = request.start.is_some();
         let (text, known) = (request.query_string.clone(), known.clone());

@@ -51,12 +51,25 @@ impl Standing {
         let rows = within.count() as u64;
         self.cost.events += rows;
         let selected = match filtered {
-            true => self.machine.select_filtered(portion, within),
-            false => self.machine.select(portion, within),
+            true => self.machine.select_filtered(portion, within.clone()),
+            false => self.machine.select(portion, within.clone()),
         };
         match selected {
             Ok(frame) => self.absorb(&frame, portion, arrival),
+            Err(StepError::ColumnsTooLarge { .. }) => self.step_in_parts(portion, within, arrival),
             Err(fault) => self.refuse(rows, fault.to_string(), arrival.now_nanos),
+        }
+    }
+
+    /// Steps over the rows of `within` half by half: what is made of all of them does not fit into memory at once.
+    fn step_in_parts(&mut self, portion: &Portion<'_>, within: Selection, arrival: &Arrival) {
+        let mut left = vec![within];
+        while let Some(part) = left.pop() {
+            match self.machine.select_alone(portion, &part) {
+                Ok(frame) => self.absorb(&frame, portion, arrival),
+                Err(StepError::ColumnsTooLarge { .. }) if part.count() > 1 => left.extend(part.halves()),
+                Err(fault) => self.refuse(part.count() as u64, fault.to_string(), arrival.now_nanos),
+            }
         }
     }
 

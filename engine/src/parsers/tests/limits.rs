@@ -69,7 +69,15 @@ fn ever_new_names_are_bounded_while_they_are_made() {
         assert_eq!(value.as_deref(), (row != 17).then_some("1"), "{row}");
     }
     let told = parsed.batch.value(17, "@error_msg").unwrap();
-    assert!(told.contains("over its limit of 1048576"), "{told}");
+    assert!(told.contains("over their limit of 1048576"), "{told}");
+}
+
+#[test]
+fn a_text_that_a_parser_writes_is_searched_anew() {
+    let text = "a := test({secret}) | @rawstring := \"gone\" | b := test({secret})";
+    let parsed = run(&chosen(text), &batch_of(&[b"my secret"]), &ParserLimits::default());
+    let of = |field| parsed.batch.value(0, field);
+    assert_eq!((of("a").as_deref(), of("b").as_deref()), (Some("true"), Some("false")));
 }
 
 #[test]
