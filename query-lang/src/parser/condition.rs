@@ -241,7 +241,12 @@ impl Parser<'_> {
             let hint = format!("write `| {} := ..`", name.text);
             return self.fail(span, "an assignment is a step of its own", Some(&hint));
         }
-        if self.lexer.eat("=~").is_some() {
+        if let Some(span) = self.lexer.eat("=~") {
+            if self.lexer.rest().trim_start().starts_with('/') {
+                let hint = "write `=`".to_owned();
+                self.report(span, "`=~` gives the field to a function; a regex stands behind `=`", Some(hint));
+                return Ok(Some(Operator::Test(Equal)));
+            }
             return Ok(Some(Operator::Call));
         }
         if self.lexer.eat("<=>").is_some() {
