@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 use weir_query::compile::Options;
 use weir_query::error::{Diagnostics, MAX_QUERY_BYTES};
-use weir_query::machine::{Context, Machine};
+use weir_query::machine::{Context, Machine, StepError};
 use weir_query::parser::{MAX_DIAGNOSTICS, MAX_NESTING, MAX_QUERY_TOKENS, MAX_TREE_HEIGHT, parse};
 use weir_query::print::print;
 use weir_query::program::Program;
@@ -199,6 +199,30 @@ fn regexes_that_others_never_end_take_one_walk() {
     let most = weir_query::compile::regex::MAX_REGEX_BYTES;
     assert!(long(most).is_ok());
     assert_eq!(limit(&long(most + 1).unwrap_err()), Some("the regex is longer than 65536 bytes"));
+}
+
+#[test]
+fn windows_over_many_groups_stop_while_they_are_merged() {
+    /// Of what all windows together would take, a quarter.
+    const LIMIT: usize = 2_000_000;
+    let query = "bucket(span=1s, field=k, function=[count(), window(count(as=w), buckets=50)], limit=500)";
+    let event = |row: usize| {
+        vec![("k".to_owned(), format!("key {row}")), ("@timestamp".to_owned(), (row * 25).to_string())]
+    };
+    let events = ResultTable::of_events(&(0..2_000).map(event).collect::<Vec<_>>());
+    let run = |max_state_bytes: usize| {
+        let program = Program::compile(query, &Options::default()).unwrap();
+        let context = Context { end_nanos: 50_000_000_000, max_state_bytes, ..Context::default() };
+        let mut machine = Machine::new(program, context);
+        let mut state = machine.new_state();
+        machine.step(&events, Selection::all(events.rows), &mut state).unwrap();
+        machine.finish(&state).map(|table| table.rows)
+    };
+    assert!(run(0).is_ok());
+    match run(LIMIT) {
+        Err(StepError::StateTooLarge { bytes, limit: LIMIT }) => assert!(bytes < 2 * LIMIT, "{bytes}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Steps `groupBy` over `rows` rows, each a group of its own: what its state takes at most behind the first million.

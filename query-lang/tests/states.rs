@@ -203,3 +203,18 @@ fn a_state_of_nothing_comes_back() {
     back.merge(&machine.new_state()).unwrap();
     assert_eq!(bytes.len(), 10);
 }
+
+#[test]
+fn what_becomes_one_array_gives_up_no_groups() {
+    for (query, has_groups) in [
+        ("groupBy(a)", true),
+        ("groupBy(a, function={count() | _count > 1})", true),
+        ("array:intersection(\"a[]\")", false),
+        ("array:reduceColumn(\"a[]\", var=x, function=sum(x))", false),
+        ("count()", false),
+    ] {
+        let program = Program::compile(query, &Options::default()).unwrap();
+        let machine = Machine::new(program, Context::default());
+        assert_eq!(machine.new_state().threshold().is_some(), has_groups, "{query}");
+    }
+}
