@@ -244,7 +244,11 @@ impl Parser<'_> {
         if let Some(span) = self.lexer.eat("=~") {
             if self.lexer.rest().trim_start().starts_with('/') {
                 let hint = "write `=`".to_owned();
-                self.report(span, "`=~` gives the field to a function; a regex stands behind `=`", Some(hint));
+                self.report(
+                    span,
+                    "`=~` gives the field to a function; a regex stands behind `=`",
+                    Some(hint),
+                );
                 return Ok(Some(Operator::Test(Equal)));
             }
             return Ok(Some(Operator::Call));
