@@ -17,8 +17,8 @@ use crate::machine::{Context, StepError};
 /// Numbers that lead to others are kept until there are more of them than sessions, and than this: to give them up costs as
 /// much as there are sessions.
 const LED_KEPT: usize = 1_024;
-/// What a session takes besides its function's state: its place in a tree that is two thirds full.
-const SESSION_BYTES: usize = 48;
+/// What a session takes besides its function's state: its place in a tree whose leaves are half full, as rows in order leave them.
+const SESSION_BYTES: usize = 64;
 
 /// Sessions, a function's state each.
 #[derive(Clone, Debug)]
