@@ -368,6 +368,19 @@ proptest! {
         }
     }
 
+    /// What occurs twice is evaluated once, unless what it reads was written in between.
+    #[test]
+    fn every_step_said_twice(events in events(), parts in parts(), turn in 0_usize..3) {
+        for (at, step) in FILTERS.iter().chain(TRANSFORMS).enumerate() {
+            let query = match (at + turn) % 3 {
+                0 => format!("{step} | {step}"),
+                1 => format!("case {{ {step} | k=a ; {step} | n>0 | n := m ; {step} ; * }} | {step}"),
+                _ => format!("{step} | case {{ k=a | t := k | {step} ; n := n + 1 | {step} ; * }}"),
+            };
+            check(&query, &events, &parts, turn)?;
+        }
+    }
+
     #[test]
     fn every_aggregate_with_every_later_step(events in events(), parts in parts(), turn in 0_usize..3) {
         for (at, aggregate) in AGGREGATES.iter().enumerate() {
