@@ -100,6 +100,21 @@ impl Buckets {
         }
     }
 
+    /// Makes room for the buckets from `from` to `to`, where they stand in a row.
+    fn reach(&mut self, from: i32, to: i32) {
+        let Buckets::Dense { first, counts } = self else { return };
+        if counts.is_empty() {
+            *first = from;
+        }
+        if from < *first {
+            counts.splice(0..0, std::iter::repeat_n(0, first.abs_diff(from) as usize));
+            *first = from;
+        }
+        let end = to.saturating_sub(*first).saturating_add(1);
+        let end = usize::try_from(end).unwrap_or(0).max(counts.len());
+        counts.resize(end, 0);
+    }
+
     fn widen(&mut self) {
         if let Buckets::Sparse(pairs) = self {
             let pairs = std::mem::take(pairs);
@@ -166,6 +181,7 @@ impl Sketch {
         else {
             return;
         };
+        self.buckets.reach(first as i32, last as i32);
         if let Buckets::Dense { first: start, counts } = &mut self.buckets
             && let Some(at) = (first as i32).checked_sub(*start).and_then(|at| usize::try_from(at).ok())
             && let Some(slots) = counts.get_mut(at..=at + last - first)
@@ -205,17 +221,23 @@ impl Sketch {
         let Some((least, greatest)) = self.range else { return found };
         let mut open = ranks.keys().copied().peekable();
         let mut below = 0;
-        let mut take = |count: u64, value: &dyn Fn() -> Number| {
+        // What a bucket stands for takes long to tell: it is told of those alone that are looked for.
+        let mut places: Vec<(u64, Option<i32>)> = Vec::with_capacity(ranks.len());
+        let mut take = |count: u64, bucket: Option<i32>| {
             below += count;
-            // What a bucket stands for takes long to tell: only those are asked that are looked for.
             while let Some(rank) = open.next_if(|rank| *rank < below) {
-                found.insert(rank, value().clamp(least, greatest));
+                places.push((rank, bucket));
             }
         };
-        take(self.zeros, &|| Number::Int(0));
-        self.buckets.each(|bucket, count| {
-            take(count, &|| Number::from_f64(scale.value(bucket)).unwrap_or(greatest));
-        });
+        take(self.zeros, None);
+        self.buckets.each(|bucket, count| take(count, Some(bucket)));
+        for (rank, bucket) in places {
+            let value = match bucket {
+                None => Number::Int(0),
+                Some(bucket) => Number::from_f64(scale.value(bucket)).unwrap_or(greatest),
+            };
+            found.insert(rank, value.clamp(least, greatest));
+        }
         found
     }
 }
