@@ -8,9 +8,11 @@ use std::sync::Arc;
 use weir_query::compile::Required;
 use weir_query::record::Selection;
 
-use super::batch::EventBatch;
+use super::batch::{EventBatch, Row};
 use super::columns::META_FIELDS;
+use super::tags::TagSet;
 use crate::index::gram::{GramMap, VALUES_MAX, windows, windows_any_case};
+use crate::index::keys::{self, Keys};
 
 /// Rows a granule: the unit of the index and of partial reading, in batches and in blocks.
 pub const GRANULE_ROWS: usize = 1_024;
@@ -19,10 +21,14 @@ const TEXT_LEAST_BYTES: usize = 256 << 10;
 /// Granules with less text, on average, take more memory for their grams than is worth it.
 const GRANULE_LEAST_BYTES: usize = 64 << 10;
 
-/// The grams of a batch, a map a granule.
+/// A batch with more sets of tags than this has keys, too.
+const TAG_SETS_FEW: usize = 64;
+
+/// The grams of a batch, a map a granule, and the keys of its tags, where it has many.
 #[derive(Clone, Debug)]
 pub(super) struct BatchGrams {
     maps: Arc<[GramMap]>,
+    keys: Option<Arc<[u8]>>,
 }
 
 impl EventBatch {
@@ -48,8 +54,25 @@ impl EventBatch {
                 map.add(arena.get(start..end).unwrap_or(arena));
                 map
             };
-            BatchGrams { maps: (0..starts.len()).map(map).collect() }
+            BatchGrams { maps: (0..starts.len()).map(map).collect(), keys: self.tag_keys() }
         });
+    }
+
+    /// The keys of its tags; none where it has few sets of them, which are quickly looked at.
+    fn tag_keys(&self) -> Option<Arc<[u8]>> {
+        let sets = &self.data.tag_sets;
+        if sets.len() <= TAG_SETS_FEW {
+            return None;
+        }
+        let hashes = |set: &Arc<TagSet>| set.iter().map(|(name, value)| keys::hash(name, value)).collect();
+        let hashes: Vec<Vec<u32>> = sets.iter().map(hashes).collect();
+        let of_row = |(at, row): (usize, &Row)| {
+            let own = hashes.get(row.tag_set as usize).into_iter().flatten();
+            own.map(move |hash| keys::key(*hash, at / GRANULE_ROWS))
+        };
+        let mut bytes = Vec::new();
+        keys::write(self.data.rows.iter().enumerate().flat_map(of_row).collect(), &mut bytes);
+        Some(bytes.into())
     }
 
     /// The granules that may hold an event that meets `required`; `None` while the batch has no grams.
@@ -81,8 +104,21 @@ impl BatchGrams {
                 values.iter().for_each(|value| any.union(&self.text(value.as_bytes(), false)));
                 any
             }
+            Required::OneOf { field, values } if values.len() <= VALUES_MAX && field.starts_with('#') => {
+                self.tag(field, values)
+            }
             _ => Selection::all(granules),
         }
+    }
+
+    /// The granules that may have one of `values` of tag `name`. Which repository a batch is of is not among its tags.
+    fn tag(&self, name: &str, values: &[String]) -> Selection {
+        let keys = self.keys.as_ref().filter(|_| name != "#repo").and_then(|keys| Keys::read(keys, true));
+        let mask = keys.map_or(u64::MAX, |keys| {
+            values.iter().fold(0, |mask, value| mask | keys.granules(keys::hash(name, value)))
+        });
+        // A batch may have more granules than a block: then keys do not tell some of them apart.
+        Selection::from_fn(self.maps.len(), |granule| mask >> (granule % 64) & 1 == 1)
     }
 
     fn text(&self, literal: &[u8], ignore_case: bool) -> Selection {
@@ -195,6 +231,33 @@ mod tests {
         ] {
             let may = batch.candidates(&required).unwrap();
             assert_eq!(may.iter().collect::<Vec<_>>(), expect, "{required:?}");
+        }
+    }
+
+    #[test]
+    fn values_of_many_tags_are_told_by_their_keys() {
+        for (values, is_told) in [(TAG_SETS_FEW as u32, false), (1_500, true)] {
+            let mut builder = EventBatchBuilder::new(EventLimits::default());
+            for row in 0..70 * 1_024 + 5_u32 {
+                let tags =
+                    Arc::new(TagSet::new([("n", (row / 64 % values).to_string()), ("app", "web".into())]));
+                builder.push_text(b"said nothing", None, &tags, None).unwrap();
+            }
+            let batch = builder.finish(0);
+            batch.make_grams();
+            let may = |field: &str, value: u32| {
+                let one = Required::OneOf { field: field.into(), values: vec![value.to_string()] };
+                batch.candidates(&one).unwrap()
+            };
+            let mut left = 0;
+            for row in (0..70 * 1_024 + 5_u32).step_by(64) {
+                let granules = may("#n", row / 64 % values);
+                assert!(granules.contains(row as usize / GRANULE_ROWS), "{row}");
+                left += granules.count();
+            }
+            assert_eq!(left < 2_000, is_told, "{left} granules for {values} values");
+            assert_eq!(may("#n", values).is_empty(), is_told);
+            assert_eq!((may("#m", 0).is_empty(), may("#repo", 0).count()), (is_told, 71));
         }
     }
 

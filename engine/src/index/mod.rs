@@ -3,4 +3,5 @@
 //! It only prunes, it never decides. It knows nothing of queries or files.
 
 pub mod gram;
+pub(crate) mod keys;
 pub mod table;

@@ -1,5 +1,6 @@
 //! The seam between the language and whoever holds events.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Column, Selection, Timeline};
@@ -105,6 +106,13 @@ pub trait Rows {
     /// # Errors
     /// When the bytes behind the rows are damaged or unreadable.
     fn search(&self, matcher: &TextMatcher, within: &Selection) -> Result<Selection, RowsError>;
+
+    /// The rows of `range` as rows of their own, numbered from 0, where to hand out columns of them costs what they cost
+    /// and not what all rows do. `None`: take columns of all rows. An empty range, or one beyond the end, has none.
+    fn stretch(&self, range: Range<usize>) -> Option<Box<dyn Rows + '_>> {
+        let _ = range;
+        None
+    }
 
     /// The times of rows that are ordered by time, to be looked up one by one. `None`: they are not ordered, or all
     /// have to be read anyway.

@@ -192,6 +192,13 @@ impl Selection {
         self.next(row, 0)
     }
 
+    /// The last chosen row.
+    #[must_use]
+    pub fn last(&self) -> Option<usize> {
+        let (at, word) = self.words.iter().enumerate().rfind(|(_, word)| **word != 0)?;
+        Some(at * 64 + 63 - word.leading_zeros() as usize)
+    }
+
     /// The first row from `at` on whose bit, flipped where `flip` has a one, is set.
     fn next(&self, at: usize, flip: u64) -> Option<usize> {
         let mut word = at / 64;
@@ -219,6 +226,33 @@ impl Selection {
         inside
     }
 
+    /// The chosen rows of `range`, numbered from its start.
+    #[must_use]
+    pub fn cut(&self, range: std::ops::Range<usize>) -> Selection {
+        let (first, shift) = (range.start / 64, range.start % 64);
+        let word = |at: usize| self.words.get(first + at).copied().unwrap_or(0);
+        let shifted = |at: usize| match shift {
+            0 => word(at),
+            shift => word(at) >> shift | word(at + 1) << (64 - shift),
+        };
+        Selection::from_words(range.len(), (0..range.len().div_ceil(64)).map(shifted).collect())
+    }
+
+    /// The chosen rows as they are numbered among `rows` rows, of which the first here is row `start`: the inverse of
+    /// [`Selection::cut`].
+    #[must_use]
+    pub fn among(&self, start: usize, rows: usize) -> Selection {
+        let (first, shift) = (start / 64, start % 64);
+        let mut words = vec![0; rows.div_ceil(64)];
+        for (at, word) in (first..).zip(&self.words) {
+            let parts = [word << shift, if shift == 0 { 0 } else { word >> (64 - shift) }];
+            for (slot, part) in words.iter_mut().skip(at).zip(parts) {
+                *slot |= part;
+            }
+        }
+        Selection::from_words(rows, words)
+    }
+
     /// Whether any row of `range` is chosen.
     #[must_use]
     pub fn any_in(&self, range: std::ops::Range<usize>) -> bool {
@@ -236,6 +270,19 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_cut_out_is_found_again() {
+        let whole = Selection::from_fn(200, |row| row % 3 == 0 || row % 64 > 60);
+        for range in [0..200, 0..64, 64..128, 64..200, 1..2, 5..77, 63..65, 100..100, 130..200] {
+            let cut = whole.cut(range.clone());
+            let expected = Selection::from_fn(range.len(), |row| whole.contains(range.start + row));
+            assert_eq!(cut, expected, "{range:?}");
+            assert_eq!(cut.among(range.start, 200), whole.within(range.clone()), "{range:?}");
+            assert_eq!(cut.last(), cut.iter().last(), "{range:?}");
+        }
+        assert_eq!(Selection::all(100).cut(90..120), Selection::from_fn(30, |row| row < 10));
+    }
 
     #[test]
     fn all_rows_are_all_rows() {

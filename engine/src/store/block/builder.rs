@@ -13,18 +13,23 @@ use weir_query::record::OrderKey;
 
 use super::encode::{self, Kept};
 use super::gather::Gather;
-use super::learn::{facts_of, index_tags};
+use super::learn::{facts_of, keys_of};
 use super::part::PartInput;
-use super::section::{Body, Content};
+use super::section::Body;
 use super::wire::put_signed;
 use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, BlockFacts, tags, verify};
 use crate::event::EventBatch;
 use crate::index::gram::GramMap;
+use crate::index::keys;
 
 /// First bytes of a block.
-pub(crate) const MAGIC: [u8; 4] = *b"WBK1";
-/// Bytes in front of the directory: magic, rows, raw bytes, length of the directory raw and stored.
-pub(crate) const HEAD_BYTES: usize = 4 + 4 + 8 + 4 + 4;
+pub(crate) const MAGIC: [u8; 4] = *b"WBK2";
+/// First bytes of a block of the first version: its tags are texts, and it has no keys.
+pub(crate) const FIRST_MAGIC: [u8; 4] = *b"WBK1";
+/// Bytes in front of the directory: magic, rows, raw bytes, length of the directory raw and stored, of the keys.
+pub(crate) const HEAD_BYTES: usize = FIRST_HEAD_BYTES + 4;
+/// The same in a block of the first version.
+pub(crate) const FIRST_HEAD_BYTES: usize = 4 + 4 + 8 + 4 + 4;
 /// Divisors of times, largest first: most clocks do not tick in nanoseconds.
 const TIME_UNITS: [i64; 3] = [1_000_000_000, 1_000_000, 1_000];
 
@@ -152,28 +157,39 @@ fn finish(mut gather: Gather<'_>) -> Option<EncodedBlock> {
 /// that does not come back, too: the next, simpler one is tried.
 pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedBlock> {
     let written = catch_unwind(AssertUnwindSafe(|| {
-        let (bytes, kept) = write(gather, plain);
-        verify::comes_back(gather, bytes.clone()).then(|| (facts_of(gather, &kept), bytes))
+        let tags = gather.tag_sets.part();
+        let (mut bytes, kept) = write(gather, &tags, plain);
+        let mut facts = facts_of(gather, &kept);
+        facts.key_bytes = append_keys(&mut bytes, keys_of(gather, &facts));
+        verify::comes_back(gather, &tags, bytes.clone()).then_some((facts, bytes))
     }));
     let (facts, bytes) = written.ok().flatten()?;
-    index_tags(gather, &facts);
     Some(EncodedBlock { bytes, facts, grams: std::mem::take(&mut gather.grams).into_maps() })
 }
 
 /// What became of the columns of the raw texts and of the attributes.
 pub(crate) type KeptParts<'a> = (Vec<Kept<'a>>, Vec<Kept<'a>>);
 
-fn write<'g>(gather: &'g Gather<'_>, plain: bool) -> (Vec<u8>, KeptParts<'g>) {
+/// Appends `keys` to a block, and says in its head how many bytes they take.
+fn append_keys(block: &mut Vec<u8>, keys: Vec<u32>) -> u32 {
+    let end = block.len();
+    keys::write(keys, block);
+    let len = (block.len() - end) as u32;
+    if let Some(slot) = block.get_mut(FIRST_HEAD_BYTES..HEAD_BYTES) {
+        slot.copy_from_slice(&len.to_le_bytes());
+    }
+    len
+}
+
+fn write<'g>(gather: &'g Gather<'_>, tags: &PartInput, plain: bool) -> (Vec<u8>, KeptParts<'g>) {
     let mut body = Body::new();
     write_times(&mut body, &gather.times);
     encode::packed(&mut body, &gather.sequences);
     encode::packed(&mut body, &gather.ingest);
     encode::packed(&mut body, &gather.arrival);
-    let mut sets = Vec::new();
-    tags::write(&gather.tag_sets, &mut sets);
-    body.put(&sets, Content::Text);
+    tags::write(tags, &mut body, plain);
     encode::packed(&mut body, &gather.tag_codes);
-    let raw = gather.raw.write(&mut body, &gather.times, plain);
+    let raw = gather.raw.write(&mut body, Some(&gather.times), plain);
     let attributes = write_attributes(&mut body, &gather.attributes, &gather.times, plain);
     body.put_pool();
     let directory_len = body.directory.len() as u32;
@@ -184,6 +200,7 @@ fn write<'g>(gather: &'g Gather<'_>, plain: bool) -> (Vec<u8>, KeptParts<'g>) {
     bytes.extend_from_slice(&gather.raw_bytes.to_le_bytes());
     bytes.extend_from_slice(&directory_len.to_le_bytes());
     bytes.extend_from_slice(&(directory.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&[0; HEAD_BYTES - FIRST_HEAD_BYTES]);
     bytes.extend_from_slice(&directory);
     bytes.extend_from_slice(&body.bytes);
     (bytes, (raw, attributes))
@@ -203,5 +220,5 @@ fn write_attributes<'a>(
     plain: bool,
 ) -> Vec<Kept<'a>> {
     body.directory.push(u8::from(!attributes.is_empty()));
-    if attributes.is_empty() { Vec::new() } else { attributes.write(body, times, plain) }
+    if attributes.is_empty() { Vec::new() } else { attributes.write(body, Some(times), plain) }
 }

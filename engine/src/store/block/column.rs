@@ -15,7 +15,7 @@ use super::node::{Kind, Node, Texts};
 use super::number::{Doubles, Form};
 use super::part::TextKind;
 use super::read::{Block, damaged};
-use super::tags::TagColumns;
+use super::stretch::Stretch;
 use super::unwritten::Digits;
 use super::wire::Corrupt;
 use crate::event::json::unescape_into;
@@ -41,8 +41,7 @@ impl Rows for Block {
 
     fn names(&self) -> Vec<Arc<str>> {
         let mut seen: HashSet<&str, foldhash::fast::FixedState> = HashSet::default();
-        // A block whose tags cannot be read says so when one is asked for.
-        let tags = self.tags().into_iter().flat_map(TagColumns::names);
+        let tags = self.tag_names();
         let parts = [Some(&self.raw), self.attributes.as_ref()];
         let places = parts.into_iter().flatten().flat_map(|part| &part.places);
         let fields = places.filter(|place| place.repeat < u32::MAX - 1).map(|place| &*place.path);
@@ -53,7 +52,11 @@ impl Rows for Block {
     }
 
     fn column(&self, name: &str, within: &Selection) -> Result<Column, RowsError> {
-        self.column_of(name, within).map_err(damaged)
+        self.column_of(name, within, &(0..self.rows())).map_err(damaged)
+    }
+
+    fn stretch(&self, range: Range<usize>) -> Option<Box<dyn Rows + '_>> {
+        Some(Box::new(Stretch::of(self, range)?))
     }
 
     fn places(&self, rows: &[u32]) -> Result<Vec<OrderKey>, RowsError> {
@@ -79,38 +82,45 @@ impl Rows for Block {
 }
 
 impl Block {
-    pub(super) fn column_of(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
+    /// The column of field `name` for the rows `rows`, a slot each of these; `within` are rows of the block.
+    pub(super) fn column_of(
+        &self,
+        name: &str,
+        within: &Selection,
+        rows: &Range<usize>,
+    ) -> Result<Column, Corrupt> {
         let millis = |nanos: i64| nanos.div_euclid(NANOS_PER_MILLI);
+        let times = || self.times().map(|times| times.get(rows.clone()).unwrap_or_default().to_vec());
         Ok(match name {
-            "@timestamp" => ints(self.times()?.iter().map(|time| millis(*time))),
-            "@timestamp.nanos" => ints(self.times()?.iter().map(|time| time.rem_euclid(NANOS_PER_MILLI))),
-            "@ingesttimestamp" => ints(self.ingest(0..self.rows())?.into_iter().map(millis)),
-            "@id" => self.id_column(within)?,
-            "@rawstring" => self.raw_column(within)?,
-            _ if name.starts_with('#') => self.tag_column(name, within)?,
-            _ => self.field_column(name, within)?,
+            "@timestamp" => ints(times()?.into_iter().map(millis)),
+            "@timestamp.nanos" => ints(times()?.into_iter().map(|time| time.rem_euclid(NANOS_PER_MILLI))),
+            "@ingesttimestamp" => ints(self.ingest(rows.clone())?.into_iter().map(millis)),
+            "@id" => self.id_column(within, rows)?,
+            "@rawstring" => self.raw_column(within, rows)?,
+            _ if name.starts_with('#') => self.tag_column(name, within, rows)?,
+            _ => self.field_column(name, within, rows)?,
         })
     }
 
-    fn id_column(&self, within: &Selection) -> Result<Column, Corrupt> {
+    fn id_column(&self, within: &Selection, rows: &Range<usize>) -> Result<Column, Corrupt> {
         let mut arena = String::new();
-        let mut spans = vec![TextSpan::MISSING; self.rows()];
+        let mut spans = vec![TextSpan::MISSING; rows.len()];
         for range in self.granules(within) {
             for (row, sequence) in range.clone().zip(self.sequences(range)?) {
                 let start = arena.len();
                 push_event_id(sequence as u64, &mut arena);
-                set_span(&mut spans, row, start, arena.len());
+                set_span(&mut spans, row - rows.start, start, arena.len());
             }
         }
         Ok(text_column(arena, spans))
     }
 
-    fn raw_column(&self, within: &Selection) -> Result<Column, Corrupt> {
-        if within.count() < self.rows() / SPARSE_ROWS {
-            return self.picked_column("@rawstring", within);
+    fn raw_column(&self, within: &Selection, rows: &Range<usize>) -> Result<Column, Corrupt> {
+        if within.count() < rows.len() / SPARSE_ROWS {
+            return self.picked_column("@rawstring", within, rows);
         }
         let mut arena = Vec::new();
-        let mut spans = vec![TextSpan::MISSING; self.rows()];
+        let mut spans = vec![TextSpan::MISSING; rows.len()];
         for range in self.granules(within) {
             let mut cursor = self.open(&self.raw, range.clone())?;
             let kinds = if self.has_bytes() { self.text_kinds(range.clone())? } else { Vec::new() };
@@ -126,31 +136,18 @@ impl Block {
                     arena.truncate(start);
                     arena.extend_from_slice(lossy.as_bytes());
                 }
-                set_span(&mut spans, row, start, arena.len());
+                set_span(&mut spans, row - rows.start, start, arena.len());
             }
         }
         checked_text_column(arena, spans)
     }
 
-    /// A tag. A field whose name happens to start like one is never taken for it.
-    fn tag_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
-        let missing = Column::Missing { rows: self.rows() };
-        let Some(tag) = self.tags()?.get(name) else { return Ok(missing) };
-        if let Some(value) = tag.constant() {
-            return Ok(Column::Constant { value: Value::Text(value.into()), rows: self.rows() });
-        }
-        let row_codes = filled(Dictionary::MISSING, self.rows(), |row_codes| {
-            for run in self.runs(within) {
-                let Some(slots) = row_codes.get_mut(run.clone()) else { continue };
-                self.tag_codes_into(run, slots)?;
-                slots.iter_mut().for_each(|slot| *slot = tag.code(i64::from(*slot)));
-            }
-            Ok(())
-        })?;
-        Ok(Column::Dictionary { codes: row_codes, dictionary: Arc::clone(&tag.dictionary) })
-    }
-
-    pub(super) fn field_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
+    pub(super) fn field_column(
+        &self,
+        name: &str,
+        within: &Selection,
+        rows: &Range<usize>,
+    ) -> Result<Column, Corrupt> {
         // What the attributes say goes before what the text says.
         let parts = [self.attributes.as_ref(), Some(&self.raw)];
         let sources: Vec<FieldSource<'_>> =
@@ -162,21 +159,23 @@ impl Block {
         let coded =
             |piece: &Piece<'_>| matches!(piece.node.kind, Kind::Constant(_) | Kind::Dictionary { .. });
         match pieces.as_slice() {
-            [] => return Ok(Column::Missing { rows: self.rows() }),
+            [] => return Ok(Column::Missing { rows: rows.len() }),
             [piece] => match &piece.node.kind {
                 Kind::Constant(value) if piece.is_everywhere() => {
                     let value = unescaped(value, piece.escaped)?;
-                    return Ok(Column::Constant { value: Value::Text(value.into()), rows: self.rows() });
+                    return Ok(Column::Constant { value: Value::Text(value.into()), rows: rows.len() });
                 }
-                Kind::Number { form: Form::Plain, .. } => return self.int_column(piece, within),
+                Kind::Number { form: Form::Plain, .. } => return self.int_column(piece, within, rows),
                 Kind::Number { form, .. } => {
-                    if let Some(column) = self.float_column(form, piece, within)? {
+                    if let Some(column) = self.float_column(form, piece, within, rows)? {
                         return Ok(column);
                     }
                 }
                 Kind::Hex { pattern, digits, bytes } if piece.is_everywhere() && !piece.escaped => {
-                    let digits = self.shared(digits, bytes)?;
-                    if let Some(texts) = Digits::new(pattern, digits, self.rows(), self.runs(within)) {
+                    let own = rows.start * pattern.width()..rows.end * pattern.width();
+                    let digits = self.shared(digits, bytes)?.part(own).ok_or(Corrupt("digits end early"))?;
+                    let runs = self.runs(within).iter().map(|run| inside(run, rows)).collect();
+                    if let Some(texts) = Digits::new(pattern, digits, rows.len(), runs) {
                         return Ok(Column::Unwritten(UnwrittenText::new(Arc::new(texts))));
                     }
                 }
@@ -185,22 +184,27 @@ impl Block {
             _ => {}
         }
         if pieces.iter().all(coded) {
-            return self.coded_column(&pieces, within);
+            return self.coded_column(&pieces, within, rows);
         }
         let apart = self.attributes.as_ref().is_some_and(|part| part.columns_of(name).is_some());
-        if !apart && within.count() < self.rows() / SPARSE_ROWS {
-            return self.picked_column(name, within);
+        if !apart && within.count() < rows.len() / SPARSE_ROWS {
+            return self.picked_column(name, within, rows);
         }
-        self.mixed(&sources, within)
+        self.mixed(&sources, within, rows)
     }
 
-    fn int_column(&self, piece: &Piece<'_>, within: &Selection) -> Result<Column, Corrupt> {
+    fn int_column(
+        &self,
+        piece: &Piece<'_>,
+        within: &Selection,
+        rows: &Range<usize>,
+    ) -> Result<Column, Corrupt> {
         let Kind::Number { values, .. } = &piece.node.kind else { return Err(Corrupt("no numbers")) };
         let times = if piece.node.is_relative() { Some(self.times()?) } else { None };
-        let numbers = filled(0i64, self.rows(), |numbers| {
+        let numbers = filled(0i64, rows.len(), |numbers| {
             for run in self.runs(within) {
                 let own = times.as_ref().map(|times| piece.times(&run, times));
-                piece.spread(run, numbers, |range, out| match &own {
+                piece.spread(run, numbers, rows.start, |range, out| match &own {
                     None => values.decode(self.body(), range, out),
                     Some(own) => {
                         let absolute = piece.node.numbers(self.body(), range, Some(own))?;
@@ -211,7 +215,7 @@ impl Block {
             }
             Ok(())
         })?;
-        Ok(Column::Ints { values: numbers, present: piece.present(self.rows()).map(Arc::new) })
+        Ok(Column::Ints { values: numbers, present: piece.present(rows).map(Arc::new) })
     }
 
     /// Decimals as doubles; `None` where a text is not what its double is written as: then it must be read as text.
@@ -220,17 +224,18 @@ impl Block {
         form: &Form,
         piece: &Piece<'_>,
         within: &Selection,
+        rows: &Range<usize>,
     ) -> Result<Option<Column>, Corrupt> {
         let Kind::Number { values, .. } = &piece.node.kind else { return Ok(None) };
         let Some(doubles) = Doubles::of(form).filter(|_| !piece.node.is_relative()) else { return Ok(None) };
         let mut fit = true;
         let mut digits = Vec::new();
-        let numbers = filled(0f64, self.rows(), |numbers| {
+        let numbers = filled(0f64, rows.len(), |numbers| {
             for run in self.runs(within) {
                 if !fit {
                     break;
                 }
-                piece.spread(run, numbers, |range, out| {
+                piece.spread(run, numbers, rows.start, |range, out| {
                     digits.clear();
                     digits.resize(out.len(), 0);
                     values.decode(self.body(), range, &mut digits)?;
@@ -241,12 +246,17 @@ impl Block {
             }
             Ok(())
         })?;
-        let present = || piece.present(self.rows()).map(Arc::new);
+        let present = || piece.present(rows).map(Arc::new);
         Ok(fit.then(|| Column::Floats { values: numbers, present: present() }))
     }
 
     /// A field all of whose columns, the first of which goes before the others, are dictionaries or constants.
-    fn coded_column(&self, pieces: &[Piece<'_>], within: &Selection) -> Result<Column, Corrupt> {
+    fn coded_column(
+        &self,
+        pieces: &[Piece<'_>],
+        within: &Selection,
+        rows: &Range<usize>,
+    ) -> Result<Column, Corrupt> {
         let own: Vec<Arc<Coded>> =
             pieces.iter().map(|piece| self.coded(piece)).collect::<Result<_, Corrupt>>()?;
         let (dictionary, maps) = match own.as_slice() {
@@ -257,10 +267,10 @@ impl Block {
                 (Arc::new(merged.dictionary), maps)
             }
         };
-        let codes = filled(Dictionary::MISSING, self.rows(), |row_codes| {
+        let codes = filled(Dictionary::MISSING, rows.len(), |row_codes| {
             for run in self.runs(within) {
                 for (piece, map) in pieces.iter().zip(&maps).rev() {
-                    piece.spread(run.clone(), row_codes, |range, out| {
+                    piece.spread(run.clone(), row_codes, rows.start, |range, out| {
                         match &piece.node.kind {
                             Kind::Dictionary { codes, .. } => codes.decode(self.body(), range, out)?,
                             _ => out.fill(0),
@@ -308,7 +318,7 @@ impl Block {
     }
 
     /// The granules in which `within` has a row, as ranges of rows, neighbours as one.
-    fn runs(&self, within: &Selection) -> Vec<Range<usize>> {
+    pub(super) fn runs(&self, within: &Selection) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         for range in self.granules(within) {
             match runs.last_mut() {
@@ -320,8 +330,13 @@ impl Block {
     }
 
     /// A field from columns of any kind, as text: for each row from the first source that has it.
-    fn mixed(&self, sources: &[FieldSource<'_>], within: &Selection) -> Result<Column, Corrupt> {
-        let mut spans = vec![TextSpan::MISSING; self.rows()];
+    fn mixed(
+        &self,
+        sources: &[FieldSource<'_>],
+        within: &Selection,
+        rows: &Range<usize>,
+    ) -> Result<Column, Corrupt> {
+        let mut spans = vec![TextSpan::MISSING; rows.len()];
         let (mut arena, mut plain) = (Vec::new(), String::new());
         for range in self.granules(within) {
             let mut readers: Vec<FieldReader<'_>> =
@@ -344,7 +359,7 @@ impl Block {
                         arena.truncate(start);
                         arena.extend_from_slice(plain.as_bytes());
                     }
-                    set_span(&mut spans, row, start, arena.len());
+                    set_span(&mut spans, row - rows.start, start, arena.len());
                 }
             }
         }
@@ -451,8 +466,13 @@ fn recode(codes: &mut [u32], map: &[u32]) {
     }
 }
 
+/// Where the rows of `run` are among those of `rows`, which begins no later.
+fn inside(run: &Range<usize>, rows: &Range<usize>) -> Range<usize> {
+    run.start - rows.start..run.end - rows.start
+}
+
 /// A shared list of `len` times `value`, changed by `fill` before anybody else has it.
-fn filled<T: Copy>(
+pub(super) fn filled<T: Copy>(
     value: T,
     len: usize,
     fill: impl FnOnce(&mut [T]) -> Result<(), Corrupt>,

@@ -21,6 +21,9 @@ pub struct BlockFacts {
     pub fields: Vec<FieldFacts>,
     /// There are more fields than are listed.
     pub more_fields: bool,
+    /// The last so many bytes of the block are the keys of tags whose values are not listed: which granules may have which
+    /// value. None in blocks of the first version.
+    pub key_bytes: u32,
 }
 
 /// One tag or field of a block.
@@ -35,10 +38,11 @@ pub struct FieldFacts {
     /// Least and greatest number; `None` when some value may be a number that was not understood here. A field
     /// without any number has least > greatest.
     pub range: Option<(f64, f64)>,
-    /// Every distinct value, when they are few and short. The values of a tag that are not listed stand in the gram
-    /// index, as those of fields do, being part of the text.
+    /// Every distinct value, when they are few and short. The values of a tag that are not listed are among the keys of
+    /// the block; in one of the first version they stand in the gram index, as those of fields do, being part of the text.
     pub values: Option<Vec<ValueFacts>>,
-    /// The values of this tag have keys in the gram index, too: each is found there as a whole.
+    /// The values of this tag have keys in the gram index, too: each is found there as a whole. Only in blocks of the
+    /// first version.
     pub has_keys: bool,
 }
 

@@ -128,13 +128,13 @@ impl Piece<'_> {
         self.places.is_none()
     }
 
-    /// The rows that have a value; none: all.
-    pub(super) fn present(&self, rows: usize) -> Option<Selection> {
+    /// Which of `rows` have a value, numbered from the first of them; none: all.
+    pub(super) fn present(&self, rows: &Range<usize>) -> Option<Selection> {
         let places = self.places.as_ref()?;
         let chosen: Vec<bool> = places.uses.iter().map(|uses| uses & CHOSEN != 0).collect();
-        let codes = places.ranks.codes(0..rows);
+        let codes = places.ranks.codes(rows.clone());
         let has = |row: usize| codes.get(row).is_some_and(|code| chosen.get(*code as usize) == Some(&true));
-        Some(Selection::from_fn(rows, has))
+        Some(Selection::from_fn(rows.len(), has))
     }
 
     /// The values of the rows of `run`.
@@ -157,15 +157,16 @@ impl Piece<'_> {
         rows.filter(|(code, _)| held(code)).map(|(_, time)| *time).collect()
     }
 
-    /// Decodes the values of the rows of `run`, and puts each where its row is in `out`, which is as long as the
-    /// block. `decode` puts the values of a range into a list.
+    /// Decodes the values of the rows of `run`, and puts each where its row is in `out`, whose first slot is of row
+    /// `first`. `decode` puts the values of a range into a list.
     pub(super) fn spread<T: Copy + Default>(
         &self,
         run: Range<usize>,
         out: &mut [T],
+        first: usize,
         decode: impl FnOnce(Range<usize>, &mut [T]) -> Result<(), Corrupt>,
     ) -> Result<(), Corrupt> {
-        let Some(out) = out.get_mut(run.clone()) else { return Ok(()) };
+        let Some(out) = out.get_mut(run.start - first..run.end - first) else { return Ok(()) };
         let values = self.values(&run);
         let Some(places) = &self.places else { return decode(values, out) };
         let mut dense = vec![T::default(); values.len()];

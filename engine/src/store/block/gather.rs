@@ -10,7 +10,7 @@ use weir_query::record::OrderKey;
 use super::BLOCK_RAW_BYTES_MAX;
 use super::grams::Grams;
 use super::part::{Part, PartInput, TextKind};
-use super::tags::TAG_CELLS_MAX;
+use super::tags::{TAG_CELLS_MAX, TagSets, put_tag};
 use crate::event::json::unescape_into;
 use crate::event::{EventBatch, Shape, TagSet};
 
@@ -22,9 +22,6 @@ const COLUMNS_GATHERED_MAX: usize = 1 << 17;
 /// Attributes of a block, as written, unless it is one row.
 const ATTRIBUTE_BYTES_MAX: usize = BLOCK_RAW_BYTES_MAX;
 
-/// Tags of one set: names with their `#`, and values.
-pub(crate) type Tags = Vec<(String, String)>;
-
 /// Rows of a block to be.
 pub(crate) struct Gather<'a> {
     pub(crate) times: Vec<i64>,
@@ -32,7 +29,7 @@ pub(crate) struct Gather<'a> {
     pub(crate) ingest: Vec<i64>,
     /// 1 where the timestamp is the time of arrival for want of another.
     pub(crate) arrival: Vec<i64>,
-    pub(crate) tag_sets: Vec<Tags>,
+    pub(crate) tag_sets: TagSets,
     pub(crate) tag_codes: Vec<i64>,
     pub(crate) raw: PartInput,
     pub(crate) attributes: PartInput,
@@ -81,7 +78,7 @@ impl<'a> Gather<'a> {
             sequences: Vec::new(),
             ingest: Vec::new(),
             arrival: Vec::new(),
-            tag_sets: Vec::new(),
+            tag_sets: TagSets::default(),
             tag_codes: Vec::new(),
             raw: PartInput::new(),
             attributes: PartInput::new(),
@@ -205,32 +202,32 @@ impl<'a> Gather<'a> {
         self.push_whole(raw, kind);
     }
 
-    /// The number of a set of tags.
-    fn tags(&mut self, tags: Tags) -> i64 {
-        let hash = |tags: &Tags| foldhash::fast::FixedState::default().hash_one(tags);
+    /// The number of a set of tags, as [`put_tag`] makes it.
+    fn tags(&mut self, set: &[u8]) -> i64 {
+        let hash = |set: &[u8]| foldhash::fast::FixedState::default().hash_one(set);
         let sets = &self.tag_sets;
-        let is_same = |known: &usize| sets.get(*known) == Some(&tags);
-        let of_known = |known: &usize| sets.get(*known).map_or(0, hash);
-        match self.known_tags.entry(hash(&tags), is_same, of_known) {
+        let is_same = |known: &usize| sets.get(*known) == set;
+        match self.known_tags.entry(hash(set), is_same, |known| hash(sets.get(*known))) {
             Entry::Occupied(known) => return *known.get() as i64,
             Entry::Vacant(place) => drop(place.insert(sets.len())),
         }
-        self.tag_bytes += tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        for (name, _) in &tags {
+        self.tag_bytes += set.len();
+        self.tag_sets.push(set);
+        let number = self.tag_sets.len() - 1;
+        for (name, _) in self.tag_sets.tags(number) {
             if !self.tag_names.contains(name) {
-                self.tag_names.insert(name.clone());
+                self.tag_names.insert(name.to_owned());
             }
         }
-        self.tag_sets.push(tags);
-        self.tag_sets.len() as i64 - 1
+        number as i64
     }
 
     /// The number here of tag set `code` of another block.
-    pub(crate) fn stored_tags(&mut self, source: usize, code: usize, sets: &[Tags]) -> i64 {
+    pub(crate) fn stored_tags(&mut self, source: usize, code: usize, sets: &TagSets) -> i64 {
         if let Some(code) = self.tag_set_codes.get(&(source, code)) {
             return *code;
         }
-        let own = self.tags(sets.get(code).cloned().unwrap_or_default());
+        let own = self.tags(sets.get(code));
         self.tag_set_codes.insert((source, code), own);
         own
     }
@@ -241,13 +238,15 @@ impl<'a> Gather<'a> {
             return *code;
         }
         let set = batch.tag_set(row).map_or_else(TagSet::none, Arc::clone);
-        let mut tags: Tags = set.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut tags: Vec<(&str, &str)> = set.iter().collect();
         if let Some(repository) = batch.repository() {
-            tags.retain(|(name, _)| name != "#repo");
-            tags.push(("#repo".to_owned(), repository.to_string()));
-            tags.sort();
+            tags.retain(|(name, _)| *name != "#repo");
+            let at = tags.partition_point(|(name, _)| *name < "#repo");
+            tags.insert(at, ("#repo", repository));
         }
-        let code = self.tags(tags);
+        let mut own = Vec::new();
+        tags.iter().for_each(|(name, value)| put_tag(&mut own, name, value));
+        let code = self.tags(&own);
         self.tag_set_codes.insert((source, index), code);
         code
     }

@@ -154,11 +154,6 @@ impl<'a> Grams<'a> {
         map.add(text.get(from..to).unwrap_or_default());
     }
 
-    /// The grams of every granule, to be added to.
-    pub(crate) fn maps_mut(&mut self) -> impl Iterator<Item = &mut GramMap> {
-        self.maps.iter_mut()
-    }
-
     /// The grams, granule by granule.
     pub(crate) fn into_maps(self) -> Vec<GramMap> {
         self.maps

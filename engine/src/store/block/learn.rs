@@ -9,7 +9,7 @@ use super::encode::Kept;
 use super::facts::{BlockFacts, FieldFacts, ValueFacts};
 use super::gather::Gather;
 use super::part::PartInput;
-use super::tags::{INDEX_KEY_BYTES, index_key};
+use crate::index::keys;
 
 /// Most fields listed in the facts of a block; what is not listed is not pruned by.
 const FIELDS_MAX: usize = 4_096;
@@ -85,6 +85,7 @@ pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts 
         ingest: range(&gather.ingest),
         fields: tags(gather),
         more_fields: false,
+        key_bytes: 0,
     };
     let mut places: BTreeMap<&str, Vec<Place<'_, '_>>> = BTreeMap::new();
     let (raw, attributes) = (Census::of(&gather.raw), Census::of(&gather.attributes));
@@ -122,66 +123,85 @@ fn tags(gather: &Gather<'_>) -> Vec<FieldFacts> {
             }
         }
     }
-    let mut tags: BTreeMap<&str, BTreeMap<&str, (u32, u64)>> = BTreeMap::new();
-    for (set, (rows, granules)) in gather.tag_sets.iter().zip(sets) {
-        for (name, value) in set {
-            let sum = tags.entry(name).or_default().entry(value).or_default();
-            sum.0 += rows;
-            sum.1 |= granules;
+    let mut tags: BTreeMap<&str, Tag<'_>> = BTreeMap::new();
+    for (set, (rows, granules)) in (0..).zip(sets) {
+        for (name, value) in gather.tag_sets.tags(set) {
+            tags.entry(name).or_default().add(value, rows, granules);
         }
     }
-    tags.into_iter().map(|(name, values)| tag(name, &values)).collect()
+    tags.into_iter().map(|(name, tag)| tag.facts(name)).collect()
 }
 
-/// The facts of one tag, given the rows and granules of each of its values.
-fn tag(name: &str, values: &BTreeMap<&str, (u32, u64)>) -> FieldFacts {
-    let short = |value: &&str| value.len() <= VALUE_BYTES_MAX;
-    let listed = values.len() <= TAG_VALUES_MAX && values.keys().all(short);
-    let value = |(value, (rows, granules)): (&&str, &(u32, u64))| ValueFacts {
-        value: (*value).to_owned(),
-        rows: *rows,
-        granules: *granules,
-    };
-    FieldFacts {
-        name: name.to_owned(),
-        rows: values.values().map(|(rows, _)| rows).sum(),
-        granules: values.values().fold(0, |all, (_, granules)| all | granules),
-        range: None,
-        values: listed.then(|| values.iter().map(value).collect()),
-        has_keys: !listed,
+/// What is known of a tag.
+#[derive(Default)]
+struct Tag<'a> {
+    rows: u32,
+    granules: u64,
+    /// The rows and granules of each value, while they are few and short.
+    values: BTreeMap<&'a str, (u32, u64)>,
+    is_unlisted: bool,
+}
+
+impl<'a> Tag<'a> {
+    fn add(&mut self, value: &'a str, rows: u32, granules: u64) {
+        self.rows += rows;
+        self.granules |= granules;
+        if self.is_unlisted {
+            return;
+        }
+        let sum = self.values.entry(value).or_default();
+        sum.0 += rows;
+        sum.1 |= granules;
+        self.is_unlisted = value.len() > VALUE_BYTES_MAX || self.values.len() > TAG_VALUES_MAX;
+    }
+
+    fn facts(self, name: &str) -> FieldFacts {
+        let value = |(value, (rows, granules)): (&str, (u32, u64))| ValueFacts {
+            value: value.to_owned(),
+            rows,
+            granules,
+        };
+        FieldFacts {
+            name: name.to_owned(),
+            rows: self.rows,
+            granules: self.granules,
+            values: (!self.is_unlisted).then(|| self.values.into_iter().map(value).collect()),
+            ..FieldFacts::default()
+        }
     }
 }
 
-/// Adds the values of tags that `facts` does not list to the grams of their granules: their texts, for who looks for a
-/// part of one, and their keys, for who looks for a whole one.
-pub(crate) fn index_tags(gather: &mut Gather<'_>, facts: &BlockFacts) {
-    let listed = |name: &str| {
+/// The keys of the values of tags that `facts` does not list: each with the granules it is in.
+pub(crate) fn keys_of(gather: &Gather<'_>, facts: &BlockFacts) -> Vec<u32> {
+    let unlisted = |name: &str| {
         let at = facts.fields.binary_search_by(|field| field.name.as_str().cmp(name));
-        at.is_ok_and(|at| facts.fields.get(at).is_some_and(|field| field.values.is_some()))
+        at.is_ok_and(|at| facts.fields.get(at).is_some_and(|field| field.values.is_none()))
     };
-    let hidden: Vec<Vec<(&str, [u8; INDEX_KEY_BYTES])>> = gather
-        .tag_sets
-        .iter()
-        .map(|set| {
-            let hidden = set.iter().filter(|(name, _)| !listed(name));
-            hidden.map(|(name, value)| (value.as_str(), index_key(name, value))).collect()
-        })
-        .collect();
-    if hidden.iter().all(Vec::is_empty) {
-        return;
+    if !facts.fields.iter().any(|field| field.name.starts_with('#') && field.values.is_none()) {
+        return Vec::new();
     }
-    for (grams, codes) in gather.grams.maps_mut().zip(gather.tag_codes.chunks(GRANULE_ROWS)) {
-        let mut codes = codes.to_vec();
-        codes.sort_unstable();
-        codes.dedup();
-        for code in &codes {
-            let values = usize::try_from(*code).ok().and_then(|code| hidden.get(code));
-            for (value, key) in values.into_iter().flatten() {
-                grams.add(value.as_bytes());
-                grams.add(key);
+    // The hashes of each set, and where they end.
+    let (mut hashes, mut ends) = (Vec::new(), Vec::with_capacity(gather.tag_sets.len()));
+    for set in 0..gather.tag_sets.len() {
+        let own = gather.tag_sets.tags(set).filter(|(name, _)| unlisted(name));
+        hashes.extend(own.map(|(name, value)| keys::hash(name, value)));
+        ends.push(hashes.len());
+    }
+    let mut keys = Vec::with_capacity(hashes.len());
+    let mut last = vec![usize::MAX; ends.len()];
+    for (granule, codes) in gather.tag_codes.chunks(GRANULE_ROWS).enumerate() {
+        for code in codes.iter().filter_map(|code| usize::try_from(*code).ok()) {
+            // Each set once a granule.
+            if last.get_mut(code).is_none_or(|last| std::mem::replace(last, granule) == granule) {
+                continue;
             }
+            let start = code.checked_sub(1).map_or(Some(&0), |before| ends.get(before));
+            let range = start.zip(ends.get(code)).map(|(start, end)| *start..*end);
+            let own = range.and_then(|range| hashes.get(range)).unwrap_or_default();
+            keys.extend(own.iter().map(|hash| keys::key(*hash, granule)));
         }
     }
+    keys
 }
 
 fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {

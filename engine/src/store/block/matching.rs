@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use weir_query::compile::{Automaton, TextMatcher};
 use weir_query::record::{Column, Selection};
+use weir_query::value::ValueRef;
 
 use super::ask::Ask;
 use super::escapes::Wanted;
@@ -38,9 +39,12 @@ impl Block {
             let Some(automaton) = matcher.automaton() else { return Ok(None) };
             let (mut found, open) = self.matching_field(name, matcher, automaton, within)?;
             if !open.is_empty() {
-                let column = self.field_column(name, &open)?;
+                let rows = self.around(&open);
+                let column = self.field_column(name, &open, &rows)?;
                 let mut buffer = String::new();
-                found.union(&column.filter(&open, |value| matcher.is_match_value(value, &mut buffer)));
+                let passes = |value: ValueRef<'_>| matcher.is_match_value(value, &mut buffer);
+                let passed = column.filter(&open.cut(rows.clone()), passes);
+                found.union(&passed.among(rows.start, self.rows()));
             }
             return Ok(Some(found));
         }
@@ -52,10 +56,15 @@ impl Block {
         if META_FIELDS.contains(&name) {
             return Ok(None);
         }
-        Ok(match self.column_of(name, within)? {
+        let may = self.tag_may_match(name, matcher, within)?;
+        let within = may.as_ref().unwrap_or(within);
+        let rows = self.around(within);
+        Ok(match self.column_of(name, within, &rows)? {
             column @ (Column::Dictionary { .. } | Column::Missing { .. }) => {
                 let mut scratch = String::new();
-                Some(column.filter(within, |value| matcher.is_match_value(value, &mut scratch)))
+                let passes = |value: ValueRef<'_>| matcher.is_match_value(value, &mut scratch);
+                let passed = column.filter(&within.cut(rows.clone()), passes);
+                Some(passed.among(rows.start, self.rows()))
             }
             _ => None,
         })

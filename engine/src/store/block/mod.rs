@@ -54,6 +54,8 @@ mod search;
 pub(crate) mod section;
 mod span;
 pub(crate) mod stored;
+mod stretch;
+mod tagged;
 pub(crate) mod tags;
 pub(crate) mod template;
 #[cfg(test)]

@@ -110,6 +110,22 @@ impl PartInput {
         code
     }
 
+    /// The number of the skeleton that has nothing but holes for the fields `names`, in this order.
+    pub(crate) fn named(&mut self, names: &[&str]) -> u32 {
+        let mut key = Vec::new();
+        names.iter().for_each(|name| put_bytes(&mut key, name.as_bytes()));
+        if let Some(code) = self.known_shapes.get(&key) {
+            return *code;
+        }
+        let columns =
+            names.iter().map(|name| self.place(Place { path: (*name).into(), quoted: false, repeat: 0 }));
+        let columns: Vec<u32> = columns.collect();
+        let code =
+            self.add(Skeleton { literal: Vec::new(), ends: vec![0; columns.len()], columns }, TextKind::Json);
+        self.known_shapes.insert(key, code);
+        code
+    }
+
     /// The number here of skeleton `code` of a stored part.
     pub(crate) fn adopt(&mut self, part: &Part, code: usize) -> u32 {
         let Some(stored) = part.skeletons().ok().and_then(|skeletons| skeletons.skeletons.get(code)) else {
@@ -192,8 +208,9 @@ impl PartInput {
         self.codes.push(0);
     }
 
-    /// Writes the part; tells what became of each column. `plain` forgoes every clever form.
-    pub(crate) fn write(&self, body: &mut Body, times: &[i64], plain: bool) -> Vec<Kept<'_>> {
+    /// Writes the part; tells what became of each column. `times` are those of its rows, where these have any; `plain`
+    /// forgoes every clever form.
+    pub(crate) fn write(&self, body: &mut Body, times: Option<&[i64]>, plain: bool) -> Vec<Kept<'_>> {
         put_varint(&mut body.directory, self.places.len() as u64);
         for (place, escaped) in self.places.iter().zip(&self.escaped) {
             put_bytes(&mut body.directory, place.path.as_bytes());
@@ -208,12 +225,11 @@ impl PartInput {
             if plain {
                 encode::plain(body, &values);
                 kept.push(Kept::Other);
-            } else if values.len() == times.len() {
-                kept.push(encode::column(body, &values, Some(times)));
-            } else {
-                let own = self.times_of(index as u32, times);
-                kept.push(encode::column(body, &values, Some(&own)));
+                continue;
             }
+            let own = times.filter(|times| values.len() != times.len());
+            let own = own.map(|times| self.times_of(index as u32, times));
+            kept.push(encode::column(body, &values, own.as_deref().or(times)));
         }
         encode::skeletons(body, &self.skeletons, &self.codes);
         body.directory.extend(self.kinds.iter().map(|kind| *kind as u8));

@@ -186,6 +186,21 @@ pub(crate) enum Values {
     Coded { codes: Vec<i64>, texts: Arc<Texts> },
 }
 
+impl Values {
+    /// No values.
+    pub(crate) fn none() -> Values {
+        Values::Each(Texts::default())
+    }
+
+    /// Value `at` of those chosen.
+    pub(crate) fn get(&self, at: usize) -> Option<&[u8]> {
+        match self {
+            Values::Each(texts) => texts.get(at),
+            Values::Coded { codes, texts } => texts.get(usize::try_from(*codes.get(at)?).ok()?),
+        }
+    }
+}
+
 impl Holes {
     /// The next value of `column`; `None` when the column was not asked for.
     #[inline]
@@ -193,10 +208,7 @@ impl Holes {
         let (values, at) = self.columns.get_mut(column as usize)?.as_mut()?;
         let own = *at;
         *at += 1;
-        match values {
-            Values::Each(texts) => texts.get(own),
-            Values::Coded { codes, texts } => texts.get(*codes.get(own)? as usize),
-        }
+        values.get(own)
     }
 }
 

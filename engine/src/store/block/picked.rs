@@ -1,10 +1,10 @@
 //! Whole rows, few of many: every value is decoded once, into the column of its field, and the texts are composed of
 //! those columns when somebody looks at them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use weir_query::record::{Column, Dictionary, Selection, TextColumn, TextSpan, UnwrittenText};
-use weir_query::value::Value;
 
 use super::column::{NANOS_PER_MILLI, checked_text_column};
 use super::compose::{FieldColumns, Picked};
@@ -62,15 +62,20 @@ impl Block {
     }
 
     /// The column of raw texts, or of a field that is in them alone, for few rows: what lies between them is not read.
-    pub(super) fn picked_column(&self, name: &str, within: &Selection) -> Result<Column, Corrupt> {
-        let rows: Vec<u32> = within.iter().map(|row| row as u32).collect();
-        let picked = self.pick_rows(&[Arc::from(name)], &rows)?;
+    pub(super) fn picked_column(
+        &self,
+        name: &str,
+        within: &Selection,
+        rows: &Range<usize>,
+    ) -> Result<Column, Corrupt> {
+        let wanted: Vec<u32> = within.iter().map(|row| row as u32).collect();
+        let picked = self.pick_rows(&[Arc::from(name)], &wanted)?;
         let Some((_, column)) = picked.into_iter().next() else {
-            return Ok(Column::Missing { rows: self.rows() });
+            return Ok(Column::Missing { rows: rows.len() });
         };
-        let mut at = vec![u32::MAX; self.rows()];
-        for (slot, row) in (0..).zip(&rows) {
-            at.iter_mut().skip(*row as usize).take(1).for_each(|at| *at = slot);
+        let mut at = vec![u32::MAX; rows.len()];
+        for (slot, row) in (0..).zip(&wanted) {
+            at.iter_mut().skip(*row as usize - rows.start).take(1).for_each(|at| *at = slot);
         }
         Ok(match column.written() {
             Column::Text(texts) => {
@@ -82,11 +87,11 @@ impl Block {
                 Column::Dictionary { codes: at.iter().map(code).collect(), dictionary }
             }
             // One for all rows that are asked for.
-            Column::Constant { value, .. } => Column::Constant { value, rows: self.rows() },
+            Column::Constant { value, .. } => Column::Constant { value, rows: rows.len() },
             other => {
                 let place =
                     |row: usize| at.get(row).filter(|at| **at != u32::MAX).map(|at| (0, *at as usize));
-                Column::weave(&[other], self.rows(), place)
+                Column::weave(&[other], rows.len(), place)
             }
         })
     }
@@ -127,22 +132,11 @@ impl Block {
         })
     }
 
-    fn pick_tag(&self, name: &str, rows: &[u32]) -> Result<Option<Column>, Corrupt> {
-        let Some(tag) = self.tags()?.get(name) else { return Ok(None) };
-        if let Some(value) = tag.constant() {
-            return Ok(Some(Column::Constant { value: Value::Text(value.into()), rows: rows.len() }));
-        }
-        let codes: Vec<u32> = self.tag_codes_at(rows)?.into_iter().map(|set| tag.code(set)).collect();
-        let any = codes.iter().any(|code| *code != Dictionary::MISSING);
-        let dictionary = Arc::clone(&tag.dictionary);
-        Ok(any.then(|| Column::Dictionary { codes: codes.into(), dictionary }))
-    }
-
     /// A field that may come from several parts.
     fn pick_column(&self, name: &str, rows: &[u32]) -> Result<Option<Column>, Corrupt> {
         let mut within = Selection::none(self.rows());
         rows.iter().for_each(|row| within.insert(*row as usize));
-        Ok(self.column_of(name, &within)?.copied(rows))
+        Ok(self.column_of(name, &within, &(0..self.rows()))?.copied(rows))
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use weir_query::record::{OrderKey, RowsError, Selection};
 
-use super::builder::{HEAD_BYTES, MAGIC};
+use super::builder::{FIRST_HEAD_BYTES, FIRST_MAGIC, HEAD_BYTES, MAGIC};
 use super::bytes::Bytes;
 use super::cursor::Cursor;
 use super::node::{Packed, load_bytes};
 use super::part::{Part, TextKind};
 use super::section::{Directory, Pool, SECTION_BYTES_MAX, Section, Source, decompress};
-use super::tags::TagColumns;
+use super::tagged::Tagged;
+use super::tags;
 use super::wire::{Corrupt, Reader};
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
 
@@ -29,8 +30,7 @@ pub struct Block {
     sequences: Packed,
     ingest: Packed,
     arrival: Packed,
-    tags: Section,
-    tag_columns: OnceLock<TagColumns>,
+    pub(super) tags: Tagged,
     tag_codes: Packed,
     pub(super) raw: Part,
     pub(super) attributes: Option<Part>,
@@ -49,22 +49,28 @@ impl Block {
     /// # Errors
     /// When the bytes are not those of a block. (Checksums are the segment's.)
     pub(crate) fn parse(bytes: Bytes) -> Result<Block, Corrupt> {
-        let mut head = Reader::new(bytes.get(..HEAD_BYTES).ok_or(Corrupt("block without a head"))?);
-        if head.array()? != MAGIC {
-            return Err(Corrupt("block with another magic"));
-        }
+        let mut head = Reader::new(&bytes);
+        let is_first = match head.array()? {
+            MAGIC => false,
+            FIRST_MAGIC => true,
+            _ => return Err(Corrupt("block with another magic")),
+        };
         let rows = head.u32()? as usize;
         let raw_bytes = head.u64()?;
         let (directory_len, stored_len) = (head.u32()? as usize, head.u32()? as usize);
         if rows > BLOCK_ROWS_MAX || directory_len > SECTION_BYTES_MAX || directory_len / 40_000 > stored_len {
             return Err(Corrupt("block over its limits"));
         }
-        let body = HEAD_BYTES.saturating_add(stored_len);
-        let stored = bytes.get(HEAD_BYTES..body).ok_or(Corrupt("block shorter than its directory"))?;
+        let (key_bytes, head_bytes) =
+            if is_first { (0, FIRST_HEAD_BYTES) } else { (head.u32()? as usize, HEAD_BYTES) };
+        let body = head_bytes.saturating_add(stored_len);
+        let end = bytes.len().checked_sub(key_bytes).filter(|end| *end >= body);
+        let end = end.ok_or(Corrupt("block shorter than its keys"))?;
+        let stored = bytes.get(head_bytes..body).ok_or(Corrupt("block shorter than its directory"))?;
         let directory =
             decompress(stored, directory_len).map_err(|_| Corrupt("directory does not expand"))?;
         let directory_bytes = directory.len();
-        let mut directory = Directory::new(&directory, bytes.len() - body);
+        let mut directory = Directory::new(&directory, end - body);
         let time_unit = directory.reader.signed()?;
         if time_unit < 1 {
             return Err(Corrupt("unit of time"));
@@ -75,7 +81,10 @@ impl Block {
             Packed::read(&mut directory, rows)?,
             Packed::read(&mut directory, rows)?,
         ];
-        let tags = directory.section()?;
+        let tags = match is_first {
+            true => Tagged::first(directory.section()?),
+            false => Tagged::new(tags::read(&mut directory)?),
+        };
         let tag_codes = Packed::read(&mut directory, rows)?;
         let raw = Part::read(&mut directory, rows)?;
         let attributes = match directory.reader.byte()? {
@@ -95,7 +104,6 @@ impl Block {
             ingest,
             arrival,
             tags,
-            tag_columns: OnceLock::new(),
             tag_codes,
             raw,
             attributes,
@@ -229,19 +237,7 @@ impl Block {
         self.arrival.values(self.body(), range)
     }
 
-    /// The tags of the block.
-    pub(crate) fn tags(&self) -> Result<&TagColumns, Corrupt> {
-        if let Some(tags) = self.tag_columns.get() {
-            return Ok(tags);
-        }
-        let tags = TagColumns::read(&self.tags.read(self.body())?)?;
-        Ok(self.tag_columns.get_or_init(|| {
-            self.body().count_held(tags.memory_bytes());
-            tags
-        }))
-    }
-
-    /// The tag set of each row of `range`.
+    /// The tag sets of `range`.
     pub(crate) fn tag_codes(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         self.tag_codes.values(self.body(), range)
     }
@@ -258,6 +254,13 @@ impl Block {
         let range =
             |(granule, _): (usize, _)| granule * GRANULE_ROWS..((granule + 1) * GRANULE_ROWS).min(self.rows);
         touched.map(range).filter(|range| !range.is_empty()).collect()
+    }
+
+    /// The rows of all granules from the first to the last in which `within` has a row.
+    pub(super) fn around(&self, within: &Selection) -> Range<usize> {
+        let first = within.first_from(0).unwrap_or(0) / GRANULE_ROWS * GRANULE_ROWS;
+        let end = within.last().map_or(first, |last| (last / GRANULE_ROWS + 1) * GRANULE_ROWS);
+        first..end.min(self.rows)
     }
 
     /// Opens the texts of `part` for the rows of `range`.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use weir_query::record::OrderKey;
 
 use super::cursor::Cursor;
-use super::gather::{Gather, RawText, RowHead, Tags};
+use super::gather::{Gather, RawText, RowHead};
 use super::node::Ranks;
 use super::part::{Part, TextKind};
 use super::read::Block;
+use super::tags::TagSets;
 use super::wire::Corrupt;
 
 /// All rows of a block, decoded.
@@ -19,7 +20,7 @@ pub(crate) struct Stored {
     ingest: Vec<i64>,
     arrival: Vec<i64>,
     tags: Vec<i64>,
-    tag_sets: Vec<Tags>,
+    tag_sets: TagSets,
     raw: Texts,
     attributes: Option<Texts>,
 }
@@ -91,7 +92,7 @@ impl Stored {
             ingest: block.ingest(all.clone())?,
             arrival: block.arrival(all.clone())?,
             tags: block.tag_codes(all)?,
-            tag_sets: block.tags()?.sets(),
+            tag_sets: block.tag_sets()?,
             raw: Texts::read(&block, &block.raw)?,
             attributes: block.attributes.as_ref().map(|part| Texts::read(&block, part)).transpose()?,
             block,

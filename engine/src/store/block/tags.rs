@@ -1,11 +1,13 @@
-//! The tags of a block: its different sets of tags, and each tag as a column over them.
+//! The different sets of tags of a block, each with its tags by name. Rows have the number of their set.
+//!
+//! A tag with many values makes as many sets as there are rows. So they are written as rows of texts are: a part, in which
+//! a set is a row and a tag a column, typed as any other; [`super::tagged`] reads of it what is asked for. Blocks of the
+//! first version have them as texts, which are read when a tag is asked for, once, as [`TagColumns`].
 //!
 //! ```text
-//! section := sets: count, each {tags: count, each name text, value text}
+//! first version   section := sets: count, each {tags: count, each name text, value text}
+//! now             sets: count, part
 //! ```
-//!
-//! Rows have the number of their set. A tag with many values makes many sets, so they are read when a tag is asked for,
-//! once, and as columns: a dictionary of the values of a tag, and a code for each set.
 
 use std::sync::Arc;
 
@@ -14,22 +16,23 @@ use weir_query::record::{Dictionary, TextSpan};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::BLOCK_ROWS_MAX;
-use super::gather::Tags;
+use super::part::{Part, PartInput};
+use super::section::{Body, Directory};
 use super::wire::{Corrupt, Reader, put_bytes, put_varint};
 
 /// Most different tag sets of a block: no more than rows.
 const TAG_SETS_MAX: usize = BLOCK_ROWS_MAX;
 
-/// Most sets times names of tags of a block that has more than one row: every tag is a column over all sets.
+/// Most sets times names of tags of a block that has more than one row: a tag may be a column over all sets.
 pub(crate) const TAG_CELLS_MAX: usize = 1 << 22;
 
-/// Bytes of an [`index_key`]: 21 windows of the gram index. A granule of ids and numbers has two thirds of all grams, so
-/// that four windows would leave every fifth granule, and these one of five hundred.
+/// Bytes of an [`index_key`]: 21 windows of the gram index.
 pub(crate) const INDEX_KEY_BYTES: usize = 24;
 
-/// What stands in the gram index for a tag with this value, besides the text of the value: bytes that depend on all of
-/// name and value. A value may be short, or have all its grams in common with others; its key has not. No byte is ASCII,
-/// so that no text is taken for it and none of its windows for digits.
+/// What stands in the gram index of older blocks for a tag with this value, besides the text of the value: bytes that
+/// depend on all of name and value. No byte is ASCII, so that no text is taken for it and none of its windows for digits.
+/// Blocks have lists of their own for that now, see [`crate::index::keys`]: grams of a thousand keys a granule left little that
+/// an index could tell of anything else.
 pub(crate) fn index_key(name: &str, value: &str) -> [u8; INDEX_KEY_BYTES] {
     let tag = [name, value].join("=");
     let mut key = [0; INDEX_KEY_BYTES];
@@ -39,7 +42,91 @@ pub(crate) fn index_key(name: &str, value: &str) -> [u8; INDEX_KEY_BYTES] {
     key.map(|byte| byte | 0x80)
 }
 
-/// The sets of tags of a block, a column a tag.
+/// Sets of tags. There may be as many as rows, so all lie in one piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TagSets {
+    /// Each set as [`put_tag`] appends its tags.
+    texts: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+/// Appends a tag, its name with the `#`, to a set of them.
+pub(crate) fn put_tag(set: &mut Vec<u8>, name: &str, value: &str) {
+    put_bytes(set, name.as_bytes());
+    put_bytes(set, value.as_bytes());
+}
+
+/// The tags that were put into `set`.
+fn tags_in(set: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    let mut reader = Reader::new(set);
+    std::iter::from_fn(move || Some((reader.text().ok()?, reader.text().ok()?)))
+}
+
+impl TagSets {
+    /// How many sets.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Set `set`, as it was added; empty when there is none.
+    pub(crate) fn get(&self, set: usize) -> &[u8] {
+        let start = set.checked_sub(1).map_or(Some(&0), |before| self.ends.get(before));
+        let range = start.zip(self.ends.get(set)).map(|(start, end)| *start as usize..*end as usize);
+        range.and_then(|range| self.texts.get(range)).unwrap_or_default()
+    }
+
+    /// Names and values of set `set`.
+    pub(crate) fn tags(&self, set: usize) -> impl Iterator<Item = (&str, &str)> {
+        tags_in(self.get(set))
+    }
+
+    /// Adds a set.
+    pub(crate) fn push(&mut self, set: &[u8]) {
+        self.texts.extend_from_slice(set);
+        self.ends.push(self.texts.len() as u32);
+    }
+
+    /// The sets as a part to be written.
+    pub(crate) fn part(&self) -> PartInput {
+        let mut part = PartInput::new();
+        let (mut names, mut values): (Vec<&str>, Vec<&[u8]>) = (Vec::new(), Vec::new());
+        let mut code = 0;
+        for set in 0..self.len() {
+            values.clear();
+            let (mut known, mut is_as_before) = (0, true);
+            for (name, value) in self.tags(set) {
+                is_as_before &= names.get(known) == Some(&name);
+                if !is_as_before {
+                    names.truncate(known);
+                    names.push(name);
+                }
+                known += 1;
+                values.push(value.as_bytes());
+            }
+            if !is_as_before || known < names.len() {
+                names.truncate(known);
+                // No tags are no text, which every part has.
+                code = if names.is_empty() { 0 } else { part.named(&names) };
+            }
+            part.push_json(code, &values);
+        }
+        part
+    }
+}
+
+/// Writes the part that [`TagSets::part`] makes of sets; `plain` forgoes every clever form.
+pub(crate) fn write(part: &PartInput, body: &mut Body, plain: bool) {
+    put_varint(&mut body.directory, part.codes.len() as u64);
+    part.write(body, None, plain);
+}
+
+/// Reads what [`write`] wrote.
+pub(crate) fn read(directory: &mut Directory<'_>) -> Result<Part, Corrupt> {
+    let sets = directory.reader.count(TAG_SETS_MAX)?;
+    Part::read(directory, sets)
+}
+
+/// The sets of tags of a block of the first version, a column a tag.
 #[derive(Debug, Default)]
 pub(crate) struct TagColumns {
     sets: usize,
@@ -88,28 +175,17 @@ impl Codes {
     }
 }
 
-/// Appends `sets`.
-pub(crate) fn write(sets: &[Tags], out: &mut Vec<u8>) {
-    put_varint(out, sets.len() as u64);
-    for tags in sets {
-        put_varint(out, tags.len() as u64);
-        for (name, value) in tags {
-            put_bytes(out, name.as_bytes());
-            put_bytes(out, value.as_bytes());
-        }
-    }
-}
-
 /// A tag that is being read.
 #[derive(Default)]
-struct Growing<'a> {
+pub(super) struct Growing<'a> {
     codes: Vec<u32>,
     values: Vec<&'a str>,
     known: HashMap<&'a str, u32, foldhash::fast::FixedState>,
 }
 
 impl<'a> Growing<'a> {
-    fn push(&mut self, set: usize, value: &'a str) {
+    /// Set `set` has `value`; sets come in order.
+    pub(super) fn push(&mut self, set: usize, value: &'a str) {
         let values = &mut self.values;
         let code = *self.known.entry(value).or_insert_with(|| {
             values.push(value);
@@ -120,7 +196,7 @@ impl<'a> Growing<'a> {
     }
 
     /// The column over `sets` sets; it stays as long as its block, so no byte is spare.
-    fn finish(mut self, name: &str, sets: usize) -> TagColumn {
+    pub(super) fn finish(mut self, name: &str, sets: usize) -> TagColumn {
         self.codes.resize(sets, Dictionary::MISSING);
         let mut arena = String::with_capacity(self.values.iter().map(|value| value.len()).sum());
         let mut spans = Vec::with_capacity(self.values.len());
@@ -139,6 +215,12 @@ impl TagColumn {
         self.dictionary.text(0).filter(|_| matches!(self.codes, Codes::First(_)))
     }
 
+    /// Bytes of memory held.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let codes = if let Codes::Listed(codes) = &self.codes { codes.len() } else { 0 };
+        codes * size_of::<u32>() + self.dictionary.bytes() + size_of::<TagColumn>()
+    }
+
     /// The value of set `set`; [`Dictionary::MISSING`] where it has none.
     pub(crate) fn code(&self, set: i64) -> u32 {
         usize::try_from(set).map_or(Dictionary::MISSING, |set| self.codes.get(set))
@@ -146,7 +228,7 @@ impl TagColumn {
 }
 
 impl TagColumns {
-    /// Reads what [`write`] wrote.
+    /// Reads the tags of a block of the first version.
     pub(crate) fn read(bytes: &[u8]) -> Result<TagColumns, Corrupt> {
         let mut reader = Reader::new(bytes);
         let sets = reader.count(TAG_SETS_MAX)?;
@@ -187,24 +269,23 @@ impl TagColumns {
     }
 
     /// The sets as they were written, tags in order of their names.
-    pub(crate) fn sets(&self) -> Vec<Tags> {
-        let set = |set: usize| {
-            let own = self.columns.iter().filter_map(move |column| {
-                let value = column.dictionary.text(column.codes.get(set))?;
-                Some((column.name.to_string(), value.to_owned()))
-            });
-            own.collect()
-        };
-        (0..self.sets).map(set).collect()
+    pub(crate) fn sets(&self) -> TagSets {
+        let (mut sets, mut own) = (TagSets::default(), Vec::new());
+        for set in 0..self.sets {
+            own.clear();
+            for column in &self.columns {
+                if let Some(value) = column.dictionary.text(column.codes.get(set)) {
+                    put_tag(&mut own, &column.name, value);
+                }
+            }
+            sets.push(&own);
+        }
+        sets
     }
 
     /// Bytes of memory held.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let column = |column: &TagColumn| {
-            let codes = if let Codes::Listed(codes) = &column.codes { codes.len() } else { 0 };
-            codes * size_of::<u32>() + column.dictionary.bytes() + size_of::<TagColumn>()
-        };
-        self.columns.iter().map(column).sum()
+        self.columns.iter().map(TagColumn::memory_bytes).sum()
     }
 }
 
@@ -212,22 +293,33 @@ impl TagColumns {
 mod tests {
     use super::*;
 
-    fn tags(pairs: &[(&str, &str)]) -> Tags {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn sets(sets: &[&[(&str, &str)]]) -> TagSets {
+        let mut all = TagSets::default();
+        for tags in sets {
+            let mut set = Vec::new();
+            tags.iter().for_each(|(name, value)| put_tag(&mut set, name, value));
+            all.push(&set);
+        }
+        all
+    }
+
+    /// As blocks of the first version have them.
+    fn written(sets: &TagSets) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, sets.len() as u64);
+        for set in 0..sets.len() {
+            put_varint(&mut out, sets.tags(set).count() as u64);
+            sets.tags(set).for_each(|(name, value)| put_tag(&mut out, name, value));
+        }
+        out
     }
 
     #[test]
-    fn sets_come_back() {
-        let sets = vec![
-            tags(&[]),
-            tags(&[("#a", "1"), ("#b", "x")]),
-            tags(&[("#b", "x")]),
-            tags(&[("#a", "2"), ("#c", "")]),
-        ];
-        let mut bytes = Vec::new();
-        write(&sets, &mut bytes);
+    fn sets_of_the_first_version_come_back() {
+        let some = sets(&[&[], &[("#a", "1"), ("#b", "x")], &[("#b", "x")], &[("#a", "2"), ("#c", "")]]);
+        let bytes = written(&some);
         let read = TagColumns::read(&bytes).unwrap();
-        assert_eq!(read.sets(), sets);
+        assert_eq!(read.sets(), some);
         assert_eq!(read.names().collect::<Vec<_>>(), ["#a", "#b", "#c"]);
         let b = read.get("#b").unwrap();
         let codes: Vec<u32> = (0..5).map(|set| b.code(set)).collect();
@@ -237,18 +329,25 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(TagColumns::read(&bytes[..len]).is_err(), "cut at {len}");
         }
-        let every = vec![tags(&[("#a", "1"), ("#b", "x")]), tags(&[("#a", "2"), ("#b", "x")])];
-        bytes.clear();
-        write(&every, &mut bytes);
-        let read = TagColumns::read(&bytes).unwrap();
+        let every = sets(&[&[("#a", "1"), ("#b", "x")], &[("#a", "2"), ("#b", "x")]]);
+        let read = TagColumns::read(&written(&every)).unwrap();
         assert_eq!(read.sets(), every);
         let codes = |name| &read.get(name).unwrap().codes;
         assert_eq!((codes("#a"), codes("#b")), (&Codes::Own(2), &Codes::First(2)));
         let beyond = |name| [1, 2, -1].map(|set| read.get(name).unwrap().code(set));
         assert_eq!((beyond("#a"), beyond("#b")), ([1, none, none], [0, none, none]));
         assert_eq!(read.get("#b").unwrap().constant(), Some("x"));
-        let mut twice = Vec::new();
-        write(&[tags(&[("#a", "1"), ("#a", "2")])], &mut twice);
-        assert!(TagColumns::read(&twice).is_err());
+        assert!(TagColumns::read(&written(&sets(&[&[("#a", "1"), ("#a", "2")]]))).is_err());
+    }
+
+    #[test]
+    fn sets_are_rows_of_a_part() {
+        let some =
+            sets(&[&[("#a", "1"), ("#b", "x")], &[("#a", "2"), ("#b", "x")], &[], &[("#a", "3")], &[]]);
+        let part = some.part();
+        assert_eq!(part.codes, [1, 1, 0, 2, 0]);
+        assert_eq!(part.places.iter().map(|place| &*place.path).collect::<Vec<_>>(), ["#a", "#b"]);
+        assert_eq!(part.columns[0].slices(), [b"1", b"2", b"3"]);
+        assert_eq!(part.columns[1].slices(), [b"x", b"x"]);
     }
 }

@@ -12,10 +12,13 @@ use super::part::{Part, PartInput};
 use super::section::Source;
 use super::wire::Corrupt;
 
-/// Whether `bytes`, read as a block, are the rows of `gather`.
-pub(crate) fn comes_back(gather: &Gather<'_>, bytes: Vec<u8>) -> bool {
+/// Whether `bytes`, read as a block, are the rows of `gather`, with `tags` the part of its sets of tags.
+pub(crate) fn comes_back(gather: &Gather<'_>, tags: &PartInput, bytes: Vec<u8>) -> bool {
     let Ok(block) = Block::parse(Bytes::new(bytes)) else { return false };
-    gather.is_whole && heads(&block, gather) == Ok(true) && texts(&block, gather) == Ok(true)
+    gather.is_whole
+        && heads(&block, gather) == Ok(true)
+        && block.tag_part().is_some_and(|part| is_same(part, tags, block.body(), &[]) == Ok(true))
+        && texts(&block, gather) == Ok(true)
 }
 
 /// What rows have besides their texts.
@@ -28,7 +31,6 @@ fn heads(block: &Block, gather: &Gather<'_>) -> Result<bool, Corrupt> {
     Ok(block.rows() == gather.times.len()
         && block.raw_bytes() == gather.raw_bytes
         && keys
-        && block.tags()?.sets() == gather.tag_sets
         && block.tag_codes(rows())? == gather.tag_codes
         && block.ingest(rows())? == gather.ingest
         && block.arrival(rows())? == gather.arrival)

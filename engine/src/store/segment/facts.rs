@@ -133,7 +133,10 @@ fn write_block(block: &BlockFacts, out: &mut Vec<u8>) {
     }
     put_signed(out, block.ingest.0);
     put_signed(out, block.ingest.1);
-    out.push(u8::from(block.more_fields));
+    out.push(u8::from(block.more_fields) | u8::from(block.key_bytes > 0) << 1);
+    if block.key_bytes > 0 {
+        put_varint(out, u64::from(block.key_bytes));
+    }
     put_varint(out, block.fields.len() as u64);
     for field in &block.fields {
         write_field(field, out);
@@ -174,7 +177,11 @@ fn read_block(reader: &mut Reader<'_>) -> Result<BlockFacts, Corrupt> {
     }
     block.sequences = (reader.varint()?, reader.varint()?);
     block.ingest = (reader.signed()?, reader.signed()?);
-    block.more_fields = reader.byte()? != 0;
+    let flags = reader.byte()?;
+    block.more_fields = flags & 1 != 0;
+    if flags & 2 != 0 {
+        block.key_bytes = u32::try_from(reader.varint()?).map_err(|_| Corrupt("keys larger than a block"))?;
+    }
     for _ in 0..reader.count_here()? {
         block.fields.push(read_field(reader)?);
     }

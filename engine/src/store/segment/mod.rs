@@ -43,6 +43,7 @@ pub use verify::Report;
 pub use writer::SegmentWriter;
 
 use crate::error::StoreError;
+use crate::index::keys::Keys;
 use crate::index::table::GramTable;
 use crate::store::block::Block;
 use crate::store::block::bytes::Bytes;
@@ -51,7 +52,7 @@ use crate::store::files::{File, Mapped};
 use footer::Footer;
 
 /// The version of the format that is written; older ones are read.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A sealed segment, open for reading. Cheap to share; blocks are verified when first used.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ impl std::fmt::Debug for Companions {
 struct Slot {
     /// Whether its bytes are what was written.
     sound: OnceLock<bool>,
+    /// Whether its keys are, which may be looked at before all of it.
+    keys_sound: OnceLock<bool>,
     /// The block, while somebody uses it or the cache of blocks keeps it.
     open: Mutex<Weak<Block>>,
 }
@@ -230,6 +233,17 @@ impl Segment {
         let sound =
             self.blocks.get(index)?.sound.get_or_init(|| place.verified(&self.bytes, self.id).is_some());
         if *sound { self.bytes.part(place.range()?) } else { None }
+    }
+
+    /// The keys of the tags of a block whose values its facts do not list; `None` where it has none, or they are damaged.
+    fn keys(&self, index: usize) -> Option<Keys<'_>> {
+        let (place, facts) = (self.footer.blocks.get(index)?, self.facts.blocks.get(index)?);
+        let range = place.range().filter(|_| facts.key_bytes > 0)?;
+        let bytes =
+            self.bytes.get(range.end.checked_sub(facts.key_bytes as usize)?.max(range.start)..range.end)?;
+        let sound = &self.blocks.get(index)?.keys_sound;
+        let is_sound = *sound.get_or_init(|| Keys::read(bytes, false).is_some());
+        Keys::read(bytes, is_sound).filter(|_| is_sound)
     }
 
     /// Bytes that a block takes in the file.

@@ -11,6 +11,7 @@ use super::candidates::{Candidates, PruneCounters};
 use super::facts::SegmentFacts;
 use crate::event::META_FIELDS;
 use crate::index::gram::VALUES_MAX;
+use crate::index::keys;
 use crate::index::table::GramTable;
 use crate::store::block::tags::index_key;
 use crate::store::block::{BlockFacts, FieldFacts, GRANULE_ROWS};
@@ -38,17 +39,21 @@ pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) 
     }
     in_time.insert_range(run);
     let granules = u64::from(first);
-    let past_facts =
-        Pruner { facts, index: None, first: &blocks, granules: first }.candidates(required) & &in_time;
+    let past_facts = Pruner { segment, keys: false, index: None, first: &blocks, granules: first }
+        .candidates(required)
+        & &in_time;
     let (mut left, mut index_fault) = (past_facts.clone(), None);
-    if !past_facts.is_empty() && wants_index(required) {
-        match segment.index() {
-            Ok(index) => {
-                let index: Option<&GramTable> = Some(index);
-                left &= Pruner { facts, index, first: &blocks, granules: first }.candidates(required);
+    let (keys, grams) = if past_facts.is_empty() { (false, false) } else { wants(required, facts) };
+    if keys || grams {
+        let index: Option<&GramTable> = match if grams { Some(segment.index()) } else { None } {
+            Some(Ok(index)) => Some(index),
+            Some(Err(corrupt)) => {
+                index_fault = Some(format!("segment {:016x}: {corrupt}", segment.id));
+                None
             }
-            Err(corrupt) => index_fault = Some(format!("segment {:016x}: {corrupt}", segment.id)),
-        }
+            None => None,
+        };
+        left &= Pruner { segment, keys, index, first: &blocks, granules: first }.candidates(required);
     }
     let mut candidates = Candidates {
         counters: PruneCounters {
@@ -69,18 +74,31 @@ pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) 
     candidates
 }
 
-/// Whether the index can say anything about it.
-fn wants_index(required: &Required) -> bool {
+/// Whether the keys of tags, and whether the gram index can say anything about it.
+fn wants(required: &Required, facts: &SegmentFacts) -> (bool, bool) {
     match required {
-        Required::Text { .. } | Required::OneOf { .. } => true,
-        Required::And(parts) | Required::Or(parts) => parts.iter().any(wants_index),
-        _ => false,
+        Required::OneOf { field, .. } if field.starts_with('#') => {
+            (true, facts.blocks.iter().any(|block| is_old(block, field)))
+        }
+        Required::Text { .. } | Required::OneOf { .. } => (false, true),
+        Required::And(parts) | Required::Or(parts) => {
+            let wanted = parts.iter().map(|part| wants(part, facts));
+            wanted.fold((false, false), |all, part| (all.0 | part.0, all.1 | part.1))
+        }
+        _ => (false, false),
     }
 }
 
+/// The values of tag `name` are not listed, and a block of the first version has no keys for them.
+fn is_old(block: &BlockFacts, name: &str) -> bool {
+    block.key_bytes == 0 && field_of(block, name).is_some_and(|field| field.values.is_none())
+}
+
 struct Pruner<'s> {
-    facts: &'s SegmentFacts,
-    /// Without it only facts decide.
+    segment: &'s Segment,
+    /// Keys of tags are looked at.
+    keys: bool,
+    /// Without it only facts and keys decide.
     index: Option<&'s GramTable>,
     /// The first granule of every block.
     first: &'s [(u32, u32)],
@@ -143,17 +161,49 @@ impl Pruner<'_> {
         }
         let mut any = RoaringBitmap::new();
         if field.starts_with('#') {
-            // Values of a tag stand in the index where facts do not list them, and so do their keys, but for old blocks.
-            let keyless = self.by_block(field, |facts| if facts.has_keys { 0 } else { facts.granules });
-            for value in values {
-                let by_key = self.text(&index_key(field, value), false) | &keyless;
-                any |= by_key & self.text(value.as_bytes(), false);
-            }
-            any |= self.by_block(field, |facts| if facts.values.is_some() { facts.granules } else { 0 });
-        } else {
-            values.iter().for_each(|value| any |= self.text(value.as_bytes(), false));
+            return self.by_keys(field, values, &left);
         }
+        values.iter().for_each(|value| any |= self.text(value.as_bytes(), false));
         any & left
+    }
+
+    /// Those of `left`, the granules that facts leave, in which tag `name` may have one of `values`: where facts do not
+    /// list its values, their keys tell.
+    fn by_keys(&self, name: &str, values: &[String], left: &RoaringBitmap) -> RoaringBitmap {
+        let hashes: Vec<u32> = values.iter().map(|value| keys::hash(name, value)).collect();
+        let mut found = RoaringBitmap::new();
+        for (index, (block, (first, _))) in self.segment.facts.blocks.iter().zip(self.first).enumerate() {
+            let own = *first..first + block.granules() as u32;
+            let unlisted = || field_of(block, name).is_some_and(|field| field.values.is_none());
+            if is_old(block, name) || left.range_cardinality(own.clone()) == 0 {
+                continue;
+            }
+            let keys = if self.keys && unlisted() { self.segment.keys(index) } else { None };
+            let mask = keys.map_or(u64::MAX, |keys| {
+                hashes.iter().fold(0, |granules, hash| granules | keys.granules(*hash))
+            });
+            found.extend(own.filter(|granule| mask >> (granule - first) & 1 == 1));
+        }
+        if self.segment.facts.blocks.iter().any(|block| is_old(block, name)) {
+            found |= self.by_old_keys(name, values);
+        }
+        found & left
+    }
+
+    /// The same of blocks of the first version: the values of a tag stand in the gram index where facts do not list them,
+    /// and so do their keys, but for the oldest.
+    fn by_old_keys(&self, name: &str, values: &[String]) -> RoaringBitmap {
+        let of_old = |block: &BlockFacts, keyless: bool| match field_of(block, name) {
+            Some(field) if is_old(block, name) && !(keyless && field.has_keys) => field.granules,
+            _ => 0,
+        };
+        let keyless = self.by_mask(|block| of_old(block, true));
+        let mut any = RoaringBitmap::new();
+        for value in values {
+            let by_key = self.text(&index_key(name, value), false) | &keyless;
+            any |= by_key & self.text(value.as_bytes(), false);
+        }
+        any & self.by_mask(|block| of_old(block, false))
     }
 
     /// The granules that `granules` says of a field's or tag's facts, block by block.
@@ -161,9 +211,14 @@ impl Pruner<'_> {
         if META_FIELDS.contains(&field) {
             return self.all();
         }
+        self.by_mask(|block| field_granules(block, field, &granules))
+    }
+
+    /// The granules of the masks of all blocks.
+    fn by_mask(&self, mask: impl Fn(&BlockFacts) -> u64) -> RoaringBitmap {
         let mut left = RoaringBitmap::new();
-        for (block, (first, _)) in self.facts.blocks.iter().zip(self.first) {
-            let mask = field_granules(block, field, &granules);
+        for (block, (first, _)) in self.segment.facts.blocks.iter().zip(self.first) {
+            let mask = mask(block);
             let own = (0..block.granules() as u32).filter(|granule| mask >> granule & 1 == 1);
             left.extend(own.map(|granule| first + granule));
         }
@@ -171,12 +226,18 @@ impl Pruner<'_> {
     }
 }
 
+/// What `block` says of field or tag `name`.
+fn field_of<'b>(block: &'b BlockFacts, name: &str) -> Option<&'b FieldFacts> {
+    let at = block.fields.binary_search_by(|field| field.name.as_str().cmp(name)).ok()?;
+    block.fields.get(at)
+}
+
 fn field_granules(block: &BlockFacts, name: &str, granules: impl Fn(&FieldFacts) -> u64) -> u64 {
-    match block.fields.binary_search_by(|field| field.name.as_str().cmp(name)) {
-        Ok(at) => block.fields.get(at).map_or(u64::MAX, granules),
+    match field_of(block, name) {
+        Some(field) => granules(field),
         // A block may leave out which repository it is of, and fields where there are many; all other tags are listed.
-        Err(_) if name == "#repo" || block.more_fields && !name.starts_with('#') => u64::MAX,
-        Err(_) => 0,
+        None if name == "#repo" || block.more_fields && !name.starts_with('#') => u64::MAX,
+        None => 0,
     }
 }
 

@@ -522,7 +522,7 @@ fn tag_values_without_grams_of_their_own_are_pruned_by_their_keys() {
     let batch = Arc::new(builder.finish(1_700_000_000_000_000_123).with_sequence(1));
     let (bytes, facts) = write(3, &[batch]);
     let tag = facts.blocks[0].fields.iter().find(|field| field.name == "#n").unwrap();
-    assert!(tag.values.is_none() && tag.has_keys);
+    assert!(tag.values.is_none() && facts.blocks[0].key_bytes > 0);
     let segment = open(3, &bytes).unwrap();
     assert_eq!(segment.facts(), &facts);
     let (mut found, mut left) = (0, 0);
@@ -556,7 +556,7 @@ fn no_tag_value_is_lost_where_some_blocks_of_a_merged_segment_have_no_keys() {
     // As blocks were before whole values had keys.
     let mut writer = SegmentWriter::new(Vec::new(), 2).unwrap();
     let keyless = |mut block: EncodedBlock| {
-        block.facts.fields.iter_mut().for_each(|field| field.has_keys = false);
+        block.facts.key_bytes = 0;
         block.grams = (0..block.facts.granules()).map(|_| GramMap::default()).collect();
         for (granule, grams) in block.grams.iter_mut().enumerate() {
             grams.add(b"said nothing");
@@ -570,7 +570,7 @@ fn no_tag_value_is_lost_where_some_blocks_of_a_merged_segment_have_no_keys() {
         let mut writer = SegmentWriter::new(Vec::new(), 3).unwrap();
         Segment::merge(&sources, &mut writer).unwrap();
         let merged = open(3, &writer.finish().unwrap().0).unwrap();
-        let keys = |block: &BlockFacts| block.fields.iter().any(|field| field.has_keys);
+        let keys = |block: &BlockFacts| block.key_bytes > 0;
         assert_eq!(merged.facts().blocks.iter().map(keys).collect::<Vec<_>>(), [true, false]);
         let mut left = 0;
         for value in 0..TAGGED_ROWS as u32 / 16 {
@@ -581,4 +581,60 @@ fn no_tag_value_is_lost_where_some_blocks_of_a_merged_segment_have_no_keys() {
         }
         assert!(left < 2_500, "keys prune where there are some: {left} granules for 2,112 values");
     }
+}
+
+/// A segment as the first version wrote it: a run of 128 rows after the other has a value of `#device`, and of every third
+/// `#n`, which facts do not list.
+const FIRST_VERSION: &[u8] = include_bytes!("first-version.seg");
+
+fn first_version_tags(row: u32) -> (String, Option<String>) {
+    let run = row / 128;
+    (format!("dev-{}", run * 37 % 512), run.is_multiple_of(3).then(|| format!("{run:x}")))
+}
+
+#[test]
+fn segments_of_the_first_version_are_read_and_merged() {
+    let first = Arc::new(open(1, FIRST_VERSION).unwrap());
+    assert!(first.facts().blocks.iter().all(|block| block.key_bytes == 0));
+    let newer = Arc::new(open(2, &write(2, &[tagged(100_001)]).0).unwrap());
+    let mut writer = SegmentWriter::new(Vec::new(), 3).unwrap();
+    Segment::merge(&[first.clone(), newer], &mut writer).unwrap();
+    let merged = Arc::new(open(3, &writer.finish().unwrap().0).unwrap());
+    assert_eq!(merged.block_count(), 2);
+    for segment in [first, merged] {
+        assert_eq!(segment.verify().faults, Vec::<String>::new());
+        let at = (0..segment.block_count()).find(|at| segment.block(*at).unwrap().rows() == 65_536).unwrap();
+        let granule = segment.facts().blocks.iter().take(at).map(BlockFacts::granules).sum::<usize>() as u32;
+        let block = segment.block(at).unwrap();
+        let all = Selection::all(block.rows());
+        let (devices, numbers) = (block.column("#device", &all).unwrap(), block.column("#n", &all).unwrap());
+        let mut left = 0;
+        for row in (0..65_536).step_by(128) {
+            let (device, number) = first_version_tags(row);
+            for row in [row, row + 127] {
+                assert_eq!(text(devices.get(row as usize)).as_ref(), Some(&device), "{row}");
+                assert_eq!(text(numbers.get(row as usize)), number, "{row}");
+            }
+            let one = |field: &str, value: &str| {
+                let one = Required::OneOf { field: field.into(), values: vec![value.into()] };
+                segment.prune(&one, i64::MIN, i64::MAX).granules
+            };
+            let granules = one("#device", &device);
+            assert!(granules.contains(granule + row / 1_024), "{device}");
+            left += granules.len();
+            assert!(number.is_none_or(|number| one("#n", &number).contains(granule + row / 1_024)));
+        }
+        assert!(left < 700, "{left} granules for 512 values");
+    }
+}
+
+#[test]
+fn damaged_keys_prune_nothing() {
+    let (mut bytes, facts) = write(3, &[tagged(1)]);
+    let one = Required::OneOf { field: "#n".into(), values: vec!["7".into()] };
+    let left = |bytes: &[u8]| open(3, bytes).unwrap().prune(&one, i64::MIN, i64::MAX).granules.len();
+    assert!(left(&bytes) < 3);
+    let end = open(3, &bytes).unwrap().footer.blocks[0].range().unwrap().end;
+    bytes[end - facts.blocks[0].key_bytes as usize + 40] ^= 1;
+    assert_eq!(left(&bytes), 33);
 }

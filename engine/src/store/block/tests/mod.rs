@@ -4,6 +4,7 @@ mod columns;
 mod measure;
 mod regexes;
 mod rows;
+mod stretches;
 
 /// Called where a block did not come back and is written plainly: in tests that is a fault.
 pub(super) fn fell_back() {

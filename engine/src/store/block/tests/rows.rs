@@ -106,6 +106,7 @@ fn check(events: &[Event], literals: &[&str]) {
             chosen
         };
         check_picked(block, &batch.names(), &some);
+        super::stretches::check(block, literals);
         for within in [&all, &some] {
             for name in batch.names() {
                 let ours = block.column(&name, within).unwrap();
