@@ -9,7 +9,7 @@
 //!
 //! It never changes once built; the sequence and the repository are given to a clone that shares everything.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use weir_query::record::{OrderKey, TextSpan};
 
@@ -20,7 +20,7 @@ use super::shape::Shape;
 use super::tags::TagSet;
 
 /// Events that arrived together, in arrival order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct EventBatch {
     pub(super) data: Arc<BatchData>,
     pub(super) base_sequence: u64,
@@ -93,7 +93,30 @@ pub(super) struct SideRow {
     pub len: u32,
 }
 
+/// What batches without events share.
+static NOTHING: LazyLock<Arc<BatchData>> = LazyLock::new(Arc::default);
+
+impl Default for EventBatch {
+    fn default() -> EventBatch {
+        EventBatch::of(Arc::clone(&NOTHING), 0, None)
+    }
+}
+
 impl EventBatch {
+    /// A batch of these events.
+    pub(super) fn of(data: Arc<BatchData>, base_sequence: u64, repository: Option<Arc<str>>) -> EventBatch {
+        EventBatch {
+            data,
+            base_sequence,
+            repository,
+            order: OnceLock::new(),
+            times: OnceLock::new(),
+            grams: OnceLock::new(),
+            codes: Arc::default(),
+            content: None,
+        }
+    }
+
     /// How many events.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -202,12 +225,14 @@ impl EventBatch {
     /// one keeps its numbers.
     #[must_use]
     pub fn with_sequence(&self, base: u64) -> EventBatch {
-        EventBatch {
-            data: Arc::clone(&self.data),
-            base_sequence: base,
-            repository: self.repository.clone(),
-            ..EventBatch::default()
-        }
+        EventBatch::of(Arc::clone(&self.data), base, self.repository.clone())
+    }
+
+    /// This batch, as it is published: numbered from `base` and of this repository.
+    #[must_use]
+    pub(crate) fn numbered(self, base: u64, repository: &Arc<str>) -> EventBatch {
+        let repository = Some(Arc::clone(repository));
+        EventBatch { base_sequence: base, repository, order: OnceLock::new(), ..self }
     }
 
     /// The same events, said to be of this repository: the tag `#repo`.

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hashbrown::HashMap;
 use weir_query::record::TextSpan;
 
 use super::batch::{BatchData, Escaped, EventBatch, NO_SHAPE, Row, SideRow};
 use super::error::{JsonError, JsonErrorKind, PushError, Pushed};
 use super::json::unescape_into;
 use super::limits::EventLimits;
+use super::numbers::Numbers;
 use super::predict::Predictor;
 use super::tags::TagSet;
 
@@ -26,7 +26,7 @@ pub struct EventBatchBuilder {
     pub(super) predictor: Predictor,
     pub(super) data: BatchData,
     pub(super) arena: String,
-    tag_set_numbers: HashMap<Arc<TagSet>, u32, foldhash::fast::RandomState>,
+    tag_sets: Numbers<TagSet>,
     /// For each shape of the batch, the holes that may hold the time, in order of preference.
     pub(super) timestamp_holes: Vec<Box<[u32]>>,
     pub(super) scratch: String,
@@ -50,7 +50,7 @@ impl EventBatchBuilder {
             predictor: Predictor::default(),
             data: BatchData::default(),
             arena: String::new(),
-            tag_set_numbers: HashMap::default(),
+            tag_sets: Numbers::default(),
             timestamp_holes: Vec::new(),
             scratch: String::new(),
         }
@@ -68,6 +68,25 @@ impl EventBatchBuilder {
     pub fn with_reference(mut self, nanos: i64) -> EventBatchBuilder {
         self.reference_nanos = nanos;
         self
+    }
+
+    /// A builder within `limits` that knows what this one, which is empty, has seen last; a new one where the limits differ.
+    #[must_use]
+    pub fn again(self, limits: EventLimits) -> EventBatchBuilder {
+        match self.limits == limits && self.is_empty() {
+            true => self,
+            false => EventBatchBuilder::new(limits),
+        }
+    }
+
+    /// Bytes of memory it holds while it is empty: what it remembers, and room for the next batch.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.predictor.kept_bytes()
+            + self.tag_sets.room() * size_of::<(Arc<TagSet>, u32)>()
+            + self.timestamp_holes.capacity() * size_of::<Box<[u32]>>()
+            + self.scratch.capacity()
+            + self.arena.capacity()
     }
 
     /// Makes room for `bytes` of raw text.
@@ -233,6 +252,7 @@ impl EventBatchBuilder {
         }
         data.arena = Arc::new(arena);
         data.shapes = self.predictor.finish();
+        data.tag_sets = self.tag_sets.take();
         data.ingest_nanos = ingest_nanos;
         for row in data.rows.iter_mut().filter(|row| row.arrival) {
             row.timestamp = ingest_nanos;
@@ -240,9 +260,8 @@ impl EventBatchBuilder {
         shrink(&mut data.rows);
         shrink(&mut data.values);
         shrink(&mut data.escaped);
-        self.tag_set_numbers.clear();
         self.timestamp_holes.clear();
-        EventBatch { data: Arc::new(data), ..EventBatch::default() }
+        EventBatch::of(Arc::new(data), 0, None)
     }
 
     /// Whether the next event fits, before anything is changed for it.
@@ -343,19 +362,7 @@ impl EventBatchBuilder {
     }
 
     pub(super) fn tag_set_number(&mut self, tags: &Arc<TagSet>) -> u32 {
-        if let (Some(last), Some(row)) = (self.data.tag_sets.last(), self.data.rows.last())
-            && Arc::ptr_eq(last, tags)
-            && row.tag_set as usize + 1 == self.data.tag_sets.len()
-        {
-            return row.tag_set;
-        }
-        if let Some(number) = self.tag_set_numbers.get(tags) {
-            return *number;
-        }
-        let number = self.data.tag_sets.len() as u32;
-        self.data.tag_sets.push(Arc::clone(tags));
-        self.tag_set_numbers.insert(Arc::clone(tags), number);
-        number
+        self.tag_sets.number(tags)
     }
 
     pub(super) fn add_row(&mut self, mut row: Row, raw_bytes: usize) {
@@ -366,6 +373,10 @@ impl EventBatchBuilder {
             row.arrival = false;
         }
         self.data.raw_bytes += raw_bytes;
+        if self.data.rows.is_empty() {
+            // Many a batch is one event: what is made room for here is kept with it.
+            self.data.rows.reserve_exact(1);
+        }
         self.data.rows.push(row);
     }
 }

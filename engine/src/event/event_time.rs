@@ -6,6 +6,7 @@ use super::batch::{NO_SHAPE, Row};
 use super::builder::EventBatchBuilder;
 use super::json::unescape_into;
 use super::json::walk::Found;
+use super::shape::Shape;
 use super::timestamp;
 
 /// Fields that may hold the time of an event, the first present counts.
@@ -53,12 +54,25 @@ impl EventBatchBuilder {
     /// Looks once a shape where its time is.
     fn learn_timestamp_holes(&mut self) {
         while let Some(shape) = self.predictor.shape(self.timestamp_holes.len() as u32) {
-            let hole = |name: &str| shape.position(name).map(|hole| hole as u32);
             let holes = match &self.timestamp_field {
-                Some(field) => hole(field).into_iter().collect(),
-                None => TIMESTAMP_FIELDS.iter().filter_map(|name| hole(name)).collect(),
+                Some(field) => shape.position(field).map(|hole| hole as u32).into_iter().collect(),
+                None => usual_holes(shape),
             };
             self.timestamp_holes.push(holes);
         }
     }
+}
+
+/// The holes of the fields that usually have the time, in order of preference.
+fn usual_holes(shape: &Shape) -> Box<[u32]> {
+    let mut holes = [None; TIMESTAMP_FIELDS.len()];
+    for hole in 0..shape.holes() {
+        let path = shape.path(hole);
+        let rank = TIMESTAMP_FIELDS.iter().position(|name| *name == path);
+        // Of several holes of a path the last has its value.
+        if let Some(place) = rank.and_then(|rank| holes.get_mut(rank)) {
+            *place = Some(hole as u32);
+        }
+    }
+    holes.into_iter().flatten().collect()
 }

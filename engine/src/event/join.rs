@@ -3,13 +3,13 @@
 //! Nothing an event answers changes: a joined batch keeps, for each batch in it, the first sequence and the time of
 //! arrival ([`Arrival`]).
 
-use std::hash::Hash;
+use std::borrow::Borrow;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use weir_query::record::TextSpan;
 
 use super::batch::{BatchData, Escaped, EventBatch, Row, SideRow};
+use super::numbers::Numbers;
 use super::shape::Shape;
 use super::tags::TagSet;
 
@@ -32,18 +32,13 @@ impl EventBatch {
         data.arena.len() + data.side.len() + size_of_val(&*data.rows) + size_of_val(&*data.values)
     }
 
-    /// The events of this batch and then those of `next`, as [`EventBatch::join`].
-    #[must_use]
-    pub fn joined(&self, next: &EventBatch) -> EventBatch {
-        EventBatch::join(&[self, next])
-    }
-
     /// The events of `batches`, which have ascending sequences and are of the same repository, in a batch of their own.
     /// Together they must be far below [`super::EventLimits::MAX_ARENA_BYTES`].
     #[must_use]
-    pub fn join(batches: &[&EventBatch]) -> EventBatch {
-        let Some(first) = batches.first() else { return EventBatch::default() };
-        let sum = |of: fn(&BatchData) -> usize| batches.iter().map(|batch| of(&batch.data)).sum();
+    pub fn join<B: Borrow<EventBatch>>(batches: &[B]) -> EventBatch {
+        let batches = || batches.iter().map(Borrow::borrow);
+        let Some(first) = batches().next() else { return EventBatch::default() };
+        let sum = |of: fn(&BatchData) -> usize| batches().map(|batch| of(&batch.data)).sum();
         let mut joint = Joint {
             arena: String::with_capacity(sum(|data| data.arena.len())),
             data: BatchData {
@@ -52,29 +47,25 @@ impl EventBatch {
                 escaped: Vec::with_capacity(sum(|data| data.escaped.len())),
                 side: Vec::with_capacity(sum(|data| data.side.len())),
                 side_rows: Vec::with_capacity(sum(|data| data.side_rows.len())),
-                arrivals: Vec::with_capacity(batches.len()),
+                arrivals: Vec::with_capacity(sum(|data| data.arrivals.len().max(1))),
                 ingest_nanos: first.data.ingest_nanos,
                 ..BatchData::default()
             },
             shapes: Numbers::default(),
             tag_sets: Numbers::default(),
+            shape_numbers: Vec::new(),
+            tag_numbers: Vec::new(),
         };
-        batches.iter().for_each(|batch| joint.add(batch));
-        EventBatch {
-            data: Arc::new(joint.finish()),
-            base_sequence: first.base_sequence,
-            repository: first.repository.clone(),
-            ..EventBatch::default()
-        }
+        batches().for_each(|batch| joint.add(batch));
+        EventBatch::of(Arc::new(joint.finish()), first.base_sequence, first.repository.clone())
     }
 
     /// The batches in it: itself alone when it was not joined.
-    fn arrivals(&self) -> Vec<Arrival> {
-        if self.data.arrivals.is_empty() {
-            let ingest_nanos = self.data.ingest_nanos;
-            return vec![Arrival { row: 0, sequence: self.base_sequence, ingest_nanos }];
-        }
-        self.data.arrivals.clone()
+    fn arrivals(&self) -> impl Iterator<Item = Arrival> {
+        let ingest_nanos = self.data.ingest_nanos;
+        let alone = Arrival { row: 0, sequence: self.base_sequence, ingest_nanos };
+        let arrivals = &self.data.arrivals;
+        arrivals.is_empty().then_some(alone).into_iter().chain(arrivals.iter().copied())
     }
 
     /// The batch of a row, when it is a joined one.
@@ -131,16 +122,22 @@ struct Joint {
     data: BatchData,
     shapes: Numbers<Shape>,
     tag_sets: Numbers<TagSet>,
+    /// Of the batch that is added: its shapes' and its tag sets' numbers in the joint one.
+    shape_numbers: Vec<u32>,
+    tag_numbers: Vec<u32>,
 }
 
 impl Joint {
     fn add(&mut self, batch: &EventBatch) {
-        let (joint, other) = (&mut self.data, &*batch.data);
-        let shape_numbers: Vec<u32> = other.shapes.iter().map(|shape| self.shapes.number(shape)).collect();
-        let tag_numbers: Vec<u32> = other.tag_sets.iter().map(|tags| self.tag_sets.number(tags)).collect();
+        let Joint { arena, data: joint, shapes, tag_sets, shape_numbers, tag_numbers } = self;
+        let other = &*batch.data;
+        shape_numbers.clear();
+        shape_numbers.extend(other.shapes.iter().map(|shape| shapes.number(shape)));
+        tag_numbers.clear();
+        tag_numbers.extend(other.tag_sets.iter().map(|tags| tag_sets.number(tags)));
         // What is no shape stays none.
         let shape = |number: u32| shape_numbers.get(number as usize).copied().unwrap_or(number);
-        let texts = self.arena.len() as u32;
+        let texts = arena.len() as u32;
         let shift = |span: TextSpan| match span {
             TextSpan::MISSING => span,
             TextSpan { start, len } => TextSpan { start: start + texts, len },
@@ -168,45 +165,17 @@ impl Joint {
             len: side.len,
         }));
         let arrivals = batch.arrivals();
-        joint
-            .arrivals
-            .extend(arrivals.iter().map(|arrival| Arrival { row: arrival.row + first_row, ..*arrival }));
+        joint.arrivals.extend(arrivals.map(|arrival| Arrival { row: arrival.row + first_row, ..arrival }));
         joint.values.extend(other.values.iter().copied().map(shift));
         joint.side.extend_from_slice(&other.side);
         joint.raw_bytes += other.raw_bytes;
-        self.arena.push_str(&other.arena);
+        arena.push_str(&other.arena);
     }
 
     fn finish(self) -> BatchData {
-        BatchData {
-            arena: Arc::new(self.arena),
-            shapes: self.shapes.items,
-            tag_sets: self.tag_sets.items,
-            ..self.data
-        }
-    }
-}
-
-/// Numbers of different things, in order of their first mention.
-struct Numbers<T> {
-    items: Vec<Arc<T>>,
-    known: HashMap<Arc<T>, u32, foldhash::fast::RandomState>,
-}
-
-impl<T> Default for Numbers<T> {
-    fn default() -> Numbers<T> {
-        Numbers { items: Vec::new(), known: HashMap::default() }
-    }
-}
-
-impl<T: Hash + Eq> Numbers<T> {
-    fn number(&mut self, item: &Arc<T>) -> u32 {
-        if let Some(number) = self.known.get(item) {
-            return *number;
-        }
-        let number = self.items.len() as u32;
-        self.items.push(Arc::clone(item));
-        self.known.insert(Arc::clone(item), number);
-        number
+        let Joint { arena, mut data, mut shapes, mut tag_sets, .. } = self;
+        (data.shapes, data.tag_sets) = (shapes.take(), tag_sets.take());
+        data.arena = Arc::new(arena);
+        data
     }
 }

@@ -16,6 +16,7 @@ mod incoming;
 mod join;
 pub mod json;
 mod limits;
+mod numbers;
 mod opaque;
 mod parsed;
 mod payload;

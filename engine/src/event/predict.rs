@@ -25,11 +25,21 @@ pub(super) struct Predictor {
     shapes: Vec<Arc<Shape>>,
     /// Numbers of this batch's shapes by the hash of their pieces.
     numbers: HashTable<(u64, u32)>,
-    /// The last shapes, latest first, with their number in this batch once they have one.
-    recent: VecDeque<(Arc<Shape>, Option<u32>)>,
+    /// The last shapes, latest first.
+    recent: VecDeque<Recent>,
     found: Found,
     /// Bytes that the shapes of this batch take.
     shape_bytes: usize,
+}
+
+/// A shape that was seen lately.
+#[derive(Debug)]
+struct Recent {
+    shape: Arc<Shape>,
+    /// Of its pieces.
+    hash: u64,
+    /// Its number in this batch, once it has one.
+    number: Option<u32>,
 }
 
 impl Predictor {
@@ -39,8 +49,8 @@ impl Predictor {
     /// When `text` is not a JSON object or over a limit, or the batch has no room for its shape; what was found until
     /// there is in [`Predictor::found`].
     pub(super) fn shape_of(&mut self, text: &str, limits: &EventLimits) -> Result<u32, JsonError> {
-        let hit =
-            self.recent.iter().position(|(shape, _)| shape.fit(text.as_bytes(), &mut self.found.tokens));
+        let tokens = &mut self.found.tokens;
+        let hit = self.recent.iter().position(|recent| recent.shape.fit(text.as_bytes(), tokens));
         if let Some(hit) = hit {
             return self.touch(hit, limits);
         }
@@ -59,7 +69,7 @@ impl Predictor {
             }
         };
         self.recent.truncate(RECENT_SHAPES - 1);
-        self.recent.push_front((shape, Some(number)));
+        self.recent.push_front(Recent { shape, hash, number: Some(number) });
         Ok(number)
     }
 
@@ -70,16 +80,15 @@ impl Predictor {
         {
             self.recent.push_front(entry);
         }
-        let Some((shape, number)) = self.recent.front() else { return Ok(0) };
+        let Some(Recent { shape, hash, number }) = self.recent.front() else { return Ok(0) };
         if let Some(number) = number {
             return Ok(*number);
         }
-        let shape = Arc::clone(shape);
+        let (shape, hash) = (Arc::clone(shape), *hash);
         self.find_room(shape.memory_bytes(), limits)?;
-        let hash = hash_of_pieces(&shape);
         let number = self.add(shape, hash);
         if let Some(front) = self.recent.front_mut() {
-            front.1 = Some(number);
+            front.number = Some(number);
         }
         Ok(number)
     }
@@ -103,6 +112,12 @@ impl Predictor {
     /// Bytes of memory that the shapes of this batch take.
     pub(super) fn shape_bytes(&self) -> usize {
         self.shape_bytes
+    }
+
+    /// Bytes of memory that it takes between two batches.
+    pub(super) fn kept_bytes(&self) -> usize {
+        let recent: usize = self.recent.iter().map(|recent| recent.shape.memory_bytes()).sum();
+        recent + self.found.memory_bytes() + self.numbers.capacity() * size_of::<(u64, u32)>()
     }
 
     /// Walks over `text` for what it holds, without giving it a shape.
@@ -132,8 +147,8 @@ impl Predictor {
     pub(super) fn finish(&mut self) -> Vec<Arc<Shape>> {
         self.numbers.clear();
         self.shape_bytes = 0;
-        for (_, number) in &mut self.recent {
-            *number = None;
+        for recent in &mut self.recent {
+            recent.number = None;
         }
         std::mem::take(&mut self.shapes)
     }
@@ -148,14 +163,6 @@ fn hash_of(text: &[u8], tokens: &[Token]) -> u64 {
         at = (token.start + token.len) as usize;
     }
     hash_piece(&mut hash, text.get(at..).unwrap_or_default());
-    hash.digest()
-}
-
-fn hash_of_pieces(shape: &Shape) -> u64 {
-    let mut hash = Xxh3::new();
-    for piece in shape.pieces() {
-        hash_piece(&mut hash, piece.as_bytes());
-    }
     hash.digest()
 }
 

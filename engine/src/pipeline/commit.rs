@@ -13,12 +13,14 @@ use parking_lot::Mutex;
 
 use crate::config::Level;
 use crate::error::{AppendError, StoreError};
+use crate::event::EventBatch;
 use crate::pipeline::Receipt;
 use crate::pipeline::intake::Pending;
 use crate::pipeline::queue::{Queue, Waited};
 use crate::store::health::Health;
 use crate::store::log::keys::Remembered;
 use crate::store::log::writer::{Append, LogWriter, Outcome};
+use crate::store::repository::StoredRepository;
 use crate::store::{Store, now_nanos};
 
 /// Most batches in one group.
@@ -151,8 +153,9 @@ impl Commit {
             .into_iter()
             .zip(outcomes)
             .map(|(pending, outcome)| {
-                let answer = self.publish(&pending, outcome, &mut full);
-                (pending.done, answer)
+                let Pending { append, batch, repository, done, .. } = pending;
+                let is_unlogged = append.is_unlogged();
+                (done, self.publish(batch, &repository, is_unlogged, outcome, &mut full))
             })
             .collect();
         if full {
@@ -166,19 +169,26 @@ impl Commit {
     }
 
     /// Makes a batch visible, before anybody is told that it is safe.
-    fn publish(&self, pending: &Pending, outcome: Outcome, full: &mut bool) -> Result<Receipt, AppendError> {
+    fn publish(
+        &self,
+        batch: EventBatch,
+        repository: &StoredRepository,
+        is_unlogged: bool,
+        outcome: Outcome,
+        full: &mut bool,
+    ) -> Result<Receipt, AppendError> {
         let counters = &self.store.counters;
         match outcome {
             Outcome::Taken { base } => {
-                let batch = pending.batch.with_sequence(base).with_repository(pending.repository.name());
+                let batch = batch.numbered(base, repository.name());
                 let events = batch.len() as u64;
                 counters.events_appended.add(events);
                 counters.raw_bytes_appended.add(batch.raw_bytes() as u64);
                 counters.batches_appended.add(1);
-                if pending.append.is_unlogged() {
-                    pending.repository.note_unlogged(base, batch.last_sequence());
+                if is_unlogged {
+                    repository.note_unlogged(base, batch.last_sequence());
                 }
-                *full |= pending.repository.publish(Arc::new(batch));
+                *full |= repository.publish(Arc::new(batch));
                 Ok(Receipt {
                     first_sequence: base,
                     last_sequence: base + events - 1,

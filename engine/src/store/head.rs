@@ -37,10 +37,10 @@ pub(crate) struct Frozen {
 /// what a scan takes as one piece.
 const JOINED_BYTES_MAX: usize = 128 << 10;
 
-/// Whether the last two batches of a head are to be one. They are when the older is not much larger: then the sizes in
-/// a head fall geometrically, as in a binary counter, and an event is copied a logarithm of times.
-fn are_joined(older: &EventBatch, newer: &EventBatch) -> bool {
-    let (older, newer) = (older.copied_bytes(), newer.copied_bytes());
+/// Whether the last two batches of a head, that take so many bytes to copy, are to be one. They are when the older is not
+/// much larger: then the sizes in a head fall geometrically, as in a binary counter, and an event is copied a logarithm of
+/// times. What becomes one with the next older in turn is copied once for all of them.
+fn are_joined(older: usize, newer: usize) -> bool {
     older <= newer.saturating_mul(2) && older.saturating_add(newer) <= JOINED_BYTES_MAX
 }
 
@@ -79,12 +79,21 @@ impl Head {
         self.raw_bytes += batch.raw_bytes();
         self.rows += batch.len();
         self.since.get_or_insert_with(Instant::now);
-        let (mut newest, mut memory_bytes) = (batch, self.memory_bytes);
-        while let Some(older) = self.batches.pop_if(|older| are_joined(older, &newest)) {
-            memory_bytes = memory_bytes.saturating_sub(older.memory_bytes());
-            newest = Arc::new(older.joined(&newest));
+        let (mut first, mut bytes) = (self.batches.len(), batch.copied_bytes());
+        while let Some(older) = first.checked_sub(1).and_then(|at| self.batches.get(at))
+            && are_joined(older.copied_bytes(), bytes)
+        {
+            first -= 1;
+            bytes += older.copied_bytes();
+            self.memory_bytes = self.memory_bytes.saturating_sub(older.memory_bytes());
         }
-        self.memory_bytes = memory_bytes + newest.memory_bytes();
+        let newest = if first == self.batches.len() {
+            batch
+        } else {
+            let all: Vec<Arc<EventBatch>> = self.batches.drain(first..).chain([batch]).collect();
+            Arc::new(EventBatch::join(&all))
+        };
+        self.memory_bytes += newest.memory_bytes();
         self.batches.push(newest);
     }
 
@@ -137,7 +146,8 @@ mod tests {
             (0, JOINED_BYTES_MAX - 2 * overhead, true),
             (0, JOINED_BYTES_MAX, false),
         ] {
-            assert_eq!(are_joined(&batch(older, 1), &batch(newer, 2)), expect, "{older} {newer}");
+            let bytes = |bytes| batch(bytes, 1).copied_bytes();
+            assert_eq!(are_joined(bytes(older), bytes(newer)), expect, "{older} {newer}");
         }
     }
 

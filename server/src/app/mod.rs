@@ -1,5 +1,6 @@
 //! What every request shares: the engine, the limits, the counters.
 
+mod company;
 mod gate;
 mod kept;
 mod lives;
@@ -19,6 +20,7 @@ use weir_engine::scan::ScanPool;
 use weir_engine::{Engine, Repository};
 use weir_query::compile::Known;
 
+use company::Company;
 pub use gate::{Gate, Ticket};
 use kept::Kept;
 pub use slots::{SlotError, Slots};
@@ -58,6 +60,7 @@ struct Shared {
     counters: Counters,
     gate: Gate,
     request_gate: Gate,
+    company: Company,
     decoding: Slots,
     answering: Slots,
     pool: ScanPool,
@@ -96,6 +99,7 @@ impl App {
             tokens: Tokens::new(&settings.tokens),
             gate: Gate::new(settings.ingest.max_in_flight_bytes, counters.ingest_held_bytes.clone()),
             request_gate: Gate::new(settings.query.max_requests_bytes, Gauge::default()),
+            company: Company::default(),
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
             answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
             lives,
@@ -131,6 +135,11 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// Who brings events besides.
+    pub(crate) fn company(&self) -> &Company {
+        &self.shared.company
     }
 
     /// The engine.

@@ -1,25 +1,25 @@
-//! Accepts connections, serves them with a router, stops in good order.
+//! Accepts connections, has their requests answered, stops in good order.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, Response};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
-use super::clock::{Clock, Pace};
+use super::clock::{Clock, Pace, RequestGuard};
 use super::paced::PacedStream;
 use crate::settings::Connections;
 
@@ -62,12 +62,21 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` is cancelled, then lets running requests finish within the grace time.
-    pub async fn run(self, router: Router, stop: CancellationToken) -> Stopped {
+    /// Serves until `stop` is cancelled, then lets running requests finish within the grace time. `answer` is given the number
+    /// of the connection, from 1, and the request.
+    pub async fn run<F>(
+        self,
+        answer: impl Fn(u64, Request<Body>) -> F + Clone + Send + 'static,
+        stop: CancellationToken,
+    ) -> Stopped
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
         let Server { listener, limits } = self;
         let places = Arc::new(Semaphore::new(limits.max_connections));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
+        let mut number = 0;
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -78,7 +87,10 @@ impl Server {
                 Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
                     Ok(place) => {
                         let watcher = graceful.watcher();
-                        let connection = connection(stream, peer, router.clone(), &limits);
+                        number += 1;
+                        let (number, answer) = (number, answer.clone());
+                        let answer = move |request| answer(number, request);
+                        let connection = connection(stream, peer, answer, &limits);
                         connections.spawn(async move {
                             let _place: OwnedSemaphorePermit = place;
                             if let Err(error) = watcher.watch(connection).await {
@@ -115,16 +127,19 @@ fn refuse(stream: &TcpStream, peer: SocketAddr) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
-fn connection(
+fn connection<A, F>(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    answer: A,
     limits: &Connections,
 ) -> http1::Connection<
     TokioIo<PacedStream<TcpStream>>,
-    impl hyper::service::HttpService<Incoming, ResBody = Body, Error = std::convert::Infallible, Future: Send>
-    + use<>,
-> {
+    impl HttpService<Incoming, ResBody = Guarded, Error = Infallible, Future: Send> + use<A, F>,
+>
+where
+    A: Fn(Request<Body>) -> F,
+    F: Future<Output = Response<Body>> + Send,
+{
     let pace = Pace {
         header: Duration::from_millis(limits.header_timeout_millis),
         idle: Duration::from_millis(limits.idle_timeout_millis),
@@ -135,27 +150,42 @@ fn connection(
     }
     let clock = Clock::new(pace);
     let io = TokioIo::new(PacedStream::new(stream, clock.clone()));
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let guard = clock.request();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = router.clone().oneshot(request.map(Body::new));
-        async move {
-            let response: Response<Body> = answer.await.unwrap_or_else(|never| match never {});
-            // The guard lives in the body: the request ends when its answer is written, or dropped.
-            Ok::<_, std::convert::Infallible>(response.map(|body| {
-                Body::new(body.map_frame(move |frame| {
-                    let _held = &guard;
-                    frame
-                }))
-            }))
-        }
+        let answer = answer(request.map(Body::new));
+        async move { Ok::<_, Infallible>(answer.await.map(|body| Guarded { body, _guard: guard })) }
     });
     http1::Builder::new()
-        .timer(TokioTimer::new())
-        // The stream keeps the time; this is the backstop behind it.
-        .header_read_timeout(pace.idle.max(pace.header) + pace.header)
+        // The stream keeps the time.
+        .header_read_timeout(None)
         .max_headers(limits.max_header_lines)
         .max_header_size(limits.max_header_bytes)
         .max_buf_size(limits.max_header_bytes.max(64 << 10))
         .serve_connection(io, service)
+}
+
+/// The body of an answer. The request ends when it is written, or dropped.
+struct Guarded {
+    body: Body,
+    _guard: RequestGuard,
+}
+
+impl HttpBody for Guarded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -1,5 +1,6 @@
 //! Takes events one by one into batches and keeps the account of them.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -11,6 +12,14 @@ use super::error::DecodeError;
 
 /// How much of a rejected event is shown.
 const EXCERPT_BYTES: usize = 80;
+/// A builder that takes more memory between two bodies is not kept.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
+thread_local! {
+    /// The builder of the last body of this thread. It knows the shapes seen last, so that an event that comes alone is
+    /// compared with them, and not walked as if it were the first of its kind.
+    static KEPT: Cell<Option<EventBatchBuilder>> = const { Cell::new(None) };
+}
 
 /// The events of a body, and the account of those that were not taken.
 #[derive(Debug, Default)]
@@ -65,7 +74,9 @@ pub(super) struct Intake<'a> {
 impl<'a> Intake<'a> {
     /// Makes one batch.
     pub(super) fn whole(options: &'a DecodeOptions) -> Intake<'a> {
-        let builder = EventBatchBuilder::new(options.limits.event())
+        let limits = options.limits.event();
+        let builder = KEPT.take().map_or_else(|| EventBatchBuilder::new(limits), |kept| kept.again(limits));
+        let builder = builder
             .with_timestamp_field(options.timestamp_field.as_deref())
             .with_reference(options.arrival_nanos);
         let mut fields = Members::default();
@@ -199,7 +210,11 @@ impl<'a> Intake<'a> {
 
     /// Ends the one batch.
     pub(super) fn finish(mut self) -> Decoded {
-        Decoded { batch: self.builder.finish(self.options.arrival_nanos), ..self.account }
+        let batch = self.builder.finish(self.options.arrival_nanos);
+        if self.builder.kept_bytes() <= KEPT_BYTES_MAX {
+            KEPT.set(Some(self.builder));
+        }
+        Decoded { batch, ..self.account }
     }
 }
 

@@ -98,6 +98,17 @@ fn only_events_over_a_limit_are_rejected_and_all_are_counted() {
 }
 
 #[test]
+fn bodies_that_follow_each_other_share_their_shapes_while_these_are_small() {
+    let shape = |body: &[u8]| Arc::clone(&decode_plain(body, Format::Ndjson).batch.shapes()[0]);
+    let (first, second) = (shape(br#"{"a":1}"#), shape(br#"{"a":22}"#));
+    assert!(Arc::ptr_eq(&first, &second));
+    let large = format!(r#"{{"{}":1}}"#, "x".repeat(4_000));
+    let many = (0..32).map(|at| large.replacen('x', &at.to_string(), 1)).collect::<Vec<_>>().join("\n");
+    decode_plain(many.as_bytes(), Format::Ndjson);
+    assert!(!Arc::ptr_eq(&first, &shape(br#"{"a":3}"#)), "what takes much memory is not kept");
+}
+
+#[test]
 fn rejected_events_are_listed_up_to_a_limit() {
     let options = limited(|limits| {
         limits.max_event_bytes = 1;

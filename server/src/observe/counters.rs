@@ -1,5 +1,7 @@
 //! The server's own counters, by the names Prometheus reads.
 
+use std::borrow::Cow;
+
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +14,7 @@ use prometheus_client::registry::Registry;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
     /// The route's pattern.
-    pub route: String,
+    pub route: Cow<'static, str>,
     /// The method.
     pub method: &'static str,
     /// The status.
@@ -23,14 +25,45 @@ pub struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RouteLabels {
     /// The route's pattern.
-    pub route: String,
+    pub route: Cow<'static, str>,
 }
 
 /// Labels of what became of events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct IngestLabels {
-    /// `accepted`, `rejected`, `unparsed` (accepted too, with `@error`), `dropped` (by a parser), `duplicate`.
-    pub outcome: &'static str,
+struct IngestLabels {
+    /// As [`IngestCounters`] has them.
+    outcome: &'static str,
+}
+
+/// What became of events, by its labels; each counter at hand.
+#[derive(Clone, Debug)]
+pub struct IngestCounters {
+    family: Family<IngestLabels, Counter>,
+    /// Stored.
+    pub accepted: Counter,
+    /// Not stored.
+    pub rejected: Counter,
+    /// Stored, but not what they were said to be: with `@error`.
+    pub unparsed: Counter,
+    /// Dropped by a parser.
+    pub dropped: Counter,
+    /// Stored before.
+    pub duplicate: Counter,
+}
+
+impl Default for IngestCounters {
+    fn default() -> IngestCounters {
+        let family = Family::<IngestLabels, Counter>::default();
+        let counter = |outcome| family.get_or_create(&IngestLabels { outcome }).clone();
+        IngestCounters {
+            accepted: counter("accepted"),
+            rejected: counter("rejected"),
+            unparsed: counter("unparsed"),
+            dropped: counter("dropped"),
+            duplicate: counter("duplicate"),
+            family,
+        }
+    }
 }
 
 /// Labels of what became of events that came for a parser.
@@ -52,7 +85,7 @@ pub struct Counters {
     /// Requests being answered.
     pub in_flight: Gauge,
     /// What became of events.
-    pub ingest_events: Family<IngestLabels, Counter>,
+    pub ingest_events: IngestCounters,
     /// What became of events that came for a parser.
     pub parser_events: Family<ParserLabels, Counter>,
     /// Bytes of ingest bodies as sent.
@@ -96,7 +129,7 @@ impl Counters {
             requests: Family::default(),
             seconds: Family::new_with_constructor(request_histogram as fn() -> Histogram),
             in_flight: Gauge::default(),
-            ingest_events: Family::default(),
+            ingest_events: IngestCounters::default(),
             parser_events: Family::default(),
             ingest_wire_bytes: Counter::default(),
             ingest_decoded_bytes: Counter::default(),
@@ -123,7 +156,7 @@ impl Counters {
         r.register("http_requests", "Answered requests", self.requests.clone());
         r.register("http_request_seconds", "Time to the head of the answer", self.seconds.clone());
         r.register("http_in_flight", "Requests being answered", self.in_flight.clone());
-        r.register("ingest_events", "Events by what became of them", self.ingest_events.clone());
+        r.register("ingest_events", "Events by what became of them", self.ingest_events.family.clone());
         r.register("parser_events", "Events that came for a parser", self.parser_events.clone());
         r.register("ingest_wire_bytes", "Bytes of bodies as sent", self.ingest_wire_bytes.clone());
         r.register("ingest_decoded_bytes", "Bytes of bodies decompressed", self.ingest_decoded_bytes.clone());

@@ -7,8 +7,9 @@ mod memory;
 mod request;
 mod tracing_setup;
 
-pub use counters::{Counters, IngestLabels, ParserLabels, RequestLabels};
+pub use counters::{Counters, IngestCounters, ParserLabels, RequestLabels};
 pub(crate) use engine::EngineMetrics;
 pub(crate) use live::LiveMetrics;
+pub(crate) use request::Seen;
 pub use request::observe;
 pub use tracing_setup::start_tracing;

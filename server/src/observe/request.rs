@@ -1,13 +1,15 @@
 //! Counts, times and names every request.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::counters::{RequestLabels, RouteLabels};
 use crate::app::App;
@@ -19,32 +21,73 @@ const MAX_REQUEST_ID_BYTES: usize = 64;
 
 /// Middleware around everything.
 pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
-    let id = request_id(&request);
-    let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let counters = app.counters();
-    let span = tracing::info_span!("request", id = %id, method, route = %route);
-    let started = Instant::now();
+    let seen = Seen::of(&app, route, request.method(), request.headers());
+    let response = next.run(request).instrument(seen.span()).await;
+    seen.answered(response)
+}
+
+/// What is noted of a request from its head to the head of its answer.
+pub(crate) struct Seen {
+    id: String,
+    method: &'static str,
+    route: Cow<'static, str>,
+    started: Instant,
     // A request that is dropped because its client left must be counted out as well.
-    let in_flight = InFlight::enter(&app);
-    let mut response = next.run(request).instrument(span.clone()).await;
-    drop(in_flight);
-    let seconds = started.elapsed().as_secs_f64();
-    let status = response.status().as_u16();
-    let labels = RequestLabels { route: route.clone(), method, status };
-    counters.requests.get_or_create(&labels).inc();
-    counters.seconds.get_or_create(&RouteLabels { route }).observe(seconds);
-    span.in_scope(|| {
-        if status >= 500 {
-            tracing::warn!(status, seconds, "answered");
-        } else {
-            tracing::debug!(status, seconds, "answered");
+    in_flight: InFlight,
+    span: OnceCell<Span>,
+}
+
+impl Seen {
+    /// A request to `route` begins.
+    pub(crate) fn of(
+        app: &App,
+        route: impl Into<Cow<'static, str>>,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Seen {
+        Seen {
+            id: request_id(headers),
+            method: method_name(method),
+            route: route.into(),
+            started: Instant::now(),
+            in_flight: InFlight::enter(app),
+            span: OnceCell::new(),
         }
-    });
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
+
+    /// What is logged while it is answered is logged as of it.
+    pub(crate) fn span(&self) -> Span {
+        let span = || tracing::info_span!("request", id = %self.id, self.method, route = %self.route);
+        self.span.get_or_init(span).clone()
+    }
+
+    /// The same, for requests that are so many that naming each costs more than it is worth, until one fails or all are
+    /// logged.
+    pub(crate) fn faint_span(&self) -> Span {
+        if tracing::enabled!(tracing::Level::DEBUG) { self.span() } else { Span::none() }
+    }
+
+    /// The head of its answer is there.
+    pub(crate) fn answered(self, response: Response) -> Response {
+        let mut response = response;
+        let seconds = self.started.elapsed().as_secs_f64();
+        let status = response.status().as_u16();
+        if status >= 500 {
+            self.span().in_scope(|| tracing::warn!(status, seconds, "answered"));
+        } else if tracing::enabled!(tracing::Level::DEBUG) {
+            self.span().in_scope(|| tracing::debug!(status, seconds, "answered"));
+        }
+        let Seen { id, method, route, in_flight, .. } = self;
+        let counters = in_flight.app.counters();
+        let labels = RequestLabels { route, method, status };
+        counters.requests.get_or_create(&labels).inc();
+        counters.seconds.get_or_create(&RouteLabels { route: labels.route }).observe(seconds);
+        if let Ok(id) = HeaderValue::try_from(id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
 }
 
 struct InFlight {
@@ -65,12 +108,12 @@ impl Drop for InFlight {
 }
 
 /// The client's name for the request, or one of ours.
-fn request_id(request: &Request) -> String {
+fn request_id(headers: &HeaderMap) -> String {
     let plain = |text: &&str| {
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         !text.is_empty() && text.len() <= MAX_REQUEST_ID_BYTES && text.bytes().all(letter)
     };
-    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
     given.map_or_else(next_id, str::to_owned)
 }
 

@@ -1,8 +1,8 @@
 //! Extractors whose refusals look like every other error.
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
@@ -12,6 +12,22 @@ pub(super) struct Path<T>(pub(super) T);
 
 /// What stands behind the question mark.
 pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> Query<T> {
+    /// That of an address.
+    ///
+    /// # Errors
+    /// When it is not what it should be.
+    pub(super) fn of_uri(uri: &Uri) -> Result<Query<T>, ApiError> {
+        if uri.query().is_none() {
+            return Ok(Query(T::default()));
+        }
+        match axum::extract::Query::try_from_uri(uri) {
+            Ok(axum::extract::Query(value)) => Ok(Query(value)),
+            Err(rejection) => Err(refused(rejection.status(), rejection.body_text())),
+        }
+    }
+}
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = ApiError;

@@ -21,7 +21,11 @@ impl Guard {
         Guard { app, scope }
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<Bearer, ApiError> {
+    /// Who sends a request with these headers.
+    ///
+    /// # Errors
+    /// When he is not let in.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Bearer, ApiError> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let settings = self.app.settings();
         if self.app.tokens().is_open() {

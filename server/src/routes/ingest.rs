@@ -10,9 +10,11 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::oneshot;
 use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Repository, Turn};
@@ -27,14 +29,13 @@ use crate::auth::Bearer;
 use crate::clock::now_nanos;
 use crate::decode::{DecodeLimits, DecodeOptions, Decoded, Encoding, Format, Route, decode_body};
 use crate::error::ApiError;
-use crate::observe::IngestLabels;
 use crate::settings::{self, Dedupe};
 use crate::wire::{IngestAnswer, IngestParameters};
 
 /// The header with which a sender makes its retry safe.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// HEC's channel, where it is not in the query string.
-const CHANNEL: &str = "x-splunk-request-channel";
+const CHANNEL: HeaderName = HeaderName::from_static("x-splunk-request-channel");
 
 /// Bodies up to this size are decoded where they were read, if they are not compressed: tens of microseconds.
 const BRIEF_BODY_BYTES: usize = 8 << 10;
@@ -50,16 +51,40 @@ enum Style {
     Hec,
 }
 
+/// What a request brings.
+struct Sent<'a> {
+    parameters: &'a IngestParameters,
+    bearer: &'a Bearer,
+    headers: &'a HeaderMap,
+    body: Body,
+    /// The number of its connection; 0 where it is not known.
+    connection: u64,
+}
+
 /// `POST …/{repo}/ingest`: any format by content type.
 pub(super) async fn any(
     state: State<App>,
     bearer: Extension<Bearer>,
     Path(repository): Path<String>,
-    Query(parameters): Query<IngestParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let repository = named(&state, &bearer, &repository)?;
-    ingest(&state, repository, Route::Any, (&parameters, &bearer.0), request, Style::Account).await
+    let (parts, body) = request.into_parts();
+    named(&state, 0, &bearer, &repository, &parts, body).await
+}
+
+/// The same, where all that is known of the request is at hand.
+pub(super) async fn named(
+    app: &App,
+    connection: u64,
+    bearer: &Bearer,
+    repository: &str,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let Query(parameters) = &Query::of_uri(&parts.uri)?;
+    let repository = writable(app, bearer, repository)?;
+    let sent = Sent { parameters, bearer, headers: &parts.headers, body, connection };
+    ingest(app, repository, Route::Any, sent, Style::Account).await
 }
 
 /// `POST …/{repo}/ingest-messages`.
@@ -70,9 +95,11 @@ pub(super) async fn messages(
     Query(parameters): Query<IngestParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let repository = named(&state, &bearer, &repository)?;
-    ingest(&state, repository, Route::HumioUnstructured, (&parameters, &bearer.0), request, Style::Humio)
-        .await
+    let repository = writable(&state, &bearer, &repository)?;
+    let (parts, body) = request.into_parts();
+    let sent =
+        Sent { parameters: &parameters, bearer: &bearer, headers: &parts.headers, body, connection: 0 };
+    ingest(&state, repository, Route::HumioUnstructured, sent, Style::Humio).await
 }
 
 /// Makes the handler of an address without a repository.
@@ -86,7 +113,10 @@ macro_rules! by_token {
             request: Request,
         ) -> Result<Response, ApiError> {
             let repository = repository_of(&state, &bearer, &parameters)?;
-            ingest(&state, repository, $route, (&parameters, &bearer.0), request, $style).await
+            let (parts, body) = request.into_parts();
+            let (parameters, bearer) = (&parameters, &bearer.0);
+            let sent = Sent { parameters, bearer, headers: &parts.headers, body, connection: 0 };
+            ingest(&state, repository, $route, sent, $style).await
         }
     };
 }
@@ -104,7 +134,7 @@ pub(super) async fn hec_health() -> impl IntoResponse {
 }
 
 /// The repository of an address. A token that is bound to another may not write there.
-fn named(app: &App, bearer: &Bearer, repository: &str) -> Result<Arc<Repository>, ApiError> {
+fn writable(app: &App, bearer: &Bearer, repository: &str) -> Result<Arc<Repository>, ApiError> {
     if let Some(bound) = bearer.repository.as_deref().filter(|bound| *bound != repository) {
         let message = format!("this token may only write to the repository {bound:?}");
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
@@ -127,18 +157,17 @@ async fn ingest(
     app: &App,
     repository: Arc<Repository>,
     route: Route,
-    (parameters, bearer): (&IngestParameters, &Bearer),
-    request: Request,
+    sent: Sent<'_>,
     style: Style,
 ) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
+    let Sent { parameters, bearer, headers, body, connection } = sent;
     let parsing = Parsing::of(app, repository.name(), route, parameters, bearer)?;
-    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let encoding = Encoding::of(text(CONTENT_ENCODING.as_str()))?;
-    let format = Format::of(route, text(CONTENT_TYPE.as_str()))?;
-    let mut options = append_options(app, parameters, &parts.headers)?;
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let encoding = Encoding::of(text(CONTENT_ENCODING))?;
+    let format = Format::of(route, text(CONTENT_TYPE))?;
+    let mut options = append_options(app, parameters, headers)?;
     let dedupe = dedupe(app, parameters)?;
-    let held = super::body::read(app, &parts.headers, body).await?;
+    let held = super::body::read(app, headers, body).await?;
     app.counters().ingest_wire_bytes.inc_by(held.bytes.len() as u64);
     let mut decode = decode_options(app, parameters, route, text(CHANNEL));
     parsing.prepare(&mut decode);
@@ -163,7 +192,7 @@ async fn ingest(
         if brief { work()? } else { app.decoding().run(work).await?? };
     let answer = match queued {
         None => account,
-        Some(queued) => account.stored(receipt(queued).await?),
+        Some(queued) => account.stored(receipt(queued, app.company().is_alone(connection)).await?),
     };
     // The room is given back only now: until here the batch was held.
     drop(ticket);
@@ -186,12 +215,14 @@ struct Queued {
     answer: oneshot::Receiver<Result<Receipt, AppendError>>,
 }
 
-/// Waits for the receipt, having committed the batch here if it has its turn and the log is free.
-async fn receipt(queued: Queued) -> Result<Receipt, AppendError> {
+/// Waits for the receipt, having committed the batch here if it has its turn and the log is free. `alone`: nobody else sends.
+async fn receipt(queued: Queued, alone: bool) -> Result<Receipt, AppendError> {
     let Queued { turn, answer } = queued;
     if let Some(turn) = turn {
-        // Requests that came in meanwhile are read first: one sync then serves them all.
-        Lull::default().await;
+        if !alone {
+            // Requests that came in meanwhile are read first: one sync then serves them all.
+            Lull::default().await;
+        }
         turn.commit();
     }
     // Every batch that was taken is answered, so a lost answer means that the engine is gone.
@@ -280,16 +311,14 @@ fn decode_options(
 
 fn count(app: &App, answer: &IngestAnswer, raw_bytes: usize) {
     let counters = app.counters();
-    let add = |outcome, events| {
-        counters.ingest_events.get_or_create(&IngestLabels { outcome }).inc_by(events);
-    };
-    add("rejected", answer.rejected);
-    add("dropped", answer.dropped);
+    let events = &counters.ingest_events;
+    events.rejected.inc_by(answer.rejected);
+    events.dropped.inc_by(answer.dropped);
     if answer.duplicate {
-        add("duplicate", answer.accepted);
+        events.duplicate.inc_by(answer.accepted);
     } else {
-        add("accepted", answer.accepted);
-        add("unparsed", answer.unparsed);
+        events.accepted.inc_by(answer.accepted);
+        events.unparsed.inc_by(answer.unparsed);
         counters.ingest_decoded_bytes.inc_by(raw_bytes as u64);
     }
 }

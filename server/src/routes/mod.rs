@@ -1,7 +1,7 @@
 //! Which address does what. One file a noun; what is common to requests stands around the routes as layers.
 //!
 //! ```text
-//! observe -> catch panic -> guard (origin, token, scope) -> [plain errors] -> route
+//! front -> observe -> catch panic -> guard (origin, token, scope) -> [plain errors] -> route
 //! ```
 //!
 //! `dataspaces` is an alias of `repositories` everywhere, as in Humio.
@@ -14,6 +14,7 @@ mod explain;
 mod extract;
 mod fields;
 mod files;
+mod front;
 mod guard;
 mod ingest;
 mod lull;
@@ -31,6 +32,8 @@ mod repositories;
 mod saved_queries;
 mod unknown;
 
+pub use front::Front;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Response;
@@ -43,8 +46,8 @@ use crate::app::App;
 use crate::auth::Scope;
 use crate::error::{ApiError, plain_errors};
 
-/// The whole server as a service; needs no socket.
-pub fn router(app: &App) -> Router {
+/// All routes, with what stands around them.
+fn router(app: &App) -> Router {
     let panics = app.clone();
     Router::new()
         .merge(open_routes())

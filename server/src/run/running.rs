@@ -11,7 +11,7 @@ use weir_engine::{Engine, EngineConfig, Retention};
 
 use crate::app::App;
 use crate::connection::{Server, Stopped};
-use crate::routes::router;
+use crate::routes::Front;
 use crate::settings::{Settings, Storage};
 
 /// How often forgotten jobs are looked for.
@@ -47,7 +47,12 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     let app = tokio::task::spawn_blocking(move || App::new(settings, for_app, token))
         .await?
         .map_err(|error| anyhow::anyhow!("cannot open the repositories: {}", error.message))?;
-    let serving = tokio::spawn(server.run(router(&app), stop.clone()));
+    let front = Arc::new(Front::new(&app));
+    let answer = move |connection, request| {
+        let front = Arc::clone(&front);
+        async move { front.answer(connection, request).await }
+    };
+    let serving = tokio::spawn(server.run(answer, stop.clone()));
     tokio::spawn(forget_jobs(app.clone()));
     Ok(Running { address, engine, app, stop, serving })
 }

@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 use weir_engine::{Engine, EngineConfig};
 use weir_server::app::App;
-use weir_server::routes::router;
+use weir_server::routes::Front;
 use weir_server::settings::Settings;
 
 /// A server without a socket, over an engine of its own.
 pub(crate) struct World {
     pub(crate) app: App,
-    router: Router,
+    front: Front,
     folder: Option<TempDir>,
 }
 
@@ -41,12 +39,12 @@ impl World {
         change(&mut settings);
         let engine = Arc::new(Engine::open(EngineConfig::new(folder.path())).unwrap());
         let app = App::new(settings, engine, CancellationToken::new()).unwrap();
-        World { router: router(&app), app, folder: Some(folder) }
+        World { front: Front::new(&app), app, folder: Some(folder) }
     }
 
     /// Over an application whose folder is the caller's.
     pub(crate) fn over(app: App) -> World {
-        World { router: router(&app), app, folder: None }
+        World { front: Front::new(&app), app, folder: None }
     }
 
     /// Where its data is.
@@ -56,7 +54,7 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.front.answer(0, request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
@@ -64,7 +62,7 @@ impl World {
 
     /// As [`World::send`], but the body is not read.
     pub(crate) async fn open(&self, request: Request<Body>) -> axum::response::Response {
-        self.router.clone().oneshot(request).await.unwrap()
+        self.front.answer(0, request).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

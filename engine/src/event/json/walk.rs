@@ -64,6 +64,15 @@ impl Found {
         self.paths.get(start as usize..end as usize).unwrap_or_default()
     }
 
+    /// Bytes of memory that stay allocated.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.tokens.capacity() * size_of::<Token>()
+            + self.paths.capacity()
+            + self.path_ends.capacity() * size_of::<u32>()
+            + self.stack.capacity() * size_of::<Frame>()
+            + self.path.capacity()
+    }
+
     /// Walks over `text`.
     ///
     /// # Errors

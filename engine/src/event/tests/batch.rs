@@ -216,6 +216,23 @@ fn a_reused_builder_starts_anew() {
 }
 
 #[test]
+fn a_builder_knows_shapes_from_batch_to_batch_within_the_same_limits() {
+    let few = EventLimits { max_fields_per_event: 1, ..EventLimits::default() };
+    let one = |builder: &mut EventBatchBuilder| {
+        builder.push_json(br#"{"a":1,"b":2}"#, None, &TagSet::none(), None).unwrap();
+        builder.finish(NOW)
+    };
+    let mut builder = EventBatchBuilder::new(EventLimits::default());
+    assert_eq!(builder.kept_bytes(), 0);
+    let first = one(&mut builder);
+    assert!(builder.kept_bytes() > first.shapes()[0].memory_bytes());
+    let mut builder = builder.again(EventLimits::default());
+    assert!(Arc::ptr_eq(&first.shapes()[0], &one(&mut builder).shapes()[0]));
+    let other = one(&mut builder.again(few));
+    assert!(other.json(0).is_none(), "what it saw within other limits does not count");
+}
+
+#[test]
 fn search_looks_at_raw_texts_and_at_what_values_mean() {
     let (mut builder, tags) = (builder(), Arc::new(TagSet::new([("t", "tagged")])));
     builder

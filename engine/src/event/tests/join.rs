@@ -80,16 +80,16 @@ proptest! {
             })
             .collect();
         let (first, rest) = apart.split_first().unwrap();
-        check(&apart, &rest.iter().fold(first.clone(), |joined, batch| joined.joined(batch)))?;
+        check(&apart, &rest.iter().fold(first.clone(), |joined, batch| EventBatch::join(&[&joined, batch])))?;
         let (last, rest) = apart.split_last().unwrap();
-        check(&apart, &rest.iter().rev().fold(last.clone(), |joined, batch| batch.joined(&joined)))?;
+        check(&apart, &rest.iter().rev().fold(last.clone(), |joined, batch| EventBatch::join(&[batch, &joined])))?;
     }
 }
 
 #[test]
 fn what_batches_share_is_kept_once() {
     let one = |base| super::batch_of(&[r#"{"a":1}"#]).with_sequence(base);
-    let joined = (2..100).fold(one(1), |joined, base| joined.joined(&one(base)));
+    let joined = (2..100).fold(one(1), |joined, base| EventBatch::join(&[&joined, &one(base)]));
     assert_eq!((joined.len(), joined.shapes().len(), joined.tag_sets().len()), (99, 1, 1));
     assert_eq!((joined.base_sequence(), joined.last_sequence()), (1, 99));
 }

@@ -426,10 +426,12 @@ impl Portion {
         let frame_bytes = append.frame_bytes();
         self.members.push((index, header.base));
         self.bytes += frame_bytes;
+        let is_copied = append.payload.len() <= COPIED_PAYLOAD_BYTES_MAX;
+        self.small.reserve(if is_copied { frame_bytes } else { frame_bytes - append.payload.len() });
         self.small.extend_from_slice(&header.encode());
         let key = append.key.as_ref().map_or("", |key| key.as_str());
         self.small.extend_from_slice(key.as_bytes());
-        if append.payload.len() <= COPIED_PAYLOAD_BYTES_MAX {
+        if is_copied {
             self.small.extend_from_slice(&append.payload);
         } else {
             self.pieces.push((self.small.len(), Some(index)));
