@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A set of tags, sorted by name; names carry their `#`. Events share sets, so a batch keeps each once. There may be as
 /// many sets as events, so one is a single piece of memory.
@@ -83,10 +83,11 @@ impl TagSet {
         TagSet { texts: texts.into_boxed_slice(), count: tags.len() as u32 }
     }
 
-    /// No tags.
+    /// No tags; all that have none share them.
     #[must_use]
     pub fn none() -> Arc<TagSet> {
-        Arc::default()
+        static NONE: LazyLock<Arc<TagSet>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
     }
 
     /// The value of the tag `name`, which carries its `#`.

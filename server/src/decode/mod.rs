@@ -39,7 +39,7 @@ use intake::Intake;
 use source::Source;
 
 /// How to decode, besides encoding and format.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DecodeOptions {
     /// The limits.
     pub limits: DecodeLimits,
@@ -54,6 +54,19 @@ pub struct DecodeOptions {
     /// When the body arrived, nanoseconds since the epoch: the time of events that have none, and the year of those
     /// without one is the latest up to 8 days after it.
     pub arrival_nanos: i64,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> DecodeOptions {
+        DecodeOptions {
+            limits: DecodeLimits::default(),
+            timestamp_field: None,
+            tags: TagSet::none(),
+            fields: Vec::new(),
+            as_text: false,
+            arrival_nanos: 0,
+        }
+    }
 }
 
 /// Decodes a whole body into one batch.
