@@ -324,10 +324,12 @@ impl Live {
         let cut = (shared.options.history)().up_to_sequence();
         // A wait that begins after this call and finds nothing has everything published before it behind it.
         let enough = shared.idle_rounds.load(Ordering::Acquire) + 2;
+        // A batch is stepped over before it is known how far its sources have come, and that says when spans end.
+        let is_over = |sequence: u64| sequence > cut && shared.progress.lock().next_sequence > cut;
         let settled = |standing: &Arc<Mutex<Standing>>| {
             let standing = standing.lock();
             let idle = shared.idle_rounds.load(Ordering::Acquire) >= enough;
-            !standing.is_reading() && (idle || standing.next_sequence() > cut)
+            !standing.is_reading() && (idle || is_over(standing.next_sequence()))
         };
         while !shared.standings.all().iter().all(settled) {
             if Instant::now() > until {

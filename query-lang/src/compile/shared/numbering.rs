@@ -262,12 +262,7 @@ impl Numbering {
     }
 
     /// A call as a value or a test, which `kind` tells apart; `touches` says what it reads.
-    fn call(
-        &mut self,
-        kind: &str,
-        call: &Call,
-        touches: impl FnOnce() -> Option<Touches>,
-    ) -> Numbered<Call> {
+    fn call(&mut self, kind: &str, call: &Call, touches: impl FnOnce() -> Option<Touches>) -> Numbered<Call> {
         let arguments = &call.arguments;
         let (mut numbers, mut changed) = (Vec::new(), None::<Arguments>);
         if matches!(arguments.signature().build, Build::Filter(_)) {
