@@ -12,7 +12,7 @@ use axum::http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -156,8 +156,10 @@ where
         async move { Ok::<_, Infallible>(answer.await.map(|body| Guarded { body, _guard: guard })) }
     });
     http1::Builder::new()
-        // The stream keeps the time.
-        .header_read_timeout(None)
+        .timer(TokioTimer::new())
+        // The stream keeps the time; this is the backstop behind it. It is needed: a read that begins while a request is still
+        // being answered has no timer of the stream's.
+        .header_read_timeout(pace.idle.max(pace.header) + pace.header)
         .max_headers(limits.max_header_lines)
         .max_header_size(limits.max_header_bytes)
         .max_buf_size(limits.max_header_bytes.max(64 << 10))
