@@ -235,7 +235,8 @@ proptest! {
 #[test]
 fn who_looks_at_a_scan_changes_nothing() {
     let events: Vec<Event> = (0..24_000_u32).map(|at| (0, (at * 7) as u8, 0, (at % 3) as u8, 4)).collect();
-    let batches = batches(&events, &[(8_000, 1, 1, 3), (9_000, 1, 1, 3), (7_000, 1, 1, 3)]);
+    // The first block is more than one group of granules: it is looked at while it is open.
+    let batches = batches(&events, &[(20_000, 1, 1, 3), (3_000, 1, 1, 3), (1_000, 1, 1, 3)]);
     let sealed = Snapshot { segments: segments(&batches), up_to_sequence: 99_999, ..Snapshot::default() };
     let (pool, mut looks) = (ScanPool::new(2), 0);
     for (aggregate, states_bytes) in AGGREGATES.iter().zip([0, STATE_CACHE_BYTES].into_iter().cycle()) {
