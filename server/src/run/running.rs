@@ -96,11 +96,12 @@ async fn forget_jobs(app: App) {
     }
 }
 
-/// The engine's limits out of the server's settings.
-/// One body is one batch: what may be decoded must fit, with what the log adds and a parser finds in it. Of an access log these
-/// come to 2.6 times its bytes.
+/// What a batch may take in the log, in sizes of the largest body that is decoded. One body is one batch: what the log adds and a
+/// parser finds in it comes to 2.6 times the bytes of an access log. Of a body that a parser makes more of nothing is stored: it
+/// is refused as too large, and may be sent in parts.
 const LOGGED_TIMES: usize = 4;
 
+/// The engine's limits out of the server's settings.
 fn engine_config(settings: &Settings) -> EngineConfig {
     let Storage {
         retention_seconds,
