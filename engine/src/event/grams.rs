@@ -8,9 +8,8 @@ use std::sync::Arc;
 use weir_query::compile::Required;
 use weir_query::record::Selection;
 
-use super::batch::{EventBatch, Row};
+use super::batch::EventBatch;
 use super::columns::META_FIELDS;
-use super::tags::TagSet;
 use crate::index::gram::{GramMap, VALUES_MAX, windows, windows_any_case};
 use crate::index::keys::{self, Keys};
 
@@ -64,14 +63,10 @@ impl EventBatch {
         if sets.len() <= TAG_SETS_FEW {
             return None;
         }
-        let hashes = |set: &Arc<TagSet>| set.iter().map(|(name, value)| keys::hash(name, value)).collect();
-        let hashes: Vec<Vec<u32>> = sets.iter().map(hashes).collect();
-        let of_row = |(at, row): (usize, &Row)| {
-            let own = hashes.get(row.tag_set as usize).into_iter().flatten();
-            own.map(move |hash| keys::key(*hash, at / GRANULE_ROWS))
-        };
+        let hashes = sets.iter().map(|set| set.iter().map(|(name, value)| keys::hash(name, value)));
+        let of_rows = self.data.rows.iter().map(|row| row.tag_set as usize);
         let mut bytes = Vec::new();
-        keys::write(self.data.rows.iter().enumerate().flat_map(of_row).collect(), &mut bytes);
+        keys::write(keys::of_rows(hashes, of_rows, GRANULE_ROWS), &mut bytes);
         Some(bytes.into())
     }
 

@@ -46,8 +46,7 @@ impl GramMap {
         }
         // What is left are fewer windows than eight: some are added again.
         self.add_chunk(last);
-        let [.., end] = last.as_chunks::<4>().0 else { return };
-        windows(end, |gram| self.insert(gram));
+        windows(text.last_chunk::<4>().map_or(&[], |end| end.as_slice()), |gram| self.insert(gram));
     }
 
     /// Adds the grams of the eight windows that have a fifth byte. None of it hangs on what the bytes are: a branch for

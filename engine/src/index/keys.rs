@@ -28,8 +28,37 @@ pub(crate) fn hash(name: &str, value: &str) -> u32 {
 }
 
 /// The key of a value with this hash in granule `granule`.
-pub(crate) fn key(hash: u32, granule: usize) -> u32 {
+fn key(hash: u32, granule: usize) -> u32 {
     hash << GRANULE_BITS | granule as u32 & ((1 << GRANULE_BITS) - 1)
+}
+
+/// The keys of rows that have sets of tags, from the first row of a granule on: `sets` gives the hashes of the tags of
+/// each set, `rows` the number of the set of each row.
+pub(crate) fn of_rows<H: IntoIterator<Item = u32>>(
+    sets: impl Iterator<Item = H>,
+    rows: impl Iterator<Item = usize>,
+    granule_rows: usize,
+) -> Vec<u32> {
+    // The hashes of all sets, and where those of each end.
+    let (mut hashes, mut ends) = (Vec::new(), Vec::new());
+    for set in sets {
+        hashes.extend(set);
+        ends.push(hashes.len());
+    }
+    let mut keys = Vec::with_capacity(hashes.len());
+    let mut last = vec![usize::MAX; ends.len()];
+    for (row, set) in rows.enumerate() {
+        let granule = row / granule_rows;
+        // Each set once a granule.
+        if last.get_mut(set).is_none_or(|last| std::mem::replace(last, granule) == granule) {
+            continue;
+        }
+        let start = set.checked_sub(1).map_or(Some(&0), |before| ends.get(before));
+        let range = start.zip(ends.get(set)).map(|(start, end)| *start..*end);
+        let own = range.and_then(|range| hashes.get(range)).unwrap_or_default();
+        keys.extend(own.iter().map(|hash| key(*hash, granule)));
+    }
+    keys
 }
 
 /// Bits of a key that are packed, where there are so many.
@@ -125,13 +154,9 @@ impl<'a> Keys<'a> {
             let word = word.first_chunk().map_or(u64::MAX, |word| u64::from_le_bytes(*word));
             let own = word.count_zeros() as usize;
             if own >= left {
-                return at
-                    + (1..=left)
-                        .fold((0, word), |(_, word), _| {
-                            let zero = word.trailing_ones();
-                            (zero as usize + 1, word | 1 << zero.min(63))
-                        })
-                        .0;
+                // With the zeros before the last one that is asked for taken away, that is the first.
+                let word = (1..left).fold(word, |word, _| word | word.wrapping_add(1));
+                return if left == 0 { at } else { at + word.trailing_ones() as usize + 1 };
             }
             left -= own;
             at += 64;

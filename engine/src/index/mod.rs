@@ -4,4 +4,6 @@
 
 pub mod gram;
 pub(crate) mod keys;
+mod row;
+pub(crate) mod source;
 pub mod table;

@@ -11,15 +11,14 @@
 //! fits its budget: such rows tell little. A granule that is a candidate may not have the gram; one that is not
 //! does not have it.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use roaring::RoaringBitmap;
 
-use super::gram::{GRAMS, GramMap};
+use super::gram::GRAMS;
+use super::row::{ALL, BITMAP, BitReader, EMPTY, GAPS, HOLES, ONE, Packer, RUNS, rice};
+use super::source::GramSource;
 use crate::store::block::bytes::Bytes;
 use crate::store::block::section::{expand, squeeze};
-use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_varint};
+use crate::store::block::wire::{Corrupt, Reader, put_bytes};
 
 /// Rows between two known starts.
 const STRIDE: usize = 64;
@@ -30,132 +29,6 @@ pub const GRANULES_MAX: usize = 1 << 16;
 const PACKED_GRANULES_MAX: usize = 64;
 /// Beside the number of granules: the row bytes are compressed.
 const PACKED: u32 = 1 << 31;
-
-const EMPTY: u8 = 0;
-const ALL: u8 = 1;
-const ONE: u8 = 2;
-const GAPS: u8 = 3;
-const HOLES: u8 = 4;
-const BITMAP: u8 = 5;
-const RUNS: u8 = 6;
-
-/// Where the grams of granules come from, in the order of the granules.
-#[derive(Debug, Default)]
-pub(crate) struct GramSource {
-    granules: usize,
-    maps: Vec<(usize, Vec<GramMap>)>,
-    tables: Vec<(Arc<GramTable>, Vec<Move>)>,
-}
-
-/// Granules of a table, and where the first of them goes.
-#[derive(Debug)]
-struct Move {
-    from: Range<usize>,
-    to: usize,
-}
-
-impl GramSource {
-    /// How many granules there are.
-    pub(crate) fn granules(&self) -> usize {
-        self.granules
-    }
-
-    /// Adds granules by what they have.
-    pub(crate) fn push_maps(&mut self, maps: Vec<GramMap>) {
-        let to = self.granules;
-        self.granules += maps.len();
-        self.maps.push((to, maps));
-    }
-
-    /// Adds granules `from` of a table.
-    pub(crate) fn push_table(&mut self, table: &Arc<GramTable>, from: Range<usize>) {
-        let to = self.granules;
-        self.granules += from.len();
-        let known = self.tables.iter_mut().find(|(known, _)| Arc::ptr_eq(known, table));
-        match known {
-            Some((_, moves)) => match moves.last_mut() {
-                // Neighbours stay neighbours.
-                Some(last) if last.from.end == from.start && last.to + last.from.len() == to => {
-                    last.from.end = from.end;
-                }
-                _ => moves.push(Move { from, to }),
-            },
-            None => self.tables.push((Arc::clone(table), vec![Move { from, to }])),
-        }
-    }
-
-    /// Calls `each` with every gram, its granules as bits, and how many they are.
-    fn for_each_row(&self, mut each: impl FnMut(usize, &[u64], usize)) -> Result<(), Corrupt> {
-        let mut readers: Vec<_> =
-            self.tables.iter().map(|(table, moves)| (table, moves, Reader::new(&table.rows))).collect();
-        let mut slices: Vec<_> = self.maps.iter().map(|(to, maps)| (*to, Slices::new(maps))).collect();
-        let mut bits = vec![0u64; self.granules.div_ceil(64)];
-        let mut own = Vec::new();
-        for gram in 0..GRAMS {
-            bits.fill(0);
-            for (to, slices) in &mut slices {
-                slices.read(gram, &mut bits, *to);
-            }
-            for (table, moves, reader) in &mut readers {
-                let kind = table.kinds.get(gram).copied().unwrap_or(ALL);
-                if kind == EMPTY {
-                    continue;
-                }
-                table.read_row(kind, reader, &mut own)?;
-                moves.iter().for_each(|step| copy_bits(&own, step.from.clone(), &mut bits, step.to));
-            }
-            let count = bits.iter().map(|word| word.count_ones() as usize).sum();
-            each(gram, &bits, count);
-        }
-        Ok(())
-    }
-}
-
-/// Sets the bits of `to` from `at` on where those of `from` in `range` are set.
-fn copy_bits(from: &[u64], range: Range<usize>, to: &mut [u64], at: usize) {
-    let mut done = 0;
-    while done < range.len() {
-        let (source, target) = (range.start + done, at + done);
-        let (skip, shift) = (source % 64, target % 64);
-        let held = (range.len() - done).min(64 - skip).min(64 - shift);
-        let word = from.get(source / 64).copied().unwrap_or(0) >> skip & u64::MAX >> (64 - held);
-        if let Some(slot) = to.get_mut(target / 64) {
-            *slot |= word << shift;
-        }
-        done += held;
-    }
-}
-
-/// Maps turned on their side, 64 grams at a time: for each gram the granules that have it.
-struct Slices<'m> {
-    maps: &'m [GramMap],
-    rows: Vec<[u64; 64]>,
-}
-
-impl<'m> Slices<'m> {
-    fn new(maps: &'m [GramMap]) -> Slices<'m> {
-        Slices { maps, rows: vec![[0; 64]; maps.len().div_ceil(64)] }
-    }
-
-    /// Sets the bits of `gram`, from `at` on. Grams come in order.
-    fn read(&mut self, gram: usize, bits: &mut [u64], at: usize) {
-        if gram.is_multiple_of(64) {
-            for (block, maps) in self.rows.iter_mut().zip(self.maps.chunks(64)) {
-                *block = [0; 64];
-                for (slot, map) in block.iter_mut().zip(maps) {
-                    *slot = map.words().get(gram / 64).copied().unwrap_or(0);
-                }
-                transpose(block);
-            }
-        }
-        for (index, block) in self.rows.iter().enumerate() {
-            let row = block.get(gram % 64).copied().unwrap_or(0);
-            if row != 0 {
-                copy_bits(&[row], 0..64.min(self.maps.len() - index * 64), bits, at + index * 64);
-            }
-        }
-    }
-}
 
 /// Writes the table of these granules in at most `budget_bytes`, as far as dropping rows can reach that.
 ///
@@ -209,274 +82,14 @@ pub(crate) fn encode(source: &GramSource, budget_bytes: usize) -> Result<Vec<u8>
     Ok(table)
 }
 
-/// Transposes a 64 by 64 matrix of bits in place (Hacker's Delight, 7-3, with the low bit first).
-#[allow(clippy::indexing_slicing, reason = "k and k + j stay below 64: k has bit j clear")]
-fn transpose(matrix: &mut [u64; 64]) {
-    let (mut j, mut mask) = (32, 0x0000_0000_ffff_ffffu64);
-    while j != 0 {
-        let mut k = 0;
-        while k < 64 {
-            let swapped = (matrix[k] >> j ^ matrix[k + j]) & mask;
-            matrix[k] ^= swapped << j;
-            matrix[k + j] ^= swapped;
-            k = (k + j + 1) & !j;
-        }
-        j >>= 1;
-        mask ^= mask << j;
-    }
-}
-
-/// Packs rows, one after the other.
-#[derive(Default)]
-struct Packer {
-    best: Vec<u8>,
-    other: Vec<u8>,
-}
-
-impl Packer {
-    /// Appends the cheapest form of a row; its kind.
-    fn pack(&mut self, bits: &[u64], count: usize, granules: usize, out: &mut Vec<u8>) -> u8 {
-        if count == 0 {
-            return EMPTY;
-        }
-        if count == granules {
-            return ALL;
-        }
-        let bitmap = granules.div_ceil(8);
-        if count == 1 && bitmap > 1 {
-            let one = ordinals(bits, granules, true).next().unwrap_or(0);
-            out.extend_from_slice(&(one as u16).to_le_bytes());
-            return ONE;
-        }
-        let mut best = (BITMAP, bitmap);
-        if count * 3 <= granules {
-            let sum = last_bit(bits) + 1 - count;
-            self.offer(
-                &mut best,
-                (GAPS, count),
-                granules,
-                (count, sum),
-                ordinals(bits, granules, true).map(gap()),
-            );
-        } else if (granules - count) * 3 <= granules {
-            let holes = granules - count;
-            // Where the last of them is would have to be looked for.
-            self.offer(
-                &mut best,
-                (HOLES, holes),
-                granules,
-                (holes, 0),
-                ordinals(bits, granules, false).map(gap()),
-            );
-        }
-        let runs = run_count(bits);
-        if runs * 4 <= granules.min(count * 2) {
-            let sum = last_bit(bits) + 1 - runs;
-            self.offer(&mut best, (RUNS, runs), granules, (runs * 2, sum), run_codes(bits));
-        }
-        match best.0 {
-            BITMAP => {
-                let whole = granules / 64;
-                bits.iter().take(whole).for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-                let last = bits.get(whole).copied().unwrap_or(0).to_le_bytes();
-                out.extend_from_slice(last.get(..best.1 - whole * 8).unwrap_or_default());
-            }
-            _ => {
-                put_varint(out, self.best.len() as u64);
-                out.extend_from_slice(&self.best);
-            }
-        }
-        best.0
-    }
-
-    /// Packs a row as codes, so many that add up to at least `sum`, and keeps that if it is shorter than the best so far.
-    fn offer(
-        &mut self,
-        best: &mut (u8, usize),
-        (kind, count): (u8, usize),
-        granules: usize,
-        (codes, sum): (usize, usize),
-        values: impl Iterator<Item = usize>,
-    ) {
-        let parameter = rice(codes, granules);
-        // The quotients add up to so much: most rows of ids are no better than their bitmap, and it shows at once.
-        let quotients = if parameter == 0 { sum } else { (sum >> parameter).saturating_sub(codes) };
-        if 2 + (codes * (parameter as usize + 1) + quotients).div_ceil(8) >= best.1 {
-            return;
-        }
-        self.other.clear();
-        put_varint(&mut self.other, count as u64);
-        let mut writer = BitWriter { bytes: &mut self.other, word: 0, used: 0 };
-        values.for_each(|value| writer.rice(value, parameter));
-        writer.finish();
-        let len = self.other.len() + if self.other.len() < 128 { 1 } else { 2 };
-        if len < best.1 {
-            *best = (kind, len);
-            std::mem::swap(&mut self.best, &mut self.other);
-        }
-    }
-}
-
-/// Turns ascending ordinals into what lies between them.
-fn gap() -> impl FnMut(usize) -> usize {
-    let mut next = 0;
-    move |ordinal| {
-        let gap = ordinal - next;
-        next = ordinal + 1;
-        gap
-    }
-}
-
-/// The granules that are in `bits`, or those that are not.
-fn ordinals(bits: &[u64], granules: usize, set: bool) -> impl Iterator<Item = usize> {
-    bits.iter().enumerate().flat_map(move |(at, word)| {
-        let held = granules.saturating_sub(at * 64).min(64);
-        let mask = u64::MAX.checked_shr(64 - held as u32).unwrap_or(0);
-        let mut left = if set { *word } else { !*word } & mask;
-        std::iter::from_fn(move || {
-            let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
-            left &= left - 1;
-            Some(at * 64 + bit)
-        })
-    })
-}
-
-/// The last bit that is set.
-fn last_bit(bits: &[u64]) -> usize {
-    let last = bits.iter().enumerate().rev().find(|(_, word)| **word != 0);
-    last.map_or(0, |(at, word)| at * 64 + word.ilog2() as usize)
-}
-
-/// How many runs of neighbours `bits` has: bits whose lower neighbour is not set.
-fn run_count(bits: &[u64]) -> usize {
-    let mut carry = 0;
-    let starts = bits.iter().map(|word| {
-        let start = word & !(word << 1 | carry);
-        carry = word >> 63;
-        start.count_ones() as usize
-    });
-    starts.sum()
-}
-
-/// The runs as codes: how far from the one before, and how long beyond one.
-fn run_codes(bits: &[u64]) -> impl Iterator<Item = usize> {
-    let mut end = 0;
-    let runs = std::iter::from_fn(move || {
-        let start = next_bit(bits, end, true)?;
-        let gap = start - end;
-        end = next_bit(bits, start, false).unwrap_or(bits.len() * 64);
-        Some([gap, end - start - 1])
-    });
-    runs.flatten()
-}
-
-/// The first place from `from` on whose bit is `set`.
-#[inline]
-fn next_bit(bits: &[u64], from: usize, set: bool) -> Option<usize> {
-    let flip = if set { 0 } else { u64::MAX };
-    let mut at = from / 64;
-    let mut word = (bits.get(at)? ^ flip) & u64::MAX << (from % 64);
-    while word == 0 {
-        at += 1;
-        word = bits.get(at)? ^ flip;
-    }
-    Some(at * 64 + word.trailing_zeros() as usize)
-}
-
-/// Rice parameter for `count` gaps that add up to at most `total`.
-fn rice(count: usize, total: usize) -> u32 {
-    let mean = (total / count.max(1)).max(1);
-    (mean * 7 / 10).max(1).ilog2()
-}
-
-/// Writes bits, the lowest of every byte first.
-struct BitWriter<'b> {
-    bytes: &'b mut Vec<u8>,
-    word: u64,
-    used: u32,
-}
-
-impl BitWriter<'_> {
-    /// Writes the low `len` bits of `bits`; at most 32, and no other bits are set.
-    #[inline]
-    fn put(&mut self, bits: u64, len: u32) {
-        self.word |= bits << self.used;
-        self.used += len;
-        if self.used >= 32 {
-            self.bytes.extend_from_slice(&(self.word as u32).to_le_bytes());
-            self.word >>= 32;
-            self.used -= 32;
-        }
-    }
-
-    /// Golomb-Rice: the quotient in unary, the remainder in `parameter` bits.
-    #[inline]
-    fn rice(&mut self, value: usize, parameter: u32) {
-        let mut quotient = value >> parameter;
-        while quotient >= 16 {
-            self.put(0xffff, 16);
-            quotient -= 16;
-        }
-        self.put((1 << quotient) - 1, quotient as u32 + 1);
-        self.put(value as u64 & ((1 << parameter) - 1), parameter);
-    }
-
-    fn finish(self) {
-        let rest = self.word.to_le_bytes();
-        self.bytes.extend_from_slice(rest.get(..self.used.div_ceil(8) as usize).unwrap_or_default());
-    }
-}
-
-struct BitReader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl BitReader<'_> {
-    /// The next bits, as many as stand in eight bytes from here, zeros behind the end; and how many are bits of the row.
-    #[inline]
-    fn peek(&self) -> (u64, usize) {
-        let rest = self.bytes.get(self.at / 8..).unwrap_or_default();
-        let word = match rest.first_chunk::<8>() {
-            Some(word) => u64::from_le_bytes(*word),
-            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-        };
-        (word >> (self.at % 8), (rest.len().min(8) * 8).saturating_sub(self.at % 8))
-    }
-
-    #[inline]
-    fn rice(&mut self, parameter: u32) -> Result<usize, Corrupt> {
-        let early = Corrupt("row of the index ends early");
-        let mut quotient = 0;
-        loop {
-            let (word, held) = self.peek();
-            let ones = (word.trailing_ones() as usize).min(held);
-            quotient += ones;
-            self.at += ones;
-            match held {
-                0 => return Err(early),
-                held if ones < held => break,
-                _ => {}
-            }
-        }
-        self.at += 1;
-        let (word, held) = self.peek();
-        if held < parameter as usize {
-            return Err(early);
-        }
-        self.at += parameter as usize;
-        Ok(quotient << parameter | word as usize & ((1 << parameter) - 1))
-    }
-}
-
 /// A table that is being read.
 #[derive(Debug)]
 pub struct GramTable {
     granules: usize,
-    kinds: Vec<u8>,
+    pub(super) kinds: Vec<u8>,
     starts: Vec<u32>,
     /// Where they lie: in the mapped file. Of a table only its kinds and the places of some rows are held in memory.
-    rows: Bytes,
+    pub(super) rows: Bytes,
 }
 
 impl GramTable {
@@ -574,7 +187,12 @@ impl GramTable {
     }
 
     /// Reads the next row into `bits`, whatever was there.
-    fn read_row(&self, kind: u8, reader: &mut Reader<'_>, bits: &mut Vec<u64>) -> Result<(), Corrupt> {
+    pub(super) fn read_row(
+        &self,
+        kind: u8,
+        reader: &mut Reader<'_>,
+        bits: &mut Vec<u64>,
+    ) -> Result<(), Corrupt> {
         let bytes = self.take_row(kind, reader)?;
         bits.clear();
         match kind {
@@ -647,6 +265,9 @@ fn to_bitmap(bits: &[u64]) -> RoaringBitmap {
 mod tests {
     use proptest::prelude::*;
 
+    use std::sync::Arc;
+
+    use super::super::gram::GramMap;
     use super::*;
 
     fn maps(granules: usize, texts: impl Fn(usize) -> Vec<String>) -> Vec<GramMap> {

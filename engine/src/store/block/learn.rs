@@ -180,28 +180,13 @@ pub(crate) fn keys_of(gather: &Gather<'_>, facts: &BlockFacts) -> Vec<u32> {
     if !facts.fields.iter().any(|field| field.name.starts_with('#') && field.values.is_none()) {
         return Vec::new();
     }
-    // The hashes of each set, and where they end.
-    let (mut hashes, mut ends) = (Vec::new(), Vec::with_capacity(gather.tag_sets.len()));
-    for set in 0..gather.tag_sets.len() {
+    let sets = (0..gather.tag_sets.len()).map(|set| {
         let own = gather.tag_sets.tags(set).filter(|(name, _)| unlisted(name));
-        hashes.extend(own.map(|(name, value)| keys::hash(name, value)));
-        ends.push(hashes.len());
-    }
-    let mut keys = Vec::with_capacity(hashes.len());
-    let mut last = vec![usize::MAX; ends.len()];
-    for (granule, codes) in gather.tag_codes.chunks(GRANULE_ROWS).enumerate() {
-        for code in codes.iter().filter_map(|code| usize::try_from(*code).ok()) {
-            // Each set once a granule.
-            if last.get_mut(code).is_none_or(|last| std::mem::replace(last, granule) == granule) {
-                continue;
-            }
-            let start = code.checked_sub(1).map_or(Some(&0), |before| ends.get(before));
-            let range = start.zip(ends.get(code)).map(|(start, end)| *start..*end);
-            let own = range.and_then(|range| hashes.get(range)).unwrap_or_default();
-            keys.extend(own.iter().map(|hash| keys::key(*hash, granule)));
-        }
-    }
-    keys
+        own.map(|(name, value)| keys::hash(name, value))
+    });
+    // What is no number of a set has no tags.
+    let rows = gather.tag_codes.iter().map(|code| usize::try_from(*code).unwrap_or(usize::MAX));
+    keys::of_rows(sets, rows, GRANULE_ROWS)
 }
 
 fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::facts::SegmentFacts;
 use super::footer::{self, Footer, Place};
 use super::{FORMAT_VERSION, footer::BLOCKS_MAX};
-use crate::index::table::{self, GRANULES_MAX, GramSource, GramTable};
+use crate::index::source::GramSource;
+use crate::index::table::{self, GRANULES_MAX, GramTable};
 use crate::store::block::{BlockFacts, EncodedBlock};
 
 /// The index may take this share of the compressed data, in percent,
