@@ -321,11 +321,11 @@ fn step_rows(
     let rows = within.count() as u64;
     stepped.stats.events_scanned += rows;
     stepped.stats.bytes_scanned += rows * open.unit.facts.raw_bytes / (open.unit.facts.rows.max(1) as u64);
-    let first = within.first_from(0).unwrap_or(0) / GRANULE_ROWS * GRANULE_ROWS;
-    let end = (within.last().map_or(0, |last| last / GRANULE_ROWS + 1) * GRANULE_ROWS).min(within.rows());
+    let around = within.around(GRANULE_ROWS);
     // Columns of a part of a block have no slots for the rest of it.
-    match if end - first < within.rows() { open.rows.stretch(first..end) } else { None } {
-        Some(stretch) => sums.step(scan.layout, machine, &*stretch, within.cut(first..end))?,
+    let stretch = (around.len() < within.rows()).then(|| open.rows.stretch(around.clone())).flatten();
+    match stretch {
+        Some(stretch) => sums.step(scan.layout, machine, &*stretch, within.cut(around))?,
         None => sums.step(scan.layout, machine, &*open.rows, within)?,
     }
     stepped.horizon = sums.horizon();

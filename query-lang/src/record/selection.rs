@@ -210,6 +210,14 @@ impl Selection {
         Some(word * 64 + bits.trailing_zeros() as usize).filter(|row| *row < self.rows)
     }
 
+    /// The rows of all granules of `granule` rows from the first to the last in which a row is chosen; none where none is.
+    #[must_use]
+    pub fn around(&self, granule: usize) -> std::ops::Range<usize> {
+        let first = self.first_from(0).unwrap_or(0) / granule * granule;
+        let end = self.last().map_or(first, |last| (last / granule + 1) * granule);
+        first..end.min(self.rows)
+    }
+
     /// The later half of the chosen rows, and the earlier one.
     #[must_use]
     pub fn halves(&self) -> [Selection; 2] {
@@ -282,6 +290,21 @@ mod tests {
             assert_eq!(cut.last(), cut.iter().last(), "{range:?}");
         }
         assert_eq!(Selection::all(100).cut(90..120), Selection::from_fn(30, |row| row < 10));
+    }
+
+    #[test]
+    fn granules_around_what_is_chosen() {
+        let around = |rows: &[usize], of: usize| Selection::from_fn(of, |row| rows.contains(&row)).around(10);
+        for (rows, of, expected) in [
+            (&[][..], 35, 0..0),
+            (&[0], 35, 0..10),
+            (&[9], 35, 0..10),
+            (&[10, 29], 35, 10..30),
+            (&[31], 35, 30..35),
+            (&[0, 34], 35, 0..35),
+        ] {
+            assert_eq!(around(rows, of), expected, "{rows:?}");
+        }
     }
 
     #[test]

@@ -258,9 +258,7 @@ impl Block {
 
     /// The rows of all granules from the first to the last in which `within` has a row.
     pub(super) fn around(&self, within: &Selection) -> Range<usize> {
-        let first = within.first_from(0).unwrap_or(0) / GRANULE_ROWS * GRANULE_ROWS;
-        let end = within.last().map_or(first, |last| (last / GRANULE_ROWS + 1) * GRANULE_ROWS);
-        first..end.min(self.rows)
+        within.around(GRANULE_ROWS)
     }
 
     /// Opens the texts of `part` for the rows of `range`.
