@@ -183,21 +183,28 @@ impl Machine {
         }
         match self.run_first(&program, rows, within.clone()) {
             Ok(view) => self.take_in(&program, &view, state),
-            Err(StepError::ColumnsTooLarge { .. }) if within.count() > 1 => {
-                let mut left = vec![within];
-                while let Some(part) = left.pop() {
-                    match self.run_alone(&program, rows, &part) {
-                        Ok(view) => self.take_in(&program, &view, state)?,
-                        Err(StepError::ColumnsTooLarge { .. }) if part.count() > 1 => {
-                            left.extend(part.halves())
-                        }
-                        Err(fault) => return Err(fault),
-                    }
-                }
-                Ok(())
-            }
+            Err(StepError::ColumnsTooLarge { .. }) => self.step_in_parts(&program, rows, within, state),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Steps over the rows of `within` half by half: what is made of all of them does not fit into memory at once.
+    fn step_in_parts(
+        &mut self,
+        program: &Program,
+        rows: &dyn Rows,
+        within: Selection,
+        state: &mut State,
+    ) -> Result<(), StepError> {
+        let mut left = vec![within];
+        while let Some(part) = left.pop() {
+            match self.run_alone(program, rows, &part) {
+                Ok(view) => self.take_in(program, &view, state)?,
+                Err(StepError::ColumnsTooLarge { .. }) if part.count() > 1 => left.extend(part.halves()),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
     }
 
     /// Puts the rows that passed into `state`.

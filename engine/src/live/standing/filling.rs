@@ -36,27 +36,22 @@ impl Standing {
     }
 
     fn step(&mut self, portion: &Portion<'_>, filtered: bool, arrival: &Arrival) {
-        let within = match arrival.first_sequence.checked_sub(self.next_sequence) {
-            Some(_) => Selection::all(portion.len()),
-            None => {
-                let places = portion.places();
-                let is_new =
-                    |row: usize| places.get(row).is_some_and(|key| key.sequence >= self.next_sequence);
-                Selection::from_fn(places.len(), is_new)
-            }
-        };
+        let since = self.next_sequence;
+        let within = new_since(since, portion, arrival);
         self.next_sequence = arrival.end_sequence;
         self.reserved.retain(|reserved| reserved.up_to_sequence >= arrival.first_sequence);
         self.renew(arrival.now_nanos);
         let rows = within.count() as u64;
         self.cost.events += rows;
         let selected = match filtered {
-            true => self.machine.select_filtered(portion, within.clone()),
-            false => self.machine.select(portion, within.clone()),
+            true => self.machine.select_filtered(portion, within),
+            false => self.machine.select(portion, within),
         };
         match selected {
             Ok(frame) => self.absorb(&frame, portion, arrival),
-            Err(StepError::ColumnsTooLarge { .. }) => self.step_in_parts(portion, within, arrival),
+            Err(StepError::ColumnsTooLarge { .. }) => {
+                self.step_in_parts(portion, new_since(since, portion, arrival), arrival);
+            }
             Err(fault) => self.refuse(rows, fault.to_string(), arrival.now_nanos),
         }
     }
@@ -240,4 +235,13 @@ impl Standing {
         let (bytes, limit) = (self.bytes(), self.key.max_bytes);
         self.fault(format!("the metric's states of {bytes} bytes are over its bound of {limit}"), now_nanos);
     }
+}
+
+/// The rows of `portion` whose sequence is `since` or later.
+fn new_since(since: u64, portion: &Portion<'_>, arrival: &Arrival) -> Selection {
+    if arrival.first_sequence >= since {
+        return Selection::all(portion.len());
+    }
+    let places = portion.places();
+    Selection::from_fn(places.len(), |row| places.get(row).is_some_and(|key| key.sequence >= since))
 }
