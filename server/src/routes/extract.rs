@@ -14,7 +14,7 @@ pub(super) struct Path<T>(pub(super) T);
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Default> Query<T> {
-    /// That of an address.
+    /// That of an address; with none at hand nothing is read.
     ///
     /// # Errors
     /// When it is not what it should be.
@@ -22,10 +22,14 @@ impl<T: DeserializeOwned + Default> Query<T> {
         if uri.query().is_none() {
             return Ok(Query(T::default()));
         }
-        match axum::extract::Query::try_from_uri(uri) {
-            Ok(axum::extract::Query(value)) => Ok(Query(value)),
-            Err(rejection) => Err(refused(rejection.status(), rejection.body_text())),
-        }
+        query(uri)
+    }
+}
+
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<Query<T>, ApiError> {
+    match axum::extract::Query::try_from_uri(uri) {
+        Ok(axum::extract::Query(value)) => Ok(Query(value)),
+        Err(rejection) => Err(refused(rejection.status(), rejection.body_text())),
     }
 }
 
@@ -43,11 +47,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, ApiError> {
-        match axum::extract::Query::from_request_parts(parts, state).await {
-            Ok(axum::extract::Query(value)) => Ok(Query(value)),
-            Err(rejection) => Err(refused(rejection.status(), rejection.body_text())),
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, ApiError> {
+        query(&parts.uri)
     }
 }
 

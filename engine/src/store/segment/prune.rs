@@ -45,13 +45,12 @@ pub(super) fn prune(segment: &Segment, required: &Required, from: i64, to: i64) 
     let (mut left, mut index_fault) = (past_facts.clone(), None);
     let (keys, grams) = if past_facts.is_empty() { (false, false) } else { wants(required, facts) };
     if keys || grams {
-        let index: Option<&GramTable> = match if grams { Some(segment.index()) } else { None } {
-            Some(Ok(index)) => Some(index),
-            Some(Err(corrupt)) => {
+        let index = match grams.then(|| segment.index()).transpose() {
+            Ok(index) => index.map(|index| &**index),
+            Err(corrupt) => {
                 index_fault = Some(format!("segment {:016x}: {corrupt}", segment.id));
                 None
             }
-            None => None,
         };
         left &= Pruner { segment, keys, index, first: &blocks, granules: first }.candidates(required);
     }
@@ -159,10 +158,10 @@ impl Pruner<'_> {
         if in_no_text || values.len() > VALUES_MAX || left.is_empty() {
             return left;
         }
-        let mut any = RoaringBitmap::new();
         if field.starts_with('#') {
             return self.by_keys(field, values, &left);
         }
+        let mut any = RoaringBitmap::new();
         values.iter().for_each(|value| any |= self.text(value.as_bytes(), false));
         any & left
     }
