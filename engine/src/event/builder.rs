@@ -125,7 +125,8 @@ impl EventBatchBuilder {
     /// from its fields, and failing that is the time of arrival.
     ///
     /// # Errors
-    /// When the event or the batch is too large or the attributes are not a JSON object: the batch is as before.
+    /// When the event or the batch is too large, there are too many tags, or the attributes are not a JSON object: the
+    /// batch is as before.
     pub fn push_json(
         &mut self,
         raw: &[u8],
@@ -133,7 +134,7 @@ impl EventBatchBuilder {
         tags: &Arc<TagSet>,
         attributes: Option<&str>,
     ) -> Result<Pushed, PushError> {
-        self.admit(raw, attributes)?;
+        self.admit(raw, tags, attributes)?;
         let Ok(text) = std::str::from_utf8(raw) else {
             let error = utf8_error(raw);
             self.push_opaque(raw, timestamp, tags, attributes, error)?;
@@ -183,7 +184,8 @@ impl EventBatchBuilder {
     /// the front of the text, and failing that is the time of arrival.
     ///
     /// # Errors
-    /// When the event or the batch is too large or the attributes are not a JSON object: the batch is as before.
+    /// When the event or the batch is too large, there are too many tags, or the attributes are not a JSON object: the
+    /// batch is as before.
     pub fn push_text(
         &mut self,
         raw: &[u8],
@@ -191,7 +193,7 @@ impl EventBatchBuilder {
         tags: &Arc<TagSet>,
         attributes: Option<&str>,
     ) -> Result<Pushed, PushError> {
-        self.admit(raw, attributes)?;
+        self.admit(raw, tags, attributes)?;
         let limits = self.limits;
         match self.add_text(raw, timestamp, tags, attributes, &limits) {
             Err(PushError::Attributes(error)) if error.kind == JsonErrorKind::TooManyShapes => {
@@ -265,11 +267,15 @@ impl EventBatchBuilder {
     }
 
     /// Whether the next event fits, before anything is changed for it.
-    fn admit(&self, raw: &[u8], attributes: Option<&str>) -> Result<(), PushError> {
+    fn admit(&self, raw: &[u8], tags: &TagSet, attributes: Option<&str>) -> Result<(), PushError> {
         let attributes = attributes.map_or(0, str::len);
         let (bytes, limit) = (raw.len().max(attributes), self.limits.max_event_bytes);
         if bytes > limit {
             return Err(PushError::EventTooLarge { bytes, limit });
+        }
+        let (tags, limit) = (tags.len(), self.limits.max_tags_per_event);
+        if tags > limit {
+            return Err(PushError::TooManyTags { tags, limit });
         }
         self.find_room(raw.len() + attributes)
     }

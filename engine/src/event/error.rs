@@ -79,6 +79,14 @@ pub enum PushError {
         /// Bytes it may have.
         limit: usize,
     },
+    /// It has too many tags.
+    #[error("event with {tags} tags is over the limit of {limit}")]
+    TooManyTags {
+        /// Tags it has.
+        tags: usize,
+        /// Tags it may have.
+        limit: usize,
+    },
     /// The batch has no room for it; it may fit the next one.
     #[error("batch is full at {limit} bytes")]
     BatchFull {

@@ -1,6 +1,7 @@
 //! How large an event and a batch may grow.
 
-/// Limits on one event and on one batch. Over [`EventLimits::max_event_bytes`] an event is refused; over the others
+/// Limits on one event and on one batch. Over [`EventLimits::max_event_bytes`] or
+/// [`EventLimits::max_tags_per_event`] an event is refused; over the others
 /// it is stored whole, with fewer fields or none, and an `@error` attribute that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventLimits {
@@ -8,6 +9,8 @@ pub struct EventLimits {
     pub max_event_bytes: usize,
     /// An event with more raw bytes than this is stored without looking for fields in it.
     pub max_column_bytes: usize,
+    /// The most tags an event may be sent with. Every tag of a block is a column.
+    pub max_tags_per_event: usize,
     /// The most fields taken from one JSON text, duplicates counted.
     pub max_fields_per_event: usize,
     /// The most objects and arrays inside one another.
@@ -34,6 +37,7 @@ impl EventLimits {
     pub(super) const REPLAY: EventLimits = EventLimits {
         max_event_bytes: usize::MAX,
         max_column_bytes: usize::MAX,
+        max_tags_per_event: usize::MAX,
         max_fields_per_event: usize::MAX,
         max_json_depth: usize::MAX,
         max_field_name_bytes: usize::MAX,
@@ -48,6 +52,7 @@ impl Default for EventLimits {
         EventLimits {
             max_event_bytes: 16 << 20,
             max_column_bytes: 1 << 20,
+            max_tags_per_event: 1_024,
             max_fields_per_event: 2_048,
             max_json_depth: 64,
             max_field_name_bytes: 4_096,

@@ -21,6 +21,13 @@ const GRANULE_BITS: u32 = 6;
 const KEY_BITS: u32 = HASH_BITS + GRANULE_BITS;
 /// Checksum and count.
 const HEAD_BYTES: usize = 8;
+/// Most keys of a block, some 16 tags with a value of their own in every row. Of more it has none: then any granule may
+/// have any value.
+const KEYS_MAX: usize = 1 << 20;
+/// Most tags of all sets that keys are made of: as many as a block may have.
+const HASHES_MAX: usize = 1 << 22;
+/// What stands for keys that are too many: no keys, and none of the first version either, where none are written.
+const TOO_MANY: u8 = 0;
 
 /// The hash of tag `name`, `#` included, with this value.
 pub(crate) fn hash(name: &str, value: &str) -> u32 {
@@ -33,19 +40,22 @@ fn key(hash: u32, granule: usize) -> u32 {
 }
 
 /// The keys of rows that have sets of tags, from the first row of a granule on: `sets` gives the hashes of the tags of
-/// each set, `rows` the number of the set of each row.
+/// each set, `rows` the number of the set of each row. In order, each once; `None`: they are too many.
 pub(crate) fn of_rows<H: IntoIterator<Item = u32>>(
     sets: impl Iterator<Item = H>,
     rows: impl Iterator<Item = usize>,
     granule_rows: usize,
-) -> Vec<u32> {
+) -> Option<Vec<u32>> {
     // The hashes of all sets, and where those of each end.
     let (mut hashes, mut ends) = (Vec::new(), Vec::new());
     for set in sets {
         hashes.extend(set);
         ends.push(hashes.len());
+        if hashes.len() > HASHES_MAX {
+            return None;
+        }
     }
-    let mut keys = Vec::with_capacity(hashes.len());
+    let mut keys = Vec::new();
     let mut last = vec![usize::MAX; ends.len()];
     for (row, set) in rows.enumerate() {
         let granule = row / granule_rows;
@@ -57,8 +67,19 @@ pub(crate) fn of_rows<H: IntoIterator<Item = u32>>(
         let range = start.zip(ends.get(set)).map(|(start, end)| *start..*end);
         let own = range.and_then(|range| hashes.get(range)).unwrap_or_default();
         keys.extend(own.iter().map(|hash| key(*hash, granule)));
+        // Values that several sets have are one key, which shows when keys are put in order.
+        if keys.len() > 2 * KEYS_MAX && !settle(&mut keys) {
+            return None;
+        }
     }
-    keys
+    settle(&mut keys).then_some(keys)
+}
+
+/// Puts keys in order, each once; false when they are too many.
+fn settle(keys: &mut Vec<u32>) -> bool {
+    keys.sort_unstable();
+    keys.dedup();
+    keys.len() <= KEYS_MAX
 }
 
 /// Bits of a key that are packed, where there are so many.
@@ -66,10 +87,9 @@ fn low_bits(count: usize) -> u32 {
     ((1u64 << KEY_BITS) / count.max(1) as u64).checked_ilog2().unwrap_or(0)
 }
 
-/// Appends `keys`, in any order and some perhaps twice; nothing where there are none.
-pub(crate) fn write(mut keys: Vec<u32>, out: &mut Vec<u8>) {
-    keys.sort_unstable();
-    keys.dedup();
+/// Appends what [`of_rows`] made; nothing where there are no keys.
+pub(crate) fn write(keys: Option<&[u32]>, out: &mut Vec<u8>) {
+    let Some(keys) = keys else { return out.push(TOO_MANY) };
     if keys.is_empty() {
         return;
     }
@@ -185,7 +205,9 @@ mod tests {
 
     fn written(keys: &[u32]) -> Vec<u8> {
         let mut out = Vec::new();
-        write(keys.to_vec(), &mut out);
+        let mut keys = keys.to_vec();
+        settle(&mut keys);
+        write(Some(&keys), &mut out);
         out
     }
 
@@ -210,6 +232,22 @@ mod tests {
                 keys.granules(hash);
             }
         }
+    }
+
+    #[test]
+    fn keys_that_are_too_many_are_none_and_nothing_is_told_of_them() {
+        // A set of so many tags in every granule.
+        let of = |tags: u32, rows: usize| {
+            let sets =
+                std::iter::once((0..tags).map(|tag| tag.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)));
+            of_rows(sets, std::iter::repeat_n(0, rows), 1)
+        };
+        assert_eq!(of(1 << 10, 64).map(|keys| keys.len() <= 1 << 16), Some(true));
+        assert!(of(1 << 15, 32).is_some() && of(1 << 15, 64).is_none(), "in all");
+        assert!(of(HASHES_MAX as u32 + 1, 1).is_none(), "of one set");
+        let mut out = Vec::new();
+        write(None, &mut out);
+        assert!(out.len() == 1 && Keys::read(&out, false).is_none() && Keys::read(&out, true).is_none());
     }
 
     #[test]

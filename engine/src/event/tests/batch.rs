@@ -57,6 +57,15 @@ fn limits_hold_at_their_edges() {
     let (pushed, batch) = push_one(limits(|limits| limits.max_event_bytes = 20), raw);
     assert_eq!(pushed, Err(PushError::EventTooLarge { bytes: 21, limit: 20 }));
     assert!(batch.is_empty());
+    for (limit, expected) in [(2, Ok(Pushed::Parsed)), (1, Err(PushError::TooManyTags { tags: 2, limit: 1 }))]
+    {
+        let tags = Arc::new(TagSet::new([("a", "1".to_owned()), ("b", String::new())]));
+        let mut builder =
+            EventBatchBuilder::new(EventLimits { max_tags_per_event: limit, ..EventLimits::default() });
+        assert_eq!(builder.push_json(raw, None, &tags, None), expected);
+        assert_eq!(builder.push_text(raw, None, &tags, None), expected);
+        assert_eq!(builder.finish(NOW).len(), 2 * usize::from(expected.is_ok()));
+    }
     let (pushed, _) = push_one(limits(|limits| limits.max_batch_bytes = 62), raw);
     assert_eq!(pushed, Err(PushError::BatchFull { limit: 62 }));
     assert!(push_one(limits(|limits| limits.max_batch_bytes = 63), raw).0.is_ok());

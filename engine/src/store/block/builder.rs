@@ -160,7 +160,7 @@ pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedB
         let tags = gather.tag_sets.part();
         let (mut bytes, kept) = write(gather, &tags, plain);
         let mut facts = facts_of(gather, &kept);
-        facts.key_bytes = append_keys(&mut bytes, keys_of(gather, &facts));
+        facts.key_bytes = append_keys(&mut bytes, keys_of(gather, &facts).as_deref());
         verify::comes_back(gather, &tags, bytes.clone()).then_some((facts, bytes))
     }));
     let (facts, bytes) = written.ok().flatten()?;
@@ -171,7 +171,7 @@ pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedB
 pub(crate) type KeptParts<'a> = (Vec<Kept<'a>>, Vec<Kept<'a>>);
 
 /// Appends `keys` to a block, and says in its head how many bytes they take.
-fn append_keys(block: &mut Vec<u8>, keys: Vec<u32>) -> u32 {
+fn append_keys(block: &mut Vec<u8>, keys: Option<&[u32]>) -> u32 {
     let end = block.len();
     keys::write(keys, block);
     let len = (block.len() - end) as u32;

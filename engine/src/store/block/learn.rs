@@ -171,14 +171,14 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The keys of the values of tags that `facts` does not list: each with the granules it is in.
-pub(crate) fn keys_of(gather: &Gather<'_>, facts: &BlockFacts) -> Vec<u32> {
+/// The keys of the values of tags that `facts` does not list: each with the granules it is in. `None`: they are too many.
+pub(crate) fn keys_of(gather: &Gather<'_>, facts: &BlockFacts) -> Option<Vec<u32>> {
     let unlisted = |name: &str| {
         let at = facts.fields.binary_search_by(|field| field.name.as_str().cmp(name));
         at.is_ok_and(|at| facts.fields.get(at).is_some_and(|field| field.values.is_none()))
     };
     if !facts.fields.iter().any(|field| field.name.starts_with('#') && field.values.is_none()) {
-        return Vec::new();
+        return Some(Vec::new());
     }
     let sets = (0..gather.tag_sets.len()).map(|set| {
         let own = gather.tag_sets.tags(set).filter(|(name, _)| unlisted(name));

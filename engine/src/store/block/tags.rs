@@ -123,7 +123,11 @@ pub(crate) fn write(part: &PartInput, body: &mut Body, plain: bool) {
 /// Reads what [`write`] wrote.
 pub(crate) fn read(directory: &mut Directory<'_>) -> Result<Part, Corrupt> {
     let sets = directory.reader.count(TAG_SETS_MAX)?;
-    Part::read(directory, sets)
+    let part = Part::read(directory, sets)?;
+    if sets > 1 && sets.saturating_mul(part.places.len()) > TAG_CELLS_MAX {
+        return Err(Corrupt("more tags than a block may have"));
+    }
+    Ok(part)
 }
 
 /// The sets of tags of a block of the first version, a column a tag.
