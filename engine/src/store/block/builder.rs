@@ -181,7 +181,7 @@ fn append_keys(block: &mut Vec<u8>, keys: Option<&[u32]>) -> u32 {
     len
 }
 
-fn write<'g>(gather: &'g Gather<'_>, tags: &PartInput, plain: bool) -> (Vec<u8>, KeptParts<'g>) {
+pub(super) fn write<'g>(gather: &'g Gather<'_>, tags: &PartInput, plain: bool) -> (Vec<u8>, KeptParts<'g>) {
     let mut body = Body::new();
     write_times(&mut body, &gather.times);
     encode::packed(&mut body, &gather.sequences);

@@ -333,7 +333,9 @@ impl Skeletons {
 impl Ranks {
     /// How many values before `value` have each skeleton.
     pub(crate) fn before(&self, value: usize) -> Vec<u32> {
-        let granule = value / GRANULE_ROWS;
+        // Behind the last value no granule begins where the last one is full.
+        let granules = self.codes.len().div_ceil(GRANULE_ROWS);
+        let granule = (value / GRANULE_ROWS).min(granules.saturating_sub(1));
         let mut counts = self.before_granule(granule).to_vec();
         counts.resize(self.skeletons, 0);
         for code in self.codes.get(granule * GRANULE_ROWS..value).unwrap_or_default() {
@@ -428,4 +430,18 @@ pub(crate) fn load_bytes<'a>(
             bytes
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_values_are_before_the_end_of_a_full_granule() {
+        for values in [0, 1, GRANULE_ROWS, GRANULE_ROWS + 1, 2 * GRANULE_ROWS] {
+            let before = (0..values.div_ceil(GRANULE_ROWS) as u32).map(|granule| granule * 1_024).collect();
+            let ranks = Ranks { codes: vec![0; values], before, skeletons: 1 };
+            assert_eq!(ranks.before(values), [values as u32]);
+        }
+    }
 }

@@ -286,6 +286,11 @@ impl Part {
         Ok(Part { places, escaped, node, kinds })
     }
 
+    /// The field at `place`; empty where there is none.
+    pub(crate) fn name(&self, place: u32) -> &str {
+        self.places.get(place as usize).map_or("", |place| &place.path)
+    }
+
     /// The rows as skeletons.
     pub(crate) fn skeletons(&self) -> Result<&Skeletons, Corrupt> {
         match &self.node.kind {

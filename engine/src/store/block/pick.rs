@@ -187,11 +187,6 @@ pub(crate) enum Values {
 }
 
 impl Values {
-    /// No values.
-    pub(crate) fn none() -> Values {
-        Values::Each(Texts::default())
-    }
-
     /// Value `at` of those chosen.
     pub(crate) fn get(&self, at: usize) -> Option<&[u8]> {
         match self {
@@ -231,14 +226,7 @@ impl Skeletons {
         wanted: impl Fn(u32) -> bool,
     ) -> Result<Vec<Option<Chosen>>, Corrupt> {
         let ranks = self.ranks(body)?;
-        let index = match self.places.get() {
-            Some(index) => index,
-            None => {
-                let index = Places::of(self, &ranks)?;
-                body.count_held(index.nth.len() * 2 + index.holders.len() * size_of::<Holders>());
-                self.places.get_or_init(|| Box::new(index))
-            }
-        };
+        let index = self.places(body, &ranks)?;
         let of_all = |column: &usize| matches!(index.holders.get(*column), Some(Holders::All));
         let mut chosen: Vec<Option<Chosen>> = (0..self.columns.len())
             .map(|column| (of_all(&column) && wanted(column as u32)).then_some(Chosen::Each))
@@ -262,6 +250,40 @@ impl Skeletons {
             }
         }
         Ok(chosen)
+    }
+
+    /// The same of the column `column` alone: of many columns one costs no more than it is.
+    pub(crate) fn chosen_of(
+        &self,
+        body: Source<'_>,
+        places: &[u32],
+        codes: &[u32],
+        column: usize,
+    ) -> Result<Chosen, Corrupt> {
+        let ranks = self.ranks(body)?;
+        let index = self.places(body, &ranks)?;
+        if matches!(index.holders.get(column), Some(Holders::All)) {
+            return Ok(Chosen::Each);
+        }
+        let has = self.have(column);
+        let own = places.iter().zip(codes).filter(|(_, code)| has.get(**code as usize) == Some(&true));
+        let at = own.map(|(place, _)| index.in_column(column as u32, *place, &ranks, body) as u32);
+        Ok(Chosen::At(at.collect()))
+    }
+
+    /// Which skeletons have column `column`.
+    pub(crate) fn have(&self, column: usize) -> Vec<bool> {
+        self.skeletons.iter().map(|skeleton| skeleton.columns.contains(&(column as u32))).collect()
+    }
+
+    /// Where the values of the columns lie.
+    fn places(&self, body: Source<'_>, ranks: &Ranks) -> Result<&Places, Corrupt> {
+        if let Some(index) = self.places.get() {
+            return Ok(index);
+        }
+        let index = Places::of(self, ranks)?;
+        body.count_held(index.nth.len() * 2 + index.holders.len() * size_of::<Holders>());
+        Ok(self.places.get_or_init(|| Box::new(index)))
     }
 
     /// The skeletons of the values at `places`.

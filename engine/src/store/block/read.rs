@@ -31,7 +31,7 @@ pub struct Block {
     ingest: Packed,
     arrival: Packed,
     pub(super) tags: Tagged,
-    tag_codes: Packed,
+    pub(super) tag_codes: Packed,
     pub(super) raw: Part,
     pub(super) attributes: Option<Part>,
     pool: Pool,
@@ -217,11 +217,6 @@ impl Block {
         self.sequences.pick(self.body(), rows)
     }
 
-    /// The tag sets of `rows`.
-    pub(super) fn tag_codes_at(&self, rows: &[u32]) -> Result<Vec<i64>, Corrupt> {
-        self.tag_codes.pick(self.body(), rows)
-    }
-
     /// When each row of `range` came in, ns.
     pub(crate) fn ingest(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         self.ingest.values(self.body(), range)
@@ -235,16 +230,6 @@ impl Block {
     /// 1 for each row of `range` whose timestamp is the time of arrival.
     pub(crate) fn arrival(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
         self.arrival.values(self.body(), range)
-    }
-
-    /// The tag sets of `range`.
-    pub(crate) fn tag_codes(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
-        self.tag_codes.values(self.body(), range)
-    }
-
-    /// Puts the tag sets of `range` into `out`.
-    pub(crate) fn tag_codes_into(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), Corrupt> {
-        self.tag_codes.decode(self.body(), range, out)
     }
 
     /// The granules in which `within` has a row, as ranges of rows.

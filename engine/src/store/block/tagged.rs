@@ -14,12 +14,11 @@ use super::cursor::Cursor;
 use super::literal::Plan;
 use super::marks::marks;
 use super::needle::Needle;
-use super::node::Skeletons;
 use super::part::{Part, TextKind};
-use super::pick::{Chosen, Values};
+use super::pick::Chosen;
 use super::read::Block;
 use super::search::needle_of;
-use super::section::Section;
+use super::section::{Section, Source};
 use super::tags::{Growing, TagColumn, TagColumns, TagSets, put_tag};
 use super::wire::Corrupt;
 
@@ -32,35 +31,132 @@ const SPARSE_SETS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Tagged {
     form: Form,
+    /// How many sets there are, or why none of what is stored of them is believed.
+    sets: OnceLock<Result<usize, Corrupt>>,
 }
 
 #[derive(Debug)]
 enum Form {
     /// A block of the first version: the sets as texts, and their columns once somebody asked.
     First(Section, OnceLock<TagColumns>),
-    /// The sets as rows of a part, and each tag over all of them, once somebody asked for it.
-    Part(Box<Part>, Vec<OnceLock<TagColumn>>),
+    /// The sets as rows of a part.
+    Part(Box<Sets>),
+}
+
+/// Sets of tags as rows of a part.
+#[derive(Debug)]
+struct Sets {
+    part: Part,
+    /// The places of the part in order of their names.
+    by_name: Vec<u32>,
+    /// Each tag over all sets, once somebody asked for it.
+    columns: Vec<OnceLock<TagColumn>>,
 }
 
 impl Tagged {
     /// Those of a block of the first version.
     pub(super) fn first(section: Section) -> Tagged {
-        Tagged { form: Form::First(section, OnceLock::new()) }
+        Tagged { form: Form::First(section, OnceLock::new()), sets: OnceLock::new() }
     }
 
     pub(super) fn new(part: Part) -> Tagged {
         let columns = part.places.iter().map(|_| OnceLock::new()).collect();
-        Tagged { form: Form::Part(Box::new(part), columns) }
+        let mut by_name: Vec<u32> = (0..part.places.len() as u32).collect();
+        by_name.sort_by(|a, b| part.name(*a).cmp(part.name(*b)));
+        Tagged { form: Form::Part(Box::new(Sets { part, by_name, columns })), sets: OnceLock::new() }
+    }
+}
+
+impl Sets {
+    /// The place of tag `name`.
+    fn place(&self, name: &str) -> Option<usize> {
+        let at = self.by_name.binary_search_by(|place| self.part.name(*place).cmp(name)).ok()?;
+        self.by_name.get(at).map(|place| *place as usize)
+    }
+
+    /// How many sets there are, if what is stored of them fits together: each name once, each tag once in a set, and as many
+    /// values of a tag as sets that have it.
+    fn count(&self, body: Source<'_>) -> Result<usize, Corrupt> {
+        let is_same = |pair: &[u32]| matches!(pair, [a, b] if self.part.name(*a) == self.part.name(*b));
+        if self.by_name.windows(2).any(is_same) {
+            return Err(Corrupt("two tags of one name"));
+        }
+        let (skeletons, sets) = (self.part.skeletons()?, self.part.node.count);
+        let of_skeletons = skeletons.ranks(body)?.before(sets);
+        // Of each tag how many sets have it, and the last skeleton with it.
+        let mut tags = vec![(0, usize::MAX); skeletons.columns.len()];
+        for (code, (skeleton, count)) in skeletons.skeletons.iter().zip(of_skeletons).enumerate() {
+            if !skeleton.columns.is_empty() && self.part.kinds.get(code) != Some(&TextKind::Json) {
+                return Err(Corrupt("set of tags that is none"));
+            }
+            for column in &skeleton.columns {
+                let tag = tags.get_mut(*column as usize).ok_or(Corrupt("hole without a column"))?;
+                if std::mem::replace(&mut tag.1, code) == code {
+                    return Err(Corrupt("tag twice in a set"));
+                }
+                tag.0 += count as usize;
+            }
+        }
+        let fits = skeletons.columns.iter().zip(tags).all(|(column, (count, _))| column.count == count);
+        if fits { Ok(sets) } else { Err(Corrupt("values of a tag that no set has")) }
     }
 }
 
 impl Block {
     /// The sets of tags as a part; not of a block of the first version.
     pub(super) fn tag_part(&self) -> Option<&Part> {
+        self.part_sets().map(|sets| &sets.part)
+    }
+
+    fn part_sets(&self) -> Option<&Sets> {
         match &self.tags.form {
             Form::First(..) => None,
-            Form::Part(part, _) => Some(part),
+            Form::Part(sets) => Some(sets),
         }
+    }
+
+    /// How many sets of tags there are. Whoever reads tags comes by here, so that what is damaged of them is an error,
+    /// the same for everybody: sets that do not fit together, and rows of sets that there are not.
+    fn tag_set_count(&self) -> Result<usize, Corrupt> {
+        let check = || {
+            let sets = match &self.tags.form {
+                Form::First(section, columns) => self.first_columns(section, columns)?.set_count(),
+                Form::Part(sets) => sets.count(self.body())?,
+            };
+            let known = 0..sets as i64;
+            let numbers = self.tag_codes.load(self.body())?;
+            // Mostly frames tell without their numbers.
+            if numbers.bounds().is_some_and(|(low, high)| known.contains(&low) && known.contains(&high)) {
+                return Ok(sets);
+            }
+            let mut own = Vec::new();
+            numbers.read(0..self.rows(), &mut own);
+            if own.iter().all(|set| known.contains(set)) {
+                Ok(sets)
+            } else {
+                Err(Corrupt("row with an unknown set of tags"))
+            }
+        };
+        *self.tags.sets.get_or_init(check)
+    }
+
+    /// The tag sets of `rows`.
+    fn tag_codes_at(&self, rows: &[u32]) -> Result<Vec<u32>, Corrupt> {
+        self.tag_set_count()?;
+        let sets = self.tag_codes.pick(self.body(), rows)?;
+        Ok(sets.into_iter().map(|set| set as u32).collect())
+    }
+
+    /// The tag sets of `range`.
+    pub(crate) fn tag_codes(&self, range: Range<usize>) -> Result<Vec<i64>, Corrupt> {
+        self.tag_set_count()?;
+        self.tag_codes.values(self.body(), range)
+    }
+
+    /// Puts the tag sets of `range` into `out`.
+    fn tag_codes_into(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), Corrupt> {
+        self.tag_set_count()?;
+        self.tag_codes.decode(self.body(), range, out)
     }
 
     /// The names of all tags, in order.
@@ -70,7 +166,7 @@ impl Block {
             Form::First(section, columns) => {
                 self.first_columns(section, columns).map_or(Vec::new(), |columns| columns.names().collect())
             }
-            Form::Part(part, _) => part.places.iter().map(|place| &*place.path).collect(),
+            Form::Part(sets) => return sets.by_name.iter().map(|place| sets.part.name(*place)).collect(),
         };
         names.sort_unstable();
         names
@@ -78,9 +174,10 @@ impl Block {
 
     /// All sets of tags.
     pub(crate) fn tag_sets(&self) -> Result<TagSets, Corrupt> {
+        self.tag_set_count()?;
         let part = match &self.tags.form {
             Form::First(section, columns) => return Ok(self.first_columns(section, columns)?.sets()),
-            Form::Part(part, _) => part,
+            Form::Part(sets) => &sets.part,
         };
         let skeletons = part.skeletons()?;
         let open = |node| Cursor::open(node, self.body(), 0..node.count, None);
@@ -148,7 +245,7 @@ impl Block {
                     continue;
                 };
                 self.tag_codes_into(run, slots)?;
-                slots.iter_mut().for_each(|slot| *slot = tag.code(i64::from(*slot)));
+                slots.iter_mut().for_each(|slot| *slot = tag.code(*slot));
             }
             Ok(())
         })?;
@@ -181,7 +278,9 @@ impl Block {
         matcher: &TextMatcher,
         within: &Selection,
     ) -> Result<Option<Selection>, Corrupt> {
-        let Some((part, place)) = self.part_of(name) else { return Ok(None) };
+        let Some(sets) = self.part_sets() else { return Ok(None) };
+        let Some(place) = sets.place(name) else { return Ok(None) };
+        let part = &sets.part;
         let skeletons = part.skeletons()?;
         let node = skeletons.columns.get(place).ok_or(Corrupt("unknown column"))?;
         if node.count <= FEW_SETS || node.count != part.node.count {
@@ -192,9 +291,9 @@ impl Block {
         let Some(needle) = needle else { return Ok(None) };
         let ask = if equals.is_some() { Ask::whole(&needle) } else { Ask::inside(&needle) };
         let rows = self.around(within);
-        let mut sets = vec![0u32; rows.len()];
-        self.tag_codes_into(rows.clone(), &mut sets)?;
-        let set_of = |row: usize| sets.get(row - rows.start).map_or(usize::MAX, |set| *set as usize);
+        let mut codes = vec![0u32; rows.len()];
+        self.tag_codes_into(rows.clone(), &mut codes)?;
+        let set_of = |row: usize| codes.get(row - rows.start).map_or(usize::MAX, |set| *set as usize);
         let mut wanted = Selection::none(node.count);
         within.iter().for_each(|row| wanted.insert(set_of(row)));
         let plan = Plan::of(node, &needle, ask, self.body())?;
@@ -204,31 +303,26 @@ impl Block {
         Ok(Some(left))
     }
 
-    /// Where tag `name` is in the part of the sets.
-    fn part_of(&self, name: &str) -> Option<(&Part, usize)> {
-        let part = self.tag_part()?;
-        Some((part, part.places.iter().position(|place| &*place.path == name)?))
-    }
-
     /// Tag `name`, for so many rows.
     fn tag_of(&self, name: &str, rows: usize) -> Result<Asked<'_>, Corrupt> {
-        let (part, columns) = match &self.tags.form {
+        let count = self.tag_set_count()?;
+        let sets = match &self.tags.form {
             Form::First(section, columns) => {
                 let tag = self.first_columns(section, columns)?.get(name);
                 return Ok(tag.map_or(Asked::None, Asked::Whole));
             }
-            Form::Part(part, columns) => (part, columns),
+            Form::Part(sets) => sets,
         };
-        let Some((_, place)) = self.part_of(name) else { return Ok(Asked::None) };
-        let column = columns.get(place).ok_or(Corrupt("unknown column"))?;
-        let sets = part.node.count;
-        if column.get().is_none() && sets > FEW_SETS && rows < sets / SPARSE_SETS {
-            return Ok(Asked::Few(part, place));
-        }
+        let Some(place) = sets.place(name) else { return Ok(Asked::None) };
+        let column = sets.columns.get(place).ok_or(Corrupt("unknown column"))?;
         if let Some(tag) = column.get() {
             return Ok(Asked::Whole(tag));
         }
-        let all: Vec<u32> = (0..sets as u32).collect();
+        let part = &sets.part;
+        if count > FEW_SETS && rows < count / SPARSE_SETS {
+            return Ok(Asked::Few(part, place));
+        }
+        let all: Vec<u32> = (0..count as u32).collect();
         let tag = self.tag_values(part, place, &all)?;
         Ok(Asked::Whole(column.get_or_init(|| {
             self.body().count_held(tag.memory_bytes());
@@ -244,17 +338,11 @@ impl Block {
         rows: &[u32],
     ) -> Result<(Vec<u32>, Arc<Dictionary>), Corrupt> {
         let of_rows = self.tag_codes_at(rows)?;
-        let mut sets: Vec<u32> = of_rows.iter().filter_map(|set| u32::try_from(*set).ok()).collect();
+        let mut sets = of_rows.clone();
         sets.sort_unstable();
         sets.dedup();
-        if sets.last().is_some_and(|last| *last as usize >= part.node.count) {
-            return Err(Corrupt("unknown set of tags"));
-        }
         let tag = self.tag_values(part, place, &sets)?;
-        let code = |set: &i64| {
-            let at = u32::try_from(*set).ok().and_then(|set| sets.binary_search(&set).ok());
-            at.map_or(Dictionary::MISSING, |at| tag.code(at as i64))
-        };
+        let code = |set: &u32| sets.binary_search(set).map_or(Dictionary::MISSING, |at| tag.code(at as u32));
         Ok((of_rows.iter().map(code).collect(), tag.dictionary))
     }
 
@@ -265,13 +353,11 @@ impl Block {
         let name = &part.places.get(place).ok_or(unknown)?.path;
         let node = skeletons.columns.get(place).ok_or(unknown)?;
         let codes = skeletons.codes_at(self.body(), sets)?;
-        let mut chosen = skeletons.chosen(self.body(), sets, &codes, |column| column as usize == place)?;
-        let has = has_column(skeletons, part, place);
-        let values = match chosen.get_mut(place).and_then(Option::take) {
-            None => Values::none(),
-            Some(Chosen::Each) => node.pick_values(self.body(), sets, None)?,
-            Some(Chosen::At(at)) => node.pick_values(self.body(), &at, None)?,
+        let values = match skeletons.chosen_of(self.body(), sets, &codes, place)? {
+            Chosen::Each => node.pick_values(self.body(), sets, None)?,
+            Chosen::At(at) => node.pick_values(self.body(), &at, None)?,
         };
+        let has = skeletons.have(place);
         let mut growing = Growing::default();
         let mut at = 0;
         for (set, code) in codes.iter().enumerate() {
@@ -280,7 +366,7 @@ impl Block {
                 at += 1;
             }
         }
-        Ok(growing.finish(name, sets.len()))
+        growing.finish(name, sets.len())
     }
 }
 
@@ -292,15 +378,6 @@ enum Asked<'b> {
     Whole(&'b TagColumn),
     /// To be read of the sets that are wanted: the column at this place.
     Few(&'b Part, usize),
-}
-
-/// Which skeletons have the column at `place`.
-fn has_column(skeletons: &Skeletons, part: &Part, place: usize) -> Vec<bool> {
-    let with_kinds = skeletons.skeletons.iter().zip(&part.kinds);
-    let has = with_kinds.map(|(skeleton, kind)| {
-        *kind == TextKind::Json && skeleton.columns.iter().any(|column| *column as usize == place)
-    });
-    has.collect()
 }
 
 fn as_text(value: &[u8]) -> Result<&str, Corrupt> {

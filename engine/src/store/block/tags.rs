@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::BLOCK_ROWS_MAX;
 use super::part::{Part, PartInput};
-use super::section::{Body, Directory};
+use super::section::{Body, Directory, SECTION_BYTES_MAX};
 use super::wire::{Corrupt, Reader, put_bytes, put_varint};
 
 /// Most different tag sets of a block: no more than rows.
@@ -200,16 +200,20 @@ impl<'a> Growing<'a> {
     }
 
     /// The column over `sets` sets; it stays as long as its block, so no byte is spare.
-    pub(super) fn finish(mut self, name: &str, sets: usize) -> TagColumn {
+    pub(super) fn finish(mut self, name: &str, sets: usize) -> Result<TagColumn, Corrupt> {
         self.codes.resize(sets, Dictionary::MISSING);
-        let mut arena = String::with_capacity(self.values.iter().map(|value| value.len()).sum());
+        let bytes = self.values.iter().map(|value| value.len()).sum();
+        if bytes > SECTION_BYTES_MAX {
+            return Err(Corrupt("values of a tag over their limit"));
+        }
+        let mut arena = String::with_capacity(bytes);
         let mut spans = Vec::with_capacity(self.values.len());
         for value in self.values {
             spans.push(TextSpan { start: arena.len() as u32, len: value.len() as u32 });
             arena.push_str(value);
         }
         let dictionary = Arc::new(Dictionary::new(arena, spans));
-        TagColumn { name: name.into(), codes: Codes::of(self.codes), dictionary }
+        Ok(TagColumn { name: name.into(), codes: Codes::of(self.codes), dictionary })
     }
 }
 
@@ -226,8 +230,8 @@ impl TagColumn {
     }
 
     /// The value of set `set`; [`Dictionary::MISSING`] where it has none.
-    pub(crate) fn code(&self, set: i64) -> u32 {
-        usize::try_from(set).map_or(Dictionary::MISSING, |set| self.codes.get(set))
+    pub(crate) fn code(&self, set: u32) -> u32 {
+        self.codes.get(set as usize)
     }
 }
 
@@ -255,10 +259,18 @@ impl TagColumns {
                 column.push(set, value);
             }
         }
+        if reader.left() > 0 {
+            return Err(Corrupt("bytes behind the sets of tags"));
+        }
         let finished = growing.into_iter().map(|(name, column)| column.finish(name, sets));
-        let mut columns: Vec<TagColumn> = finished.collect();
+        let mut columns: Vec<TagColumn> = finished.collect::<Result<_, _>>()?;
         columns.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(TagColumns { sets, columns })
+    }
+
+    /// How many sets there are.
+    pub(super) fn set_count(&self) -> usize {
+        self.sets
     }
 
     /// The tag `name`, `#` included; `None` when no set has it.
@@ -326,7 +338,7 @@ mod tests {
         assert_eq!(read.sets(), some);
         assert_eq!(read.names().collect::<Vec<_>>(), ["#a", "#b", "#c"]);
         let b = read.get("#b").unwrap();
-        let codes: Vec<u32> = (0..5).map(|set| b.code(set)).collect();
+        let codes: Vec<u32> = (0u32..5).map(|set| b.code(set)).collect();
         let none = Dictionary::MISSING;
         assert_eq!((codes, b.dictionary.len()), (vec![none, 0, 0, none, none], 1));
         assert!(read.get("#d").is_none());
@@ -338,10 +350,22 @@ mod tests {
         assert_eq!(read.sets(), every);
         let codes = |name| &read.get(name).unwrap().codes;
         assert_eq!((codes("#a"), codes("#b")), (&Codes::Own(2), &Codes::First(2)));
-        let beyond = |name| [1, 2, -1].map(|set| read.get(name).unwrap().code(set));
+        let beyond = |name| [1, 2, u32::MAX].map(|set| read.get(name).unwrap().code(set));
         assert_eq!((beyond("#a"), beyond("#b")), ([1, none, none], [0, none, none]));
         assert_eq!(read.get("#b").unwrap().constant(), Some("x"));
         assert!(TagColumns::read(&written(&sets(&[&[("#a", "1"), ("#a", "2")]]))).is_err());
+    }
+
+    #[test]
+    fn values_of_a_tag_are_not_longer_than_a_section() {
+        let text = String::from_utf8(vec![b'x'; SECTION_BYTES_MAX / 2 + 1]).unwrap();
+        let finished = |values: &[&str]| {
+            let mut growing = Growing::default();
+            values.iter().enumerate().for_each(|(set, value)| growing.push(set, value));
+            growing.finish("#a", values.len()).map(|tag| tag.dictionary.len())
+        };
+        assert_eq!(finished(&["x", "y", "x"]), Ok(2));
+        assert_eq!(finished(&[&text, &text[1..]]), Err(Corrupt("values of a tag over their limit")));
     }
 
     #[test]

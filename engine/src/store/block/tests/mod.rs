@@ -5,6 +5,7 @@ mod measure;
 mod regexes;
 mod rows;
 mod stretches;
+mod tags;
 
 /// Called where a block did not come back and is written plainly: in tests that is a fault.
 pub(super) fn fell_back() {
