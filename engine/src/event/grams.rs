@@ -66,7 +66,7 @@ impl EventBatch {
         let hashes = sets.iter().map(|set| set.iter().map(|(name, value)| keys::hash(name, value)));
         let of_rows = self.data.rows.iter().map(|row| row.tag_set as usize);
         let mut bytes = Vec::new();
-        keys::write(Some(&keys::of_rows(hashes, of_rows, GRANULE_ROWS)?), &mut bytes);
+        keys::write(hashes, of_rows, GRANULE_ROWS, &mut bytes);
         Some(bytes.into())
     }
 

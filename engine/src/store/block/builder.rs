@@ -13,14 +13,13 @@ use weir_query::record::OrderKey;
 
 use super::encode::{self, Kept};
 use super::gather::Gather;
-use super::learn::{facts_of, keys_of};
+use super::learn::{facts_of, put_keys};
 use super::part::PartInput;
 use super::section::Body;
 use super::wire::put_signed;
 use super::{BLOCK_RAW_BYTES_MAX, BLOCK_ROWS_MAX, BlockFacts, tags, verify};
 use crate::event::EventBatch;
 use crate::index::gram::GramMap;
-use crate::index::keys;
 
 /// First bytes of a block.
 pub(crate) const MAGIC: [u8; 4] = *b"WBK2";
@@ -160,7 +159,7 @@ pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedB
         let tags = gather.tag_sets.part();
         let (mut bytes, kept) = write(gather, &tags, plain);
         let mut facts = facts_of(gather, &kept);
-        facts.key_bytes = append_keys(&mut bytes, keys_of(gather, &facts).as_deref());
+        facts.key_bytes = append_keys(&mut bytes, gather, &facts);
         verify::comes_back(gather, &tags, bytes.clone()).then_some((facts, bytes))
     }));
     let (facts, bytes) = written.ok().flatten()?;
@@ -170,10 +169,10 @@ pub(crate) fn finish_as(gather: &mut Gather<'_>, plain: bool) -> Option<EncodedB
 /// What became of the columns of the raw texts and of the attributes.
 pub(crate) type KeptParts<'a> = (Vec<Kept<'a>>, Vec<Kept<'a>>);
 
-/// Appends `keys` to a block, and says in its head how many bytes they take.
-fn append_keys(block: &mut Vec<u8>, keys: Option<&[u32]>) -> u32 {
+/// Appends the keys of its tags to a block, and says in its head how many bytes they take.
+fn append_keys(block: &mut Vec<u8>, gather: &Gather<'_>, facts: &BlockFacts) -> u32 {
     let end = block.len();
-    keys::write(keys, block);
+    put_keys(gather, facts, block);
     let len = (block.len() - end) as u32;
     if let Some(slot) = block.get_mut(FIRST_HEAD_BYTES..HEAD_BYTES) {
         slot.copy_from_slice(&len.to_le_bytes());

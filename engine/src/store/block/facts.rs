@@ -24,6 +24,9 @@ pub struct BlockFacts {
     /// The last so many bytes of the block are the keys of tags whose values are not listed: which granules may have which
     /// value. None in blocks of the first version.
     pub key_bytes: u32,
+    /// The checksum of these keys, which may be looked at without the block: keys of another segment have another. Known
+    /// once the block is in a segment, but for those of the second version.
+    pub key_checksum: Option<u32>,
 }
 
 /// One tag or field of a block.
@@ -71,6 +74,12 @@ impl BlockFacts {
         let last = self.granule_times.last().map_or(i64::MIN, |times| times.1);
         (first, last)
     }
+
+    /// `name` is a tag whose values are not listed.
+    pub(crate) fn has_unlisted_values(&self, name: &str) -> bool {
+        let at = self.fields.binary_search_by(|field| field.name.as_str().cmp(name));
+        at.is_ok_and(|at| self.fields.get(at).is_some_and(FieldFacts::has_unlisted_values))
+    }
 }
 
 impl Summary for BlockFacts {
@@ -96,6 +105,11 @@ impl Summary for BlockFacts {
 }
 
 impl FieldFacts {
+    /// It is a tag whose values are not listed.
+    pub(crate) fn has_unlisted_values(&self) -> bool {
+        self.name.starts_with('#') && self.values.is_none()
+    }
+
     fn known(&self) -> Known<'_> {
         match &self.values {
             Some(values) => {

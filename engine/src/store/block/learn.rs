@@ -86,6 +86,7 @@ pub(crate) fn facts_of(gather: &Gather<'_>, kept: &KeptParts<'_>) -> BlockFacts 
         fields: tags(gather),
         more_fields: false,
         key_bytes: 0,
+        key_checksum: None,
     };
     let mut places: BTreeMap<&str, Vec<Place<'_, '_>>> = BTreeMap::new();
     let (raw, attributes) = (Census::of(&gather.raw), Census::of(&gather.attributes));
@@ -171,22 +172,18 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The keys of the values of tags that `facts` does not list: each with the granules it is in. `None`: they are too many.
-pub(crate) fn keys_of(gather: &Gather<'_>, facts: &BlockFacts) -> Option<Vec<u32>> {
-    let unlisted = |name: &str| {
-        let at = facts.fields.binary_search_by(|field| field.name.as_str().cmp(name));
-        at.is_ok_and(|at| facts.fields.get(at).is_some_and(|field| field.values.is_none()))
-    };
-    if !facts.fields.iter().any(|field| field.name.starts_with('#') && field.values.is_none()) {
-        return Some(Vec::new());
+/// Appends the keys of the values of tags that `facts` does not list: each with the granules it is in.
+pub(crate) fn put_keys(gather: &Gather<'_>, facts: &BlockFacts, out: &mut Vec<u8>) {
+    if !facts.fields.iter().any(FieldFacts::has_unlisted_values) {
+        return;
     }
     let sets = (0..gather.tag_sets.len()).map(|set| {
-        let own = gather.tag_sets.tags(set).filter(|(name, _)| unlisted(name));
+        let own = gather.tag_sets.tags(set).filter(|(name, _)| facts.has_unlisted_values(name));
         own.map(|(name, value)| keys::hash(name, value))
     });
     // What is no number of a set has no tags.
     let rows = gather.tag_codes.iter().map(|code| usize::try_from(*code).unwrap_or(usize::MAX));
-    keys::of_rows(sets, rows, GRANULE_ROWS)
+    keys::write(sets, rows, GRANULE_ROWS, out);
 }
 
 fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFacts {

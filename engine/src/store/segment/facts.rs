@@ -133,10 +133,12 @@ fn write_block(block: &BlockFacts, out: &mut Vec<u8>) {
     }
     put_signed(out, block.ingest.0);
     put_signed(out, block.ingest.1);
-    out.push(u8::from(block.more_fields) | u8::from(block.key_bytes > 0) << 1);
+    let flags = [block.more_fields, block.key_bytes > 0, block.key_checksum.is_some()];
+    out.push(flags.iter().rev().fold(0, |all, flag| all << 1 | u8::from(*flag)));
     if block.key_bytes > 0 {
         put_varint(out, u64::from(block.key_bytes));
     }
+    block.key_checksum.iter().for_each(|sum| out.extend_from_slice(&sum.to_le_bytes()));
     put_varint(out, block.fields.len() as u64);
     for field in &block.fields {
         write_field(field, out);
@@ -182,6 +184,7 @@ fn read_block(reader: &mut Reader<'_>) -> Result<BlockFacts, Corrupt> {
     if flags & 2 != 0 {
         block.key_bytes = u32::try_from(reader.varint()?).map_err(|_| Corrupt("keys larger than a block"))?;
     }
+    block.key_checksum = if flags & 4 != 0 { Some(reader.u32()?) } else { None };
     for _ in 0..reader.count_here()? {
         block.fields.push(read_field(reader)?);
     }

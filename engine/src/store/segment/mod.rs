@@ -43,7 +43,7 @@ pub use verify::Report;
 pub use writer::SegmentWriter;
 
 use crate::error::StoreError;
-use crate::index::keys::Keys;
+use crate::index::keys::{self, Keys};
 use crate::index::table::GramTable;
 use crate::store::block::Block;
 use crate::store::block::bytes::Bytes;
@@ -52,7 +52,7 @@ use crate::store::files::{File, Mapped};
 use footer::Footer;
 
 /// The version of the format that is written; older ones are read.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// A sealed segment, open for reading. Cheap to share; blocks are verified when first used.
 #[derive(Debug)]
@@ -242,7 +242,9 @@ impl Segment {
         let bytes =
             self.bytes.get(range.end.checked_sub(facts.key_bytes as usize)?.max(range.start)..range.end)?;
         let sound = &self.blocks.get(index)?.keys_sound;
-        let is_sound = *sound.get_or_init(|| Keys::read(bytes, false).is_some());
+        // Their own checksum does not tell whose they are: the facts, which are those of this segment, do.
+        let is_own = || facts.key_checksum.is_none_or(|own| keys::checksum_of(bytes) == Some(own));
+        let is_sound = *sound.get_or_init(|| is_own() && Keys::read(bytes, false).is_some());
         Keys::read(bytes, is_sound).filter(|_| is_sound)
     }
 

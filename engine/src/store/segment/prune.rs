@@ -90,7 +90,7 @@ fn wants(required: &Required, facts: &SegmentFacts) -> (bool, bool) {
 
 /// The values of tag `name` are not listed, and a block of the first version has no keys for them.
 fn is_old(block: &BlockFacts, name: &str) -> bool {
-    block.key_bytes == 0 && field_of(block, name).is_some_and(|field| field.values.is_none())
+    block.key_bytes == 0 && block.has_unlisted_values(name)
 }
 
 struct Pruner<'s> {
@@ -173,11 +173,11 @@ impl Pruner<'_> {
         let mut found = RoaringBitmap::new();
         for (index, (block, (first, _))) in self.segment.facts.blocks.iter().zip(self.first).enumerate() {
             let own = *first..first + block.granules() as u32;
-            let unlisted = || field_of(block, name).is_some_and(|field| field.values.is_none());
             if is_old(block, name) || left.range_cardinality(own.clone()) == 0 {
                 continue;
             }
-            let keys = if self.keys && unlisted() { self.segment.keys(index) } else { None };
+            let has_keys = self.keys && block.has_unlisted_values(name);
+            let keys = if has_keys { self.segment.keys(index) } else { None };
             let mask = keys.map_or(u64::MAX, |keys| {
                 hashes.iter().fold(0, |granules, hash| granules | keys.granules(*hash))
             });

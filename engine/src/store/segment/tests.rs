@@ -1,5 +1,7 @@
 //! Segments: written, pruned, merged, damaged.
 
+mod keys;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -9,8 +11,7 @@ use weir_query::value::ValueRef;
 
 use super::{Segment, SegmentFacts, SegmentWriter};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, TagSet};
-use crate::index::gram::GramMap;
-use crate::store::block::{Block, BlockFacts, EncodedBlock, encode_blocks};
+use crate::store::block::{Block, encode_blocks};
 
 fn batch(lines: &[String], base: u64, app: &str) -> Arc<EventBatch> {
     let mut builder = EventBatchBuilder::new(EventLimits::default());
@@ -509,132 +510,4 @@ fn a_tag_with_many_values_is_pruned_by_the_index() {
             rows.for_each(|row| assert!(found.contains(&(row as u32 / 1_024)), "{values}: {value} in {row}"));
         }
     }
-}
-
-#[test]
-fn tag_values_without_grams_of_their_own_are_pruned_by_their_keys() {
-    let mut builder = EventBatchBuilder::new(EventLimits::default());
-    for row in 0..4_096 {
-        // At most three bytes: no window of the index.
-        let tags = Arc::new(TagSet::new([("n", format!("{:x}", row / 4))]));
-        builder.push_text(b"said nothing", Some(1_700_000_000_000_000_000 + row), &tags, None).unwrap();
-    }
-    let batch = Arc::new(builder.finish(1_700_000_000_000_000_123).with_sequence(1));
-    let (bytes, facts) = write(3, &[batch]);
-    let tag = facts.blocks[0].fields.iter().find(|field| field.name == "#n").unwrap();
-    assert!(tag.values.is_none() && facts.blocks[0].key_bytes > 0);
-    let segment = open(3, &bytes).unwrap();
-    assert_eq!(segment.facts(), &facts);
-    let (mut found, mut left) = (0, 0);
-    for value in 0..1_024 {
-        let one = Required::OneOf { field: "#n".into(), values: vec![format!("{value:x}")] };
-        let granules = segment.prune(&one, i64::MIN, i64::MAX).granules;
-        found += u32::from(granules.contains(value / 256));
-        left += granules.len();
-    }
-    assert_eq!(found, 1_024, "no value is lost");
-    assert!(left < 1_100, "{left} granules for 1,024 values");
-}
-
-/// Rows that say nothing, each 16 with a value of the tag `n` of at most three bytes: no window of the index.
-fn tagged(base: u64) -> Arc<EventBatch> {
-    let mut builder = EventBatchBuilder::new(EventLimits::default());
-    for row in 0..TAGGED_ROWS {
-        let tags = Arc::new(TagSet::new([("n", format!("{:x}", row / 16))]));
-        let time = 1_700_000_000_000_000_000 + (base + row) as i64;
-        builder.push_text(b"said nothing", Some(time), &tags, None).unwrap();
-    }
-    Arc::new(builder.finish(1_700_000_000_000_000_123).with_sequence(base))
-}
-
-/// So many that their block is copied by merging.
-const TAGGED_ROWS: u64 = 33 * 1_024;
-
-#[test]
-fn no_tag_value_is_lost_where_some_blocks_of_a_merged_segment_have_no_keys() {
-    let newer = Arc::new(open(1, &write(1, &[tagged(1)]).0).unwrap());
-    // As blocks were before whole values had keys.
-    let mut writer = SegmentWriter::new(Vec::new(), 2).unwrap();
-    let keyless = |mut block: EncodedBlock| {
-        block.facts.key_bytes = 0;
-        block.grams = (0..block.facts.granules()).map(|_| GramMap::default()).collect();
-        for (granule, grams) in block.grams.iter_mut().enumerate() {
-            grams.add(b"said nothing");
-            (granule * 64..granule * 64 + 64).for_each(|value| grams.add(format!("{value:x}").as_bytes()));
-        }
-        writer.push(block)
-    };
-    encode_blocks(&[tagged(100_001)], keyless).unwrap();
-    let older = Arc::new(open(2, &writer.finish().unwrap().0).unwrap());
-    for sources in [[newer.clone(), older.clone()], [older, newer]] {
-        let mut writer = SegmentWriter::new(Vec::new(), 3).unwrap();
-        Segment::merge(&sources, &mut writer).unwrap();
-        let merged = open(3, &writer.finish().unwrap().0).unwrap();
-        let keys = |block: &BlockFacts| block.key_bytes > 0;
-        assert_eq!(merged.facts().blocks.iter().map(keys).collect::<Vec<_>>(), [true, false]);
-        let mut left = 0;
-        for value in 0..TAGGED_ROWS as u32 / 16 {
-            let one = Required::OneOf { field: "#n".into(), values: vec![format!("{value:x}")] };
-            let granules = merged.prune(&one, i64::MIN, i64::MAX).granules;
-            assert!(granules.contains(value / 64) && granules.contains(33 + value / 64), "{value:x}");
-            left += granules.range_cardinality(..33);
-        }
-        assert!(left < 2_500, "keys prune where there are some: {left} granules for 2,112 values");
-    }
-}
-
-/// A segment as the first version wrote it: a run of 128 rows after the other has a value of `#device`, and of every third
-/// `#n`, which facts do not list.
-const FIRST_VERSION: &[u8] = include_bytes!("first-version.seg");
-
-fn first_version_tags(row: u32) -> (String, Option<String>) {
-    let run = row / 128;
-    (format!("dev-{}", run * 37 % 512), run.is_multiple_of(3).then(|| format!("{run:x}")))
-}
-
-#[test]
-fn segments_of_the_first_version_are_read_and_merged() {
-    let first = Arc::new(open(1, FIRST_VERSION).unwrap());
-    assert!(first.facts().blocks.iter().all(|block| block.key_bytes == 0));
-    let newer = Arc::new(open(2, &write(2, &[tagged(100_001)]).0).unwrap());
-    let mut writer = SegmentWriter::new(Vec::new(), 3).unwrap();
-    Segment::merge(&[first.clone(), newer], &mut writer).unwrap();
-    let merged = Arc::new(open(3, &writer.finish().unwrap().0).unwrap());
-    assert_eq!(merged.block_count(), 2);
-    for segment in [first, merged] {
-        assert_eq!(segment.verify().faults, Vec::<String>::new());
-        let at = (0..segment.block_count()).find(|at| segment.block(*at).unwrap().rows() == 65_536).unwrap();
-        let granule = segment.facts().blocks.iter().take(at).map(BlockFacts::granules).sum::<usize>() as u32;
-        let block = segment.block(at).unwrap();
-        let all = Selection::all(block.rows());
-        let (devices, numbers) = (block.column("#device", &all).unwrap(), block.column("#n", &all).unwrap());
-        let mut left = 0;
-        for row in (0..65_536).step_by(128) {
-            let (device, number) = first_version_tags(row);
-            for row in [row, row + 127] {
-                assert_eq!(text(devices.get(row as usize)).as_ref(), Some(&device), "{row}");
-                assert_eq!(text(numbers.get(row as usize)), number, "{row}");
-            }
-            let one = |field: &str, value: &str| {
-                let one = Required::OneOf { field: field.into(), values: vec![value.into()] };
-                segment.prune(&one, i64::MIN, i64::MAX).granules
-            };
-            let granules = one("#device", &device);
-            assert!(granules.contains(granule + row / 1_024), "{device}");
-            left += granules.len();
-            assert!(number.is_none_or(|number| one("#n", &number).contains(granule + row / 1_024)));
-        }
-        assert!(left < 700, "{left} granules for 512 values");
-    }
-}
-
-#[test]
-fn damaged_keys_prune_nothing() {
-    let (mut bytes, facts) = write(3, &[tagged(1)]);
-    let one = Required::OneOf { field: "#n".into(), values: vec!["7".into()] };
-    let left = |bytes: &[u8]| open(3, bytes).unwrap().prune(&one, i64::MIN, i64::MAX).granules.len();
-    assert!(left(&bytes) < 3);
-    let end = open(3, &bytes).unwrap().footer.blocks[0].range().unwrap().end;
-    bytes[end - facts.blocks[0].key_bytes as usize + 40] ^= 1;
-    assert_eq!(left(&bytes), 33);
 }

@@ -3,8 +3,9 @@
 use weir_query::record::{Rows, Selection};
 
 use super::Segment;
-use crate::store::block::Block;
+use crate::index::keys;
 use crate::store::block::wire::Corrupt;
+use crate::store::block::{Block, GRANULE_ROWS};
 
 /// What [`Segment::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Report {
 
 impl Segment {
     /// Reads and checks everything: checksums (again, whatever was known), every row of every block, the facts
-    /// against the rows, every row of the index.
+    /// against the rows, every row of the index, the keys of tags against the tags.
     #[must_use]
     pub fn verify(&self) -> Report {
         let mut report = Report::default();
@@ -85,6 +86,27 @@ impl Segment {
                 Err(error) => fault(format!("field {:?}: {error}", field.name)),
             }
         }
+        if let Some(what) = self.keys_fault(index, block) {
+            fault(what);
+        }
         report.rows += rows;
+    }
+
+    /// What is wrong with the keys of the tags of a block, if it has any.
+    fn keys_fault(&self, index: usize, block: &Block) -> Option<String> {
+        let facts = self.facts.blocks.get(index).filter(|facts| facts.key_bytes > keys::NO_KEYS_BYTES)?;
+        let Some(keys) = self.keys(index) else { return Some("keys of tags: damaged".to_owned()) };
+        let read = || Ok((block.tag_sets()?, block.tag_codes(0..block.rows())?));
+        let (sets, codes) = match read() {
+            Ok(read) => read,
+            Err(Corrupt(what)) => return Some(format!("tags: {what}")),
+        };
+        let hashes = (0..sets.len()).map(|set| {
+            let own = sets.tags(set).filter(|(name, _)| facts.has_unlisted_values(name));
+            own.map(|(name, value)| keys::hash(name, value))
+        });
+        let rows = codes.iter().map(|code| usize::try_from(*code).unwrap_or(usize::MAX));
+        let lacks = !keys::admit(&keys, hashes, rows, GRANULE_ROWS);
+        lacks.then(|| "keys of tags: a value is lacking".to_owned())
     }
 }

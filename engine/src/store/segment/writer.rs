@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::facts::SegmentFacts;
 use super::footer::{self, Footer, Place};
 use super::{FORMAT_VERSION, footer::BLOCKS_MAX};
+use crate::index::keys;
 use crate::index::source::GramSource;
 use crate::index::table::{self, GRANULES_MAX, GramTable};
 use crate::store::block::{BlockFacts, EncodedBlock};
@@ -72,12 +73,14 @@ impl<W: Write> SegmentWriter<W> {
         Ok(())
     }
 
-    fn push_part(&mut self, bytes: &[u8], facts: BlockFacts) -> io::Result<()> {
+    fn push_part(&mut self, bytes: &[u8], mut facts: BlockFacts) -> io::Result<()> {
         if self.places.len() >= BLOCKS_MAX || self.grams.granules() + facts.granules() > GRANULES_MAX {
             return Err(io::Error::other("segment is full"));
         }
         let part = self.places.len() as u32 + 1;
         let place = self.write_part(bytes, part)?;
+        let list = bytes.len().checked_sub(facts.key_bytes as usize).and_then(|start| bytes.get(start..));
+        facts.key_checksum = list.and_then(keys::checksum_of);
         self.places.push(place);
         self.facts.push(facts);
         Ok(())
