@@ -65,6 +65,10 @@ impl Lowering<'_> {
                         _ => return None,
                     }
                 }
+                if sources.is_empty() {
+                    self.fault("argument", "at least one table is expected here", span_of(expr));
+                    return None;
+                }
                 Some(Argument::Tables(sources))
             }
             Kind::Pipeline => self.row_steps(expr, parameter.name).map(Argument::Pipeline),
