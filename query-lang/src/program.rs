@@ -9,8 +9,9 @@ use crate::aggregates::TIMESTAMP;
 use crate::aggregates::buckets::BUCKET;
 use crate::aggregates::sequence::SequenceSpec;
 use crate::aggregates::spec::{AggregateSpec, RowOrder};
+use crate::compile::dead::fed;
 use crate::compile::steps::{Compiler, Stage};
-use crate::compile::{Ending, Options, Required, dead};
+use crate::compile::{Ending, Options, Required};
 use crate::error::Diagnostics;
 use crate::functions::{Build, RowFunction, Touches};
 use crate::machine::Context;
@@ -227,13 +228,7 @@ impl Program {
             }
         };
         let leading = stages.first().map_or(0, Stage::leading_filters);
-        let dropped = match stages.first_mut() {
-            Some(stage) => {
-                let fed = stage.aggregate.as_ref().map(|aggregate| fed(aggregate, &compiler.pipelines));
-                fed.map(|fed| dead::drop_steps(stage, &fed)).unwrap_or_default()
-            }
-            None => Vec::new(),
-        };
+        let dropped = stages.first_mut().map(Stage::drop_unneeded).unwrap_or_default();
         let first = First::of(&stages, &compiler.pipelines);
         let leading_steps = steps.get(..leading).filter(|steps| !steps.is_empty() && !first.reads_clock);
         Ok(Program {
@@ -512,19 +507,6 @@ impl First {
 
 fn list(touches: &Touches) -> Names {
     (!touches.reads_all).then(|| touches.reads.iter().cloned().collect())
-}
-
-/// What an aggregate reads.
-fn fed(aggregate: &AggregateSpec, pipelines: &[Vec<RowStep>]) -> Touches {
-    let needs = aggregate.needs();
-    let mut fed = Touches { reads_all: needs.all, ..Touches::default() };
-    fed.reads.extend(needs.fields.iter().cloned());
-    for id in &needs.pipelines {
-        let steps = pipelines.get(id.0).map(Vec::as_slice).unwrap_or_default();
-        step::touches(steps, &mut fed);
-        fed.reads_all |= step::searches(steps);
-    }
-    fed
 }
 
 fn times(aggregate: &AggregateSpec, steps: &Touches, pipelines: &[Vec<RowStep>]) -> Times {

@@ -650,6 +650,9 @@ fn explain_says_what_is_evaluated_once() {
         ("case { a=/(?<n>x+)y/g | n=x ; a=/(?<n>x+)y/g | n=xx ; * }", &[]),
         // What is no dearer than looking it up.
         ("case { a=1 b=1 ; a=1 b=2 ; a>1 c=1 ; a>1 c=2 }", &[]),
+        // What is not run evaluates nothing.
+        ("x := lower(a) | y := lower(a) | groupBy(y)", &[]),
+        ("x := lower(a) | y := lower(a) | z := lower(a) | groupBy([y, z])", &["lower(field=\"a\"), 2 times"]),
         // Behind an aggregate there are other rows.
         ("x := a * b | groupBy(x, function=count(as=a)) | y := a * b", &[]),
         ("groupBy(a, function=sum(b)) | x := a * 2 | y := 1 + a * 2", &["(a * 2), 2 times"]),

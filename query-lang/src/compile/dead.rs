@@ -1,17 +1,20 @@
 //! Steps that nothing needs: what they write, no later step reads and no aggregate is fed.
 
 use crate::aggregates::AggregateSpec;
-use crate::compile::steps::Stage;
 use crate::functions::{RowFunction, Touches};
-use crate::machine::step::RowStep;
+use crate::machine::step::{self, RowStep};
 
-/// Drops from `stage` the steps that only write what neither a step behind them reads nor the aggregate, which is fed `fed`;
-/// gives the numbers they had. Rows that are handed out whole need everything.
-pub(crate) fn drop_steps(stage: &mut Stage, fed: &Touches) -> Vec<usize> {
-    let hands_out = matches!(stage.aggregate, None | Some(AggregateSpec::Rows(_)));
+/// The numbers of those of `steps` that only write what neither a step behind them reads nor the aggregate that they end in. Rows
+/// that are handed out whole need everything.
+pub(super) fn unneeded(
+    steps: &[RowStep],
+    aggregate: &AggregateSpec,
+    pipelines: &[Vec<RowStep>],
+) -> Vec<usize> {
+    let hands_out = matches!(aggregate, AggregateSpec::Rows(_));
     let mut dropped = Vec::new();
-    let mut needed = fed.clone();
-    for (at, step) in stage.steps.iter().enumerate().rev() {
+    let mut needed = fed(aggregate, pipelines);
+    for (at, step) in steps.iter().enumerate().rev() {
         if hands_out || needed.reads_all {
             break;
         }
@@ -25,9 +28,21 @@ pub(crate) fn drop_steps(stage: &mut Stage, fed: &Touches) -> Vec<usize> {
             needed.read_by(touches);
         }
     }
-    dropped.iter().for_each(|at| drop(stage.steps.remove(*at)));
     dropped.reverse();
     dropped
+}
+
+/// What an aggregate reads.
+pub(crate) fn fed(aggregate: &AggregateSpec, pipelines: &[Vec<RowStep>]) -> Touches {
+    let needs = aggregate.needs();
+    let mut fed = Touches { reads_all: needs.all, ..Touches::default() };
+    fed.reads.extend(needs.fields.iter().cloned());
+    for id in &needs.pipelines {
+        let steps = pipelines.get(id.0).map(Vec::as_slice).unwrap_or_default();
+        step::touches(steps, &mut fed);
+        fed.reads_all |= step::searches(steps);
+    }
+    fed
 }
 
 /// Whether a step keeps the rows as they are but for the fields it writes, the names of which it knows.

@@ -17,39 +17,46 @@ use crate::machine::step::RowStep;
 use crate::plan::{Call, Expression, Step};
 
 /// Marks what `compiled`, made of `steps`, evaluates more than once over the same values; gives that as people read it, in the order of
-/// its numbers, which begin at `first`.
+/// its numbers, which begin at `first`. Those that are `unneeded`, by number, are left out: they are not run.
 ///
 /// # Errors
 /// Those of compiling a step.
 pub(super) fn share(
     steps: &[Step],
     compiled: &mut [RowStep],
+    unneeded: &[usize],
     first: usize,
 ) -> Result<Vec<String>, Diagnostic> {
     let mut gate = Numbering::new(Mode::Gate, first);
-    gate.walk(steps, compiled)?;
+    gate.walk(steps, compiled, unneeded)?;
     if !gate.has_shared() {
         return Ok(Vec::new());
     }
     let mut numbering = Numbering::new(Mode::Count, first);
-    numbering.walk(steps, compiled)?;
+    numbering.walk(steps, compiled, unneeded)?;
     if numbering.has_shared() {
         numbering.mode = Mode::Mark;
         numbering.written = Written::default();
         numbering.writes = 0;
-        numbering.walk(steps, compiled)?;
+        numbering.walk(steps, compiled, unneeded)?;
     }
     Ok(numbering.told)
 }
 
 impl Numbering {
-    fn walk(&mut self, steps: &[Step], compiled: &mut [RowStep]) -> Result<(), Diagnostic> {
-        for (step, compiled) in steps.iter().zip(compiled) {
+    fn walk(
+        &mut self,
+        steps: &[Step],
+        compiled: &mut [RowStep],
+        unneeded: &[usize],
+    ) -> Result<(), Diagnostic> {
+        let pairs = steps.iter().zip(compiled).enumerate();
+        for (_, (step, compiled)) in pairs.filter(|(at, _)| !unneeded.contains(at)) {
             match (step, &mut *compiled) {
                 (Step::Case(clauses), RowStep::Case(inner)) => {
                     let before = self.written.clone();
                     for (clause, inner) in clauses.iter().zip(inner) {
-                        self.walk(clause, inner)?;
+                        self.walk(clause, inner, &[])?;
                         self.written = before.clone();
                     }
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::aggregates::sequence::SequenceSpec;
 use crate::aggregates::spec::{RowOrder, RowsSpec};
 use crate::aggregates::{AggregateSpec, PipelineId, TIMESTAMP};
-use crate::compile::{aggregate, condition, expression, sequence, shared};
+use crate::compile::{aggregate, condition, dead, expression, sequence, shared};
 use crate::error::Diagnostic;
 use crate::functions::{Build, RowFunction, Touches};
 use crate::machine::step::{self, RowStep};
@@ -33,6 +33,8 @@ pub struct Compiler {
 pub struct Stage {
     /// The row steps.
     pub steps: Vec<RowStep>,
+    /// The numbers of those that nothing needs, in order; of the first stage only.
+    unneeded: Vec<usize>,
     /// The aggregate.
     pub aggregate: Option<AggregateSpec>,
     /// The function over rows in their order.
@@ -44,6 +46,13 @@ impl Stage {
     #[must_use]
     pub fn leading_filters(&self) -> usize {
         self.steps.iter().take_while(|step| matches!(step, RowStep::Filter(_))).count()
+    }
+
+    /// Drops the steps that nothing needs; gives the numbers they had.
+    pub(crate) fn drop_unneeded(&mut self) -> Vec<usize> {
+        let unneeded = std::mem::take(&mut self.unneeded);
+        unneeded.iter().rev().for_each(|at| drop(self.steps.remove(*at)));
+        unneeded
     }
 
     /// Events sorted by their time are events in their order, as long as no step wrote that time; in that order the
@@ -70,12 +79,15 @@ impl Compiler {
         for (at, step) in steps.iter().enumerate() {
             match step {
                 Step::Call(call) if matches!(call.arguments.signature().build, Build::Aggregate) => {
-                    self.share(steps.get(start..at), &mut stage);
-                    start = at + 1;
                     stage.aggregate = self.aggregate(call);
-                    if stages.is_empty() {
+                    if stages.is_empty()
+                        && let Some(aggregate) = &stage.aggregate
+                    {
+                        stage.unneeded = dead::unneeded(&stage.steps, aggregate, &self.pipelines);
                         stage.rank_by_place();
                     }
+                    self.share(steps.get(start..at), &mut stage);
+                    start = at + 1;
                     stages.push(std::mem::take(&mut stage));
                 }
                 Step::Call(call) if matches!(call.arguments.signature().build, Build::Sequence) => {
@@ -101,7 +113,7 @@ impl Compiler {
         if !self.faults.is_empty() || steps.len() != stage.steps.len() {
             return;
         }
-        match shared::share(steps, &mut stage.steps, self.shared.len()) {
+        match shared::share(steps, &mut stage.steps, &stage.unneeded, self.shared.len()) {
             Ok(told) => self.shared.extend(told),
             Err(fault) => self.faults.push(fault),
         }
