@@ -187,6 +187,23 @@ fn without_time_left_it_stops() {
     }
 }
 
+#[test]
+fn time_is_asked_for_after_so_many_rows() {
+    let event = |at: usize| {
+        let k = usize::from(at > 0);
+        let fields = [("@id", format!("{at:04}")), ("@timestamp", at.to_string()), ("k", k.to_string())];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Fields>()
+    };
+    for (tried, times, told) in [(1_023, 1, 1_023), (1_025, 2, 1_024)] {
+        let events: Vec<Fields> = (0..=tried).map(event).collect();
+        let asked = std::cell::Cell::new(0);
+        let is_enough = || asked.replace(asked.get() + 1) > 0;
+        let table =
+            run_until("correlate(A: {k=0}, B: {k=1}, maxPerRoot=max) | tail(2000)", &events, &is_enough);
+        assert_eq!((asked.get(), table.rows, table.warnings.len()), (times, told, times - 1), "{tried}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -223,6 +223,18 @@ fn windows_over_many_groups_stop_while_they_are_merged() {
         Err(StepError::StateTooLarge { bytes, limit: LIMIT }) => assert!(bytes < 2 * LIMIT, "{bytes}"),
         other => panic!("{other:?}"),
     }
+    // What is told of the least limit that is passed is what it takes: the limit is at its edge, not near it.
+    let mut limit = LIMIT;
+    for _ in 0..64 {
+        match run(limit) {
+            Err(StepError::StateTooLarge { bytes, .. }) => {
+                assert!(bytes > limit);
+                limit = bytes;
+            }
+            other => return assert!(other.is_ok() && run(limit - 1).is_err(), "{other:?}"),
+        }
+    }
+    panic!("{limit}");
 }
 
 /// Steps `groupBy` over `rows` rows, each a group of its own: what its state takes at most behind the first million.
