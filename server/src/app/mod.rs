@@ -6,6 +6,7 @@ mod kept;
 mod lives;
 mod slots;
 mod streams;
+mod unstored;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ pub use gate::{Gate, Ticket};
 use kept::Kept;
 pub use slots::{SlotError, Slots};
 pub use streams::{OpenStream, Streams};
+pub use unstored::Unstored;
 
 use crate::auth::Tokens;
 use crate::error::ApiError;
@@ -60,6 +62,7 @@ struct Shared {
     counters: Counters,
     gate: Gate,
     request_gate: Gate,
+    unstored: Unstored,
     company: Company,
     decoding: Slots,
     answering: Slots,
@@ -99,6 +102,7 @@ impl App {
             tokens: Tokens::new(&settings.tokens),
             gate: Gate::new(settings.ingest.max_in_flight_bytes, counters.ingest_held_bytes.clone()),
             request_gate: Gate::new(settings.query.max_requests_bytes, Gauge::default()),
+            unstored: Unstored::default(),
             company: Company::default(),
             decoding: Slots::new(settings.ingest.decode_threads, waiting),
             answering: Slots::new(settings.query.answer_threads, settings.query.max_waiting),
@@ -170,6 +174,12 @@ impl App {
     #[must_use]
     pub fn request_gate(&self) -> &Gate {
         &self.shared.request_gate
+    }
+
+    /// Bodies of which nothing was stored.
+    #[must_use]
+    pub fn unstored(&self) -> &Unstored {
+        &self.shared.unstored
     }
 
     /// Turns for decoding bodies.

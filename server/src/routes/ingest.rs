@@ -176,12 +176,19 @@ async fn ingest(
         options.idempotency_key = Some(content_key(&bytes, encoding, &format, &decode)?);
     }
     let brief = is_brief(bytes.len(), encoding) && !parsing.is_needed();
+    let shared = app.clone();
     let work = move || {
         let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
         drop(bytes);
         let mut account = IngestAnswer::of_decoded(&decoded);
         let counts = parsing.run(&mut decoded, options.idempotency_key.is_some(), &mut account)?;
         let raw_bytes = decoded.batch.raw_bytes();
+        if decoded.batch.is_empty()
+            && let Some(key) = &options.idempotency_key
+        {
+            let content = decoded.batch.content_crc();
+            account.duplicate = shared.unstored().knows(repository.name(), key, (content, account.rejected));
+        }
         let mut queued = append(&repository, &mut decoded, options)?;
         if !brief && let Some(queued) = &mut queued {
             queued.turn = None;
@@ -309,14 +316,15 @@ fn decode_options(
     }
 }
 
+/// What is sent again is counted as that and as nothing else.
 fn count(app: &App, answer: &IngestAnswer, raw_bytes: usize) {
     let counters = app.counters();
     let events = &counters.ingest_events;
-    events.rejected.inc_by(answer.rejected);
-    events.dropped.inc_by(answer.dropped);
     if answer.duplicate {
         events.duplicate.inc_by(answer.accepted);
     } else {
+        events.rejected.inc_by(answer.rejected);
+        events.dropped.inc_by(answer.dropped);
         events.accepted.inc_by(answer.accepted);
         events.unparsed.inc_by(answer.unparsed);
         counters.ingest_decoded_bytes.inc_by(raw_bytes as u64);

@@ -193,6 +193,40 @@ async fn events_that_a_parser_fails_on_are_there_and_counted() {
 }
 
 #[tokio::test]
+async fn what_is_sent_again_is_counted_once_whatever_is_stored_of_it() {
+    let world = World::with(|settings| settings.ingest.max_event_bytes = 100);
+    let long = "x".repeat(101);
+    put(&world, "strict", &parser("case { /^#/ | dropEvent(); * | kvParse() }")).await;
+    let lines = format!("{INGEST}?parser=strict");
+    for (key, path, body, outcomes) in [
+        // Some dropped, all dropped, some rejected, all rejected: accepted, dropped, rejected.
+        ("some", &*lines, "a=1\n# x\n".to_owned(), (1, 1, 0)),
+        ("all", &*lines, "# x\n# y\n# z\n".to_owned(), (0, 3, 0)),
+        ("bad", INGEST, format!("a=1\n{long}\n"), (1, 0, 1)),
+        ("none", INGEST, format!("{long}\n{long}\n"), (0, 0, 2)),
+    ] {
+        let headers = [TEXT[0], ("idempotency-key", key)];
+        for is_known in [false, true, true] {
+            let answer = world.post(path, &headers, body.clone()).await.json();
+            assert_eq!(answer["duplicate"], is_known, "{key}: {answer}");
+            let told = |name: &str| answer[name].as_u64().unwrap_or(0);
+            assert_eq!((told("accepted"), told("dropped"), told("rejected")), outcomes, "{key}: {answer}");
+        }
+    }
+    let metrics = world.get("/metrics").await.text();
+    for line in [
+        "weir_parser_events_total{parser=\"strict\",outcome=\"parsed\"} 1\n",
+        "weir_parser_events_total{parser=\"strict\",outcome=\"dropped\"} 4\n",
+        "weir_ingest_events_total{outcome=\"accepted\"} 2\n",
+        "weir_ingest_events_total{outcome=\"dropped\"} 4\n",
+        "weir_ingest_events_total{outcome=\"rejected\"} 3\n",
+        "weir_ingest_events_total{outcome=\"duplicate\"} 4\n",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
 async fn json_goes_through_the_parser_that_is_named_json_as_ever() {
     let lines = "{\"ts\":\"2026-05-17T10:05:03Z\",\"a\":{\"b\":1},\"none\":null}\n{\"a\":{\"b\":2}}\n";
     let world = World::new();
