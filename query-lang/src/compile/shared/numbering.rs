@@ -174,13 +174,10 @@ impl Numbering {
                 (self.number(format_args!("passes {part}"), &[part], is_dear), changed)
             }
             Expression::Call(call) => {
-                let (number, changed) = self.call("value", call, || {
-                    expression::compile(written).ok().map(|compiled| {
-                        let mut touches = Touches::default();
-                        compiled.touches(&mut touches);
-                        touches.reads_all |= compiled.searches();
-                        touches
-                    })
+                let (number, changed) = self.call("value", call, |touches| {
+                    let compiled = expression::compile(written).ok()?;
+                    compiled.touches(touches);
+                    Some(compiled.searches())
                 });
                 (number, changed.map(Expression::Call))
             }
@@ -227,13 +224,10 @@ impl Numbering {
                 (self.number(format_args!("{written:?} {version}"), &[], true), None)
             }
             Filter::Call(call) => {
-                let (number, changed) = self.call("test", call, || {
-                    condition::compile(written).ok().map(|compiled| {
-                        let mut touches = Touches::default();
-                        compiled.touches(&mut touches);
-                        touches.reads_all |= compiled.searches();
-                        touches
-                    })
+                let (number, changed) = self.call("test", call, |touches| {
+                    let compiled = condition::compile(written).ok()?;
+                    compiled.touches(touches);
+                    Some(compiled.searches())
                 });
                 (number, changed.map(Filter::Call))
             }
@@ -261,8 +255,13 @@ impl Numbering {
         (numbers, is_changed.then(|| whole.collect()))
     }
 
-    /// A call as a value or a test, which `kind` tells apart; `touches` says what it reads.
-    fn call(&mut self, kind: &str, call: &Call, touches: impl FnOnce() -> Option<Touches>) -> Numbered<Call> {
+    /// A call as a value or a test, which `kind` tells apart; `touch` tells what it reads, and whether it searches all of it.
+    fn call(
+        &mut self,
+        kind: &str,
+        call: &Call,
+        touch: impl FnOnce(&mut Touches) -> Option<bool>,
+    ) -> Numbered<Call> {
         let arguments = &call.arguments;
         let (mut numbers, mut changed) = (Vec::new(), None::<Arguments>);
         if matches!(arguments.signature().build, Build::Filter(_)) {
@@ -277,8 +276,7 @@ impl Numbering {
                 }
             }
         }
-        let reads =
-            if self.mode == Mode::Gate { String::new() } else { self.reads(kind, arguments, touches) };
+        let reads = if self.mode == Mode::Gate { String::new() } else { self.reads(kind, arguments, touch) };
         let number = match self.mode {
             Mode::Gate => self.number(format_args!("{kind} {:?}", yielding(arguments)), &numbers, true),
             _ => self.number(format_args!("{kind} {arguments:?} {reads} {numbers:?}"), &numbers, true),
@@ -291,10 +289,16 @@ impl Numbering {
         &mut self,
         kind: &str,
         arguments: &Arguments,
-        touches: impl FnOnce() -> Option<Touches>,
+        touch: impl FnOnce(&mut Touches) -> Option<bool>,
     ) -> String {
         let known = self.reads.entry(hash(format_args!("{kind} {arguments:?}")));
-        let touches = known.or_insert_with(touches).clone();
+        let touched = || {
+            let mut touches = Touches::default();
+            let searches = touch(&mut touches)?;
+            touches.reads_all |= searches;
+            Some(touches)
+        };
+        let touches = known.or_insert_with(touched).clone();
         match touches {
             Some(touches) if !touches.reads_all => {
                 let versions: Vec<usize> = touches.reads.iter().map(|field| self.version(field)).collect();
