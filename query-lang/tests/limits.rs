@@ -237,6 +237,41 @@ fn windows_over_many_groups_stop_while_they_are_merged() {
     panic!("{limit}");
 }
 
+#[test]
+fn sessions_that_became_one_count_with_what_it_takes_to_settle_them() {
+    let program =
+        Program::compile("session(maxpause=10s, function=collect(v))", &Options::default()).unwrap();
+    let event = |second: usize| {
+        let value = format!("{second} {}", "x".repeat(10_000));
+        vec![("v".to_owned(), value), ("@timestamp".to_owned(), (second * 1_000).to_string())]
+    };
+    // The sessions of the first step become one by the second.
+    let steps = [[0, 20, 40], [10, 30, 50]].map(|seconds| seconds.map(event));
+    let run = |max_state_bytes: usize| {
+        let context = Context { max_state_bytes, ..Context::default() };
+        let mut machine = Machine::new(program.clone(), context);
+        let mut state = machine.new_state();
+        let mut held = Vec::new();
+        for events in &steps {
+            let events = ResultTable::of_events(events);
+            machine.step(&events, Selection::all(events.rows), &mut state)?;
+            held.push(state.bytes());
+        }
+        let mut written = Vec::new();
+        machine.encode_state(&state, &mut written);
+        held.push(machine.decode_state(&written).unwrap().bytes());
+        Ok::<_, StepError>(held)
+    };
+    let held = run(0).unwrap();
+    let [apart, open, settled] = held[..] else { panic!("{held:?}") };
+    assert!(apart > 30_000 && settled > 60_000 && open >= 60_000 + settled, "{held:?}");
+    assert!(run(open).is_ok());
+    match run(open - 1) {
+        Err(StepError::StateTooLarge { bytes, .. }) => assert_eq!(bytes, open),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Steps `groupBy` over `rows` rows, each a group of its own: what its state takes at most behind the first million.
 fn many_groups(rows: usize) {
     /// Rows stepped at once.

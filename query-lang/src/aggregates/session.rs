@@ -99,7 +99,7 @@ impl Sessions {
                 }
             }
         }
-        scratch.iter_mut().for_each(|number| *number = self.led(*number));
+        scratch.iter_mut().for_each(|number| *number = led(&mut self.leads, *number));
         let mut within = input.within.clone();
         within.retain(|row| scratch.get(row).is_some_and(|slot| *slot != NO_SLOT));
         let input = Input { within: &within, ..*input };
@@ -137,18 +137,6 @@ impl Sessions {
         number
     }
 
-    /// The session that has become of this one. Ways are halved while they are gone (Tarjan and van Leeuwen 1984).
-    fn led(&mut self, mut number: u32) -> u32 {
-        while let Some(lead) = self.leads.get(number as usize).copied().filter(|lead| *lead != number) {
-            let further = self.leads.get(lead as usize).copied().unwrap_or(lead);
-            if let Some(lead) = self.leads.get_mut(number as usize) {
-                *lead = further;
-            }
-            number = further;
-        }
-        number
-    }
-
     /// Whether some numbers lead to others.
     fn has_led(&self) -> bool {
         self.leads.len() > self.list.len()
@@ -163,31 +151,34 @@ impl Sessions {
 
     /// Joins the states of those that have become one, and numbers the sessions in their order.
     fn renumber(&mut self) {
-        if !self.has_led() {
-            return;
+        if self.has_led() {
+            *self = self.settled();
         }
-        let mut map = vec![NO_SLOT; self.leads.len()];
-        for (session, next) in self.list.values_mut().zip(0_u32..) {
+    }
+
+    /// The same with no number that leads to another. It takes as much again: see [`Sessions::bytes`].
+    fn settled(&self) -> Sessions {
+        let mut leads = self.leads.clone();
+        let mut list = self.list.clone();
+        let mut map = vec![NO_SLOT; leads.len()];
+        for (session, next) in list.values_mut().zip(0_u32..) {
             if let Some(to) = map.get_mut(session.number as usize) {
                 *to = next;
             }
             session.number = next;
         }
-        let count = u32::try_from(self.list.len()).unwrap_or(NO_SLOT);
-        let to = |number: u32| map.get(number as usize).copied().unwrap_or(NO_SLOT);
-        let led: Vec<u32> = (0_u32..).take(map.len()).map(|number| self.led(number)).collect();
-        let map: Vec<u32> = led.into_iter().map(to).collect();
+        let to = |number| map.get(led(&mut leads, number) as usize).copied().unwrap_or(NO_SLOT);
+        let map: Vec<u32> = (0_u32..).take(map.len()).map(to).collect();
         let mut body = self.empty.clone();
-        body.merge(&self.body, &map, self.list.len());
-        self.body = body;
-        self.leads = (0..count).collect();
-    }
-
-    /// The same with no number that leads to another.
-    fn settled(&self) -> Sessions {
-        let mut settled = self.clone();
-        settled.renumber();
-        settled
+        body.merge(&self.body, &map, list.len());
+        Sessions {
+            max_pause_millis: self.max_pause_millis,
+            empty: self.empty.clone(),
+            leads: (0_u32..).take(list.len()).collect(),
+            list,
+            body,
+            scratch: Vec::new(),
+        }
     }
 
     pub(super) fn merge(&mut self, other: &Sessions, map: &[u32]) {
@@ -202,7 +193,7 @@ impl Sessions {
                 *slot = number;
             }
         }
-        numbers.iter_mut().for_each(|number| *number = self.led(*number));
+        numbers.iter_mut().for_each(|number| *number = led(&mut self.leads, *number));
         self.body.merge(&other.body, &numbers, self.leads.len());
         self.tidy();
     }
@@ -250,10 +241,26 @@ impl Sessions {
         Ok(table)
     }
 
+    /// Bytes held; while some numbers lead to others, with what it takes to settle them, as whoever writes it or tells of it must.
     pub(super) fn bytes(&self) -> usize {
-        let sessions = self.list.len() * SESSION_BYTES;
-        sessions + self.leads.capacity() * size_of::<u32>() + self.body.bytes() + self.empty.bytes()
+        let numbers = self.leads.capacity() * size_of::<u32>();
+        let held = self.list.len() * SESSION_BYTES + numbers + self.body.bytes();
+        // The same once more, and two lists of numbers on the way there.
+        let settling = if self.has_led() { held + 2 * numbers } else { 0 };
+        held + settling + self.empty.bytes()
     }
+}
+
+/// The session that has become of `number`. Ways are halved while they are gone (Tarjan and van Leeuwen 1984).
+fn led(leads: &mut [u32], mut number: u32) -> u32 {
+    while let Some(lead) = leads.get(number as usize).copied().filter(|lead| *lead != number) {
+        let further = leads.get(lead as usize).copied().unwrap_or(lead);
+        if let Some(lead) = leads.get_mut(number as usize) {
+            *lead = further;
+        }
+        number = further;
+    }
+    number
 }
 
 #[cfg(test)]
