@@ -204,6 +204,29 @@ fn sequences_are_parted() {
 }
 
 #[test]
+fn aggregates_are_appended() {
+    check(
+        "head(3) | select([k, n]) | appendAggregation({ sum(n, as=n) | k := total })",
+        &["k=a n=1", "k=a n=4", "k=b n=11", "n=16"],
+    );
+    check(
+        "sort(n, limit=2) | select(n) | appendAggregation([count(), avg(n)]) | appendAggregation(count(as=c))",
+        &["n=11", "n=5", "_count=2 _avg=8", "c=3"],
+    );
+    // Several rows, behind those of each group.
+    check(
+        "head() | n=* | groupBy(k, function={ head() | select(n) | appendAggregation({ groupBy(n) | n>4 }) })",
+        &["k=a n=1", "k=a n=4", "k=a n=5", "k=a n=5 _count=1", "k=b n=11", "k=b n=1", "k=b n=11 _count=1"],
+    );
+    // Of nothing it is what the aggregate is of nothing.
+    check("k=z | head() | appendAggregation(count())", &["_count=0"]);
+    check("k=z | head() | appendAggregation(groupBy(k))", &[]);
+    let program = Program::compile("head() | appendAggregation(count())", &Options::default()).unwrap();
+    assert_eq!(program.output_kind(), OutputKind::Aggregate);
+    assert!(fault("appendAggregation(count())").contains("must follow an aggregate that orders rows"));
+}
+
+#[test]
 fn windows_slide_over_rows() {
     check(
         "head() | slidingWindow(sum(n), events=3) | select(_sum)",
@@ -311,12 +334,27 @@ fn windows_are_what_their_rows_are() {
 fn states_of_windows_are_bounded() {
     let events: Vec<String> = (0..300).map(|at| format!("n=a-long-text-that-is-kept-{at}")).collect();
     let events = table(&events.iter().map(String::as_str).collect::<Vec<_>>());
-    let text = "head(max) | slidingWindow(collect(n), events=200)";
-    let program = Program::compile(text, &Options::default()).unwrap();
-    let mut machine = Machine::new(program, Context { max_state_bytes: 400_000, ..Context::default() });
-    let mut state = machine.new_state();
-    machine.step(&events, Selection::all(events.rows), &mut state).unwrap();
-    assert!(matches!(machine.finish(&state), Err(StepError::StateTooLarge { limit: 400_000, .. })));
+    let run = |text: &str, max_state_bytes: usize| {
+        let program = Program::compile(text, &Options::default()).unwrap();
+        let mut machine = Machine::new(program, Context { max_state_bytes, ..Context::default() });
+        let mut state = machine.new_state();
+        machine.step(&events, Selection::all(events.rows), &mut state)?;
+        machine.finish(&state).map(|table| table.rows)
+    };
+    let windows = run("head(max) | slidingWindow(collect(n), events=200)", 400_000);
+    assert!(matches!(windows, Err(StepError::StateTooLarge { limit: 400_000, .. })));
+    // What is told of the least limit that is passed is what it takes.
+    let least = |text: &str| {
+        let mut limit = 1_000;
+        while let Err(StepError::StateTooLarge { bytes, .. }) = run(text, limit) {
+            assert!(limit < bytes && bytes < 1_000_000, "{text}: {bytes}");
+            limit = bytes;
+        }
+        assert!(run(text, limit).is_ok() && run(text, limit - 1).is_err(), "{text}: {limit}");
+        limit
+    };
+    let appended = "head(max) | appendAggregation([groupBy(n), collect(n, limit=max)])";
+    assert!(least(appended) > least("head(max)"));
 }
 
 #[test]

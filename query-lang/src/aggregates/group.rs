@@ -18,7 +18,7 @@ use super::tally::{Coded, Tally};
 use super::{Input, Pipelines};
 use crate::coding::{DecodeError, Reader};
 use crate::machine::{Context, StepError};
-use crate::record::ColumnBuilder;
+use crate::record::{Column, ColumnBuilder};
 
 /// Groups held at least, however small the limit, so that the greatest can be told from the others.
 const CAPACITY_MIN: usize = 262_144;
@@ -334,10 +334,19 @@ fn with_texts(
         }
     }
     let mut table = inner.gather(&picks, slots);
-    let mut named: Vec<_> =
-        keys.names().iter().cloned().zip(columns.into_iter().map(ColumnBuilder::finish)).collect();
-    // A function that writes a field named as a key has the last word.
-    named.retain(|(name, _)| table.columns.iter().all(|(other, _)| other != name));
+    let mut named = Vec::with_capacity(columns.len() + table.columns.len());
+    for (name, column) in keys.names().iter().zip(columns) {
+        let key = column.finish();
+        match table.columns.iter_mut().find(|(other, _)| other == name) {
+            None => named.push((Arc::clone(name), key)),
+            // A function that writes a field named as a key has the last word, in rows for which it has one.
+            Some((_, written)) => {
+                let own = written.clone();
+                let at = |row: usize| Some((usize::from(own.get(row).is_none()), row));
+                *written = Column::weave(&[own.clone(), key], picks.len(), at);
+            }
+        }
+    }
     named.append(&mut table.columns);
     // Groups are no events, even where the function gives such.
     SlotTable { columns: named, order: Vec::new(), ..table }

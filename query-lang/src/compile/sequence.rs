@@ -37,6 +37,7 @@ pub(super) fn compile(call: &Call, compiler: &mut Compiler) -> Result<SequenceSp
             condition: compiler.pipeline(arguments.pipeline("condition")),
             splits_behind: is(arguments, "split", "after"),
         }),
+        "appendAggregation" => SequenceSpec::Append(product(arguments.aggregates("function"), compiler)?),
         _ => SequenceSpec::Running(running(arguments, compiler)?),
     })
 }

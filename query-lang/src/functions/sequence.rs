@@ -13,6 +13,7 @@ const fn sequence(name: &'static str, parameters: &'static [Parameter], doc: &'s
 
 /// The table of this family.
 pub const SIGNATURES: &[Signature] = &[
+    sequence("appendAggregation", &[FUNCTION], "The rows, and behind them aggregates of all of them."),
     sequence("accumulate", &[FUNCTION, CURRENT], "For each row aggregates of all rows up to it."),
     sequence(
         "slidingWindow",

@@ -15,7 +15,7 @@ use crate::windows::span::parse_span;
 
 /// Whether its rows are those that it was given, with more fields.
 pub(super) fn keeps_rows(call: &Call) -> bool {
-    !matches!(call.arguments.signature().name, "transpose" | "partition")
+    !matches!(call.arguments.signature().name, "transpose" | "partition" | "appendAggregation")
 }
 
 /// What the function makes of `rows`, in their order.
@@ -27,6 +27,10 @@ pub(super) fn apply(call: &Call, rows: Vec<Row>, context: &Context) -> Vec<Event
     match arguments.signature().name {
         "transpose" => table(transpose(arguments, &rows)),
         "partition" => table(partition(arguments, &rows, context)),
+        "appendAggregation" => {
+            let told = product(arguments.aggregates("function"), &rows, context);
+            rows.into_iter().map(|row| row.event).chain(table(told)).collect()
+        }
         "neighbor" => neighbor(arguments, &rows),
         _ => running(arguments, &rows, context),
     }

@@ -33,6 +33,11 @@ fn aggregates_and_what_follows() {
             r#"{"level":"INFO","n":10}"#,
         ),
         ("groupBy(level, function=[]) | count()", r#"{"_count":3}"#),
+        // A row for which the function has no field named as a key keeps the key.
+        (
+            "groupBy(level, function={ status>300 | head(1) | select([level, host]) }) | sort(level, type=string, order=asc)",
+            "{\"level\":\"ERROR\",\"host\":\"web-02\"}\n{\"level\":\"INFO\"}\n{\"level\":\"WARN\"}",
+        ),
         ("[count(), top := max(status)]", r#"{"_count":4,"top":500}"#),
         ("stats([sum(status), min(status)])", r#"{"_sum":1104,"_min":200}"#),
         ("n := count()", r#"{"n":4}"#),

@@ -12,7 +12,7 @@ use crate::check::{compile, faults};
 fn faults_point_at_the_text() {
     for (query, code, part) in [
         ("timechrt()", "unknown-function", "did you mean `timeChart`?"),
-        ("appendAggregation(a)", "not-built", "`appendAggregation` is not built yet"),
+        ("TEXT:editdistance(a)", "not-built", "`text:editDistance` is not built yet"),
         ("in(a, valuse=[1])", "unknown-parameter", "did you mean `values`?"),
         ("in(a)", "missing-argument", "`in` needs `values`"),
         ("a > b", "syntax", "compares with a number"),

@@ -265,6 +265,11 @@ pub(crate) const AGGREGATES: &[&str] = &[
     "head(20) | partition([sum(m), selectLast(t)], condition={n>1}, split=after)",
     "head(20) | neighbor([k, n], prefix=before)",
     "head(20) | neighbor(t, distance=2, direction=succeeding)",
+    "head(20) | appendAggregation({ sum(n, as=n) | k := \"total\" })",
+    "groupBy(k, function=[count(), sum(m)]) | appendAggregation([max(_count, as=_count), collect(k)])",
+    "groupBy(k, function={ head(5) | appendAggregation({ groupBy(t) | n := _count }) | drop(@id) })",
+    "groupBy(k, function={ n>1 | head(5) | select([t, n]) | appendAggregation(count()) })",
+    "groupBy(k, function={ n>1 | head(2) | drop(@id) })",
     "groupBy(k) | transpose(header=k)",
     "transpose(limit=3)",
     "groupBy(k, function={ head(5) | accumulate(sum(m)) | tail(1) })",
@@ -285,10 +290,10 @@ pub(crate) const LATER: &[&str] = &[
 
 /// Functions that no query here draws, and why.
 pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
-    ("emit", "says when a standing query gives results out, and changes none: `machine.rs` has it"),
+    ("emit", "says when a standing query gives results out, and changes none: `machine/programs.rs` has it"),
     ("correlate", "has a slow twin of its own in `correlate.rs`: every combination of rows"),
     (
         "setTimeInterval",
-        "says which events a query is over, and what the machine is fed: `machine.rs` has it",
+        "says which events a query is over, and what the machine is fed: `machine/programs.rs` has it",
     ),
 ];

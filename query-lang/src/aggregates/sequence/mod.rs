@@ -3,6 +3,7 @@
 //! They are no aggregates: what they make of a row hangs on the rows around it, so they run once the aggregate before
 //! them has told its table, and have nothing to merge. Inside a composite argument each slot has a sequence of its own.
 
+mod append;
 mod gather;
 mod neighbor;
 mod partition;
@@ -40,6 +41,8 @@ pub enum SequenceSpec {
     Running(RunningSpec),
     /// `partition`
     Partition(PartitionSpec),
+    /// `appendAggregation`: what is computed of all rows.
+    Append(AggregateSpec),
     /// Rows into arrays, behind an aggregate of array elements.
     Gather(GatherSpec),
 }
@@ -148,6 +151,7 @@ impl SequenceSpec {
             SequenceSpec::Transpose(_) | SequenceSpec::Neighbor(_) | SequenceSpec::Gather(_) => None,
             SequenceSpec::Running(spec) => Some(&spec.function),
             SequenceSpec::Partition(spec) => Some(&spec.function),
+            SequenceSpec::Append(function) => Some(function),
         }
     }
 
@@ -180,6 +184,7 @@ impl SequenceSpec {
             SequenceSpec::Neighbor(spec) => Ok(neighbor::output(spec, table, count)),
             SequenceSpec::Running(spec) => running::output(spec, table, count, run),
             SequenceSpec::Partition(spec) => partition::output(spec, &table, run),
+            SequenceSpec::Append(function) => append::output(function, table, count, run),
             SequenceSpec::Gather(spec) => Ok(gather::output(spec, &table, count)),
         }
     }

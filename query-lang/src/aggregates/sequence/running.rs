@@ -198,7 +198,8 @@ fn step(
     body.step(&input, &Slots::ONE, run.pipelines)
 }
 
-fn check(bytes: usize, run: &Run<'_>) -> Result<(), StepError> {
+/// Whether a state of so many bytes may be held.
+pub(super) fn check(bytes: usize, run: &Run<'_>) -> Result<(), StepError> {
     let limit = match run.context.max_state_bytes {
         0 => DEFAULT_STATE_BYTES,
         limit => limit,
