@@ -129,8 +129,7 @@ impl App {
         // Standing metrics go on from where they were, before anyone asks.
         for repository in app.engine().repositories() {
             app.live(&repository)?;
-            // Asked for by every request that brings events: read before there is one.
-            app.parsers(repository.name())?;
+            app.read_kept(repository.name())?;
         }
         Ok(app)
     }
@@ -240,6 +239,15 @@ impl App {
     /// When they cannot be read.
     pub fn parsers(&self, repository: &str) -> Result<Arc<Parsers>, ApiError> {
         Ok(self.shared.parsers.of(repository)?)
+    }
+
+    /// Reads what is kept of `repository` beside its events, before a request on an async thread asks for it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_kept(&self, repository: &str) -> Result<(), ApiError> {
+        self.parsers(repository)?;
+        self.known(repository).map(drop)
     }
 
     /// The lookup tables and saved queries of `repository` as they are now.

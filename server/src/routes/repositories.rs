@@ -32,8 +32,7 @@ pub(super) async fn create(
     let shared = app.clone();
     let make = move || {
         let made = engine.create_repository(&name)?;
-        // Requests that bring events ask for its parsers, and should not be the ones to read them.
-        shared.parsers(made.name())?;
+        shared.read_kept(made.name())?;
         Ok::<_, ApiError>(made)
     };
     let made = tokio::task::spawn_blocking(make).await.map_err(|_| ApiError::internal())??;
