@@ -38,13 +38,27 @@ impl Default for GramMap {
 impl GramMap {
     /// Adds the grams of `text`: those of [`windows`], eight at a time.
     pub fn add(&mut self, text: &[u8]) {
-        let Some(last) = text.last_chunk::<CHUNK>() else { return windows(text, |gram| self.insert(gram)) };
-        let mut rest = text;
-        while let Some(bytes) = rest.first_chunk::<CHUNK>() {
+        self.add_windows(text, 0..text.len());
+    }
+
+    /// Adds the grams of the windows of `text` that start in `starts`, and of some behind them: eight at a time cost less
+    /// than to stop where they end. Where the first window starts that it did not look at.
+    pub(crate) fn add_windows(&mut self, text: &[u8], starts: std::ops::Range<usize>) -> usize {
+        let mut at = starts.start;
+        while at < starts.end {
+            let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<CHUNK>) else {
+                self.add_end(text);
+                return text.len();
+            };
             self.add_chunk(bytes);
-            rest = rest.get(CHUNK - 4..).unwrap_or_default();
+            at += CHUNK - 4;
         }
-        // What is left are fewer windows than eight: some are added again.
+        at
+    }
+
+    /// Adds the grams of the last windows of `text`, fewer than eight of which may be left: some are added again.
+    fn add_end(&mut self, text: &[u8]) {
+        let Some(last) = text.last_chunk::<CHUNK>() else { return windows(text, |gram| self.insert(gram)) };
         self.add_chunk(last);
         windows(text.last_chunk::<4>().map_or(&[], |end| end.as_slice()), |gram| self.insert(gram));
     }

@@ -13,11 +13,17 @@ pub(super) const RUNS: u8 = 6;
 /// Packs rows, one after the other.
 #[derive(Default)]
 pub(super) struct Packer {
+    is_brief: bool,
     best: Vec<u8>,
     other: Vec<u8>,
 }
 
 impl Packer {
+    /// One for rows that are soon read again, which tries no forms that it would have to make to know how long they are.
+    pub(super) fn brief() -> Packer {
+        Packer { is_brief: true, ..Packer::default() }
+    }
+
     /// Appends the cheapest form of a row; its kind.
     pub(super) fn pack(&mut self, bits: &[u64], count: usize, granules: usize, out: &mut Vec<u8>) -> u8 {
         if count == 0 {
@@ -33,6 +39,9 @@ impl Packer {
             return ONE;
         }
         let mut best = (BITMAP, bitmap);
+        if self.is_brief {
+            return self.put(best, bits, granules, out);
+        }
         if count * 3 <= granules {
             let sum = last_bit(bits) + 1 - count;
             self.offer(
@@ -58,17 +67,19 @@ impl Packer {
             let sum = last_bit(bits) + 1 - runs;
             self.offer(&mut best, (RUNS, runs), granules, (runs * 2, sum), run_codes(bits));
         }
-        match best.0 {
-            BITMAP => {
-                let whole = granules / 64;
-                bits.iter().take(whole).for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-                let last = bits.get(whole).copied().unwrap_or(0).to_le_bytes();
-                out.extend_from_slice(last.get(..best.1 - whole * 8).unwrap_or_default());
-            }
-            _ => {
-                put_varint(out, self.best.len() as u64);
-                out.extend_from_slice(&self.best);
-            }
+        self.put(best, bits, granules, out)
+    }
+
+    /// Appends the form that was chosen; its kind.
+    fn put(&self, best: (u8, usize), bits: &[u64], granules: usize, out: &mut Vec<u8>) -> u8 {
+        if best.0 == BITMAP {
+            let whole = granules / 64;
+            bits.iter().take(whole).for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+            let last = bits.get(whole).copied().unwrap_or(0).to_le_bytes();
+            out.extend_from_slice(last.get(..best.1 - whole * 8).unwrap_or_default());
+        } else {
+            put_varint(out, self.best.len() as u64);
+            out.extend_from_slice(&self.best);
         }
         best.0
     }

@@ -119,7 +119,15 @@ impl<'m> Slices<'m> {
         }
         for (index, block) in self.rows.iter().enumerate() {
             let row = block.get(gram % 64).copied().unwrap_or(0);
-            if row != 0 {
+            if row == 0 {
+                continue;
+            }
+            if at == 0 {
+                // Maps have no bits beyond the granules they are of.
+                if let Some(slot) = bits.get_mut(index) {
+                    *slot |= row;
+                }
+            } else {
                 copy_bits(&[row], 0..64.min(self.maps.len() - index * 64), bits, at + index * 64);
             }
         }

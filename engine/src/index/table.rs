@@ -27,6 +27,9 @@ pub const GRANULES_MAX: usize = 1 << 16;
 
 /// Rows of tables with no more granules than this are short enough that many are the same, and are compressed.
 const PACKED_GRANULES_MAX: usize = 64;
+/// Tables with no more granules than this, which is a block's, are soon merged into others: their rows are not looked at for
+/// forms that would save a fifth.
+const BRIEF_GRANULES_MAX: usize = 64;
 /// Beside the number of granules: the row bytes are compressed.
 const PACKED: u32 = 1 << 31;
 
@@ -41,7 +44,7 @@ pub(crate) fn encode(source: &GramSource, budget_bytes: usize) -> Result<Vec<u8>
     // Where each row ends, and how many granules it has.
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(GRAMS);
     let mut sizes = vec![0usize; granules + 1];
-    let mut packer = Packer::default();
+    let mut packer = if granules <= BRIEF_GRANULES_MAX { Packer::brief() } else { Packer::default() };
     source.for_each_row(|gram, bits, count| {
         let start = rows.len();
         let kind = packer.pack(bits, count, granules, &mut rows);

@@ -133,12 +133,12 @@ impl Shelf {
         }
     }
 
-    /// Makes a spare file of zeros when there is none: writing to bytes that exist makes a sync several times faster
-    /// than growing a file.
+    /// Makes a spare file of zeros when there is none, and none will be of a full file soon: writing to bytes that exist
+    /// makes a sync several times faster than growing a file, but to fill one costs more than to write it.
     pub(crate) fn prepare(&self) -> Result<bool, StoreError> {
         let name = {
             let mut inside = self.inside.lock();
-            if !inside.spares.is_empty() {
+            if !inside.spares.is_empty() || !inside.kept.is_empty() {
                 return Ok(false);
             }
             inside.next_spare_name()
