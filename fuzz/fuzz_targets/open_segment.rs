@@ -29,8 +29,11 @@ fn file(seed: u64) -> Vec<u8> {
         (state >> 33) % below.max(1)
     };
     let mut builder = EventBatchBuilder::new(EventLimits::default());
-    for event in mixed::events(&mut draw, 60 * seed as usize) {
-        let tags = event.tag.as_ref().map_or_else(TagSet::none, |tag| Arc::new(TagSet::new([("kind", tag)])));
+    for (row, event) in mixed::events(&mut draw, 60 * seed as usize).iter().enumerate() {
+        // The longer files have more values of a tag than facts list: these have keys.
+        let id = (seed % 2 == 0).then(|| format!("id-{row}"));
+        let tags = event.tag.iter().map(|tag| ("kind", tag)).chain(id.iter().map(|id| ("id", id)));
+        let tags = Arc::new(TagSet::new(tags));
         let (nanos, attributes) = (Some(event.millis * 1_000_000), event.attributes.as_deref());
         let pushed = match event.json {
             true => builder.push_json(&event.raw, nanos, &tags, attributes),
@@ -53,7 +56,10 @@ fuzz_target!(|input: &[u8]| {
     }
     let Ok(segment) = Segment::from_bytes(bytes.into(), 1) else { return };
     let text = Required::Text { literal: b"timeout".to_vec(), ignore_case: true };
-    let _ = segment.prune(&text, i64::MIN, i64::MAX);
+    let tag = Required::OneOf { field: "#id".into(), values: vec!["id-7".into(), "id-300".into()] };
+    for required in [text, tag] {
+        let _ = segment.prune(&required, i64::MIN, i64::MAX);
+    }
     let matchers = [
         TextMatcher::contains("timeout"),
         TextMatcher::contains("17"),
@@ -66,10 +72,16 @@ fuzz_target!(|input: &[u8]| {
         for matcher in &matchers {
             let _ = block.search(matcher, &all);
             let _ = block.matching("message", matcher, &all);
+            let _ = block.matching("#id", matcher, &all);
         }
         let _ = block.order();
         for name in block.names() {
             let _ = block.column(&name, &all);
         }
+        let few: Vec<u32> = (0..block.rows() as u32).step_by(50).collect();
+        let _ = block.pick(&block.names(), &few);
     }
+    let _ = segment.verify();
+    let mut merged = SegmentWriter::new(Vec::new(), 2).expect("memory can be written");
+    let _ = Segment::merge(&[Arc::new(segment)], &mut merged);
 });
