@@ -27,7 +27,7 @@ pub const GRANULES_MAX: usize = 1 << 16;
 
 /// Rows of tables with no more granules than this are short enough that many are the same, and are compressed.
 const PACKED_GRANULES_MAX: usize = 64;
-/// Tables with no more granules than this, which is a block's, are soon merged into others: their rows are not looked at for
+/// Tables with no more granules than this, which are at most a block's, are soon merged into others: their rows are not looked at for
 /// forms that would save a fifth.
 const BRIEF_GRANULES_MAX: usize = 64;
 /// Beside the number of granules: the row bytes are compressed.

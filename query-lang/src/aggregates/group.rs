@@ -342,6 +342,9 @@ fn with_texts(
             // A function that writes a field named as a key has the last word, in rows for which it has one.
             Some((_, written)) => {
                 let own = written.clone();
+                if (0..picks.len()).all(|row| own.get(row).is_some()) {
+                    continue;
+                }
                 let at = |row: usize| Some((usize::from(own.get(row).is_none()), row));
                 *written = Column::weave(&[own.clone(), key], picks.len(), at);
             }

@@ -51,7 +51,7 @@ impl Numbering {
         unneeded: &[usize],
     ) -> Result<(), Diagnostic> {
         let pairs = steps.iter().zip(compiled).enumerate();
-        for (_, (step, compiled)) in pairs.filter(|(at, _)| !unneeded.contains(at)) {
+        for (_, (step, compiled)) in pairs.filter(|(at, _)| unneeded.binary_search(at).is_err()) {
             match (step, &mut *compiled) {
                 (Step::Case(clauses), RowStep::Case(inner)) => {
                     let before = self.written.clone();

@@ -18,6 +18,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::oneshot;
 use weir_engine::{AppendError, AppendOptions, IdempotencyKey, Level, Receipt, Repository, Turn};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::body::Held;
 use super::content_key::content_key;
@@ -179,15 +180,15 @@ async fn ingest(
     let shared = app.clone();
     let work = move || {
         let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
+        let body = options.idempotency_key.as_ref().map(|_| xxh3_128(&bytes));
         drop(bytes);
         let mut account = IngestAnswer::of_decoded(&decoded);
         let counts = parsing.run(&mut decoded, options.idempotency_key.is_some(), &mut account)?;
         let raw_bytes = decoded.batch.raw_bytes();
         if decoded.batch.is_empty()
-            && let Some(key) = &options.idempotency_key
+            && let Some((key, body)) = options.idempotency_key.as_ref().zip(body)
         {
-            let content = decoded.batch.content_crc();
-            account.duplicate = shared.unstored().knows(repository.name(), key, (content, account.rejected));
+            account.duplicate = shared.unstored().knows(repository.name(), key, body);
         }
         let mut queued = append(&repository, &mut decoded, options)?;
         if !brief && let Some(queued) = &mut queued {

@@ -133,12 +133,13 @@ impl Shelf {
         }
     }
 
-    /// Makes a spare file of zeros when there is none, and none will be of a full file soon: writing to bytes that exist
-    /// makes a sync several times faster than growing a file, but to fill one costs more than to write it.
+    /// Makes a spare file of zeros when there is none: writing to bytes that exist makes a sync several times faster than
+    /// growing a file. To fill one costs more than to write it, so that while a few full files wait for their events to
+    /// be sealed, and to be used again, none is filled; where more wait, a slow repository holds them.
     pub(crate) fn prepare(&self) -> Result<bool, StoreError> {
         let name = {
             let mut inside = self.inside.lock();
-            if !inside.spares.is_empty() || !inside.kept.is_empty() {
+            if !inside.spares.is_empty() || (1..=SPARES_MAX).contains(&inside.kept.len()) {
                 return Ok(false);
             }
             inside.next_spare_name()

@@ -367,3 +367,19 @@ fn a_spare_is_made_once() {
     assert!(!log.shelf.prepare().unwrap(), "found again");
     assert!(log.shelf.take().is_some() && log.shelf.take().is_none());
 }
+
+#[test]
+fn no_spare_is_filled_while_full_files_are_about_to_be_free() {
+    let memory = MemoryFiles::fragile();
+    let mut log = open(&memory).unwrap();
+    let batch = append(&[7; 3_000], None, Level::Fsync);
+    let mut made = Vec::new();
+    while log.shelf.kept() < 3 {
+        log.writer.append(&[&batch], 0);
+        log.writer.sync(0).unwrap();
+        made.push((log.shelf.kept(), log.shelf.prepare().unwrap()));
+        log.shelf.take();
+    }
+    made.dedup();
+    assert_eq!(made, [(0, true), (1, false), (2, false), (3, true)]);
+}
