@@ -55,6 +55,12 @@ impl GramSource {
 
     /// Calls `each` with every gram, its granules as bits, and how many they are.
     pub(super) fn for_each_row(&self, mut each: impl FnMut(usize, &[u64], usize)) -> Result<(), Corrupt> {
+        if let ([(0, maps)], []) = (self.maps.as_slice(), self.tables.as_slice())
+            && maps.len() <= 64
+        {
+            each_row_of_few(maps, each);
+            return Ok(());
+        }
         let mut readers: Vec<_> =
             self.tables.iter().map(|(table, moves)| (table, moves, Reader::new(&table.rows))).collect();
         let mut slices: Vec<_> = self.maps.iter().map(|(to, maps)| (*to, Slices::new(maps))).collect();
@@ -77,6 +83,20 @@ impl GramSource {
             each(gram, &bits, count);
         }
         Ok(())
+    }
+}
+
+/// Calls `each` with the rows of at most 64 maps: one word each, as they come out when maps are turned on their side.
+fn each_row_of_few(maps: &[GramMap], mut each: impl FnMut(usize, &[u64], usize)) {
+    for first in (0..GRAMS).step_by(64) {
+        let mut block = [0; 64];
+        for (slot, map) in block.iter_mut().zip(maps) {
+            *slot = map.words().get(first / 64).copied().unwrap_or(0);
+        }
+        transpose(&mut block);
+        for (gram, row) in (first..).zip(&block) {
+            each(gram, std::slice::from_ref(row), row.count_ones() as usize);
+        }
     }
 }
 
@@ -119,15 +139,7 @@ impl<'m> Slices<'m> {
         }
         for (index, block) in self.rows.iter().enumerate() {
             let row = block.get(gram % 64).copied().unwrap_or(0);
-            if row == 0 {
-                continue;
-            }
-            if at == 0 {
-                // Maps have no bits beyond the granules they are of.
-                if let Some(slot) = bits.get_mut(index) {
-                    *slot |= row;
-                }
-            } else {
+            if row != 0 {
                 copy_bits(&[row], 0..64.min(self.maps.len() - index * 64), bits, at + index * 64);
             }
         }

@@ -41,34 +41,45 @@ pub(super) struct Counted {
     spans: Vec<Span>,
     /// Slot and value of integers that have no place.
     beyond: Vec<(u32, i64)>,
-    /// Integers outside the span that all slots share, since that was last found.
-    outside: usize,
 }
 
-impl Counted {
+/// What is known of integers outside the span that all slots share. The counts are apart, so that the loop over them keeps its
+/// place in registers.
+struct Outside<'s> {
+    steps: &'s Steps,
+    places: usize,
+    spans: Vec<Span>,
+    beyond: Vec<(u32, i64)>,
+    /// Such integers since that span was last found.
+    seen: usize,
+}
+
+impl Outside<'_> {
     /// Takes in an integer that is outside the span that all slots share; hands out that span, which is found again
     /// once there were as many such integers as that takes.
     #[inline(never)]
-    fn take_outside(&mut self, slot: u32, value: i64, steps: &Steps, shared: Shared) -> Shared {
-        match steps.place_of(value) {
+    fn take(&mut self, counts: &mut [u32], slot: u32, value: i64, shared: Shared) -> Shared {
+        match self.steps.place_of(value) {
             Some(place) => {
                 if let Some(span) = self.spans.get_mut(slot as usize) {
                     span.widen(value);
                 }
-                if let Some(count) = self.counts.get_mut(slot as usize * self.places + place as usize) {
+                if let Some(count) = counts.get_mut(slot as usize * self.places + place as usize) {
                     *count += 1;
                 }
             }
             None => self.beyond.push((slot, value)),
         }
-        self.outside += 1;
-        if self.outside < self.spans.len().max(OUTSIDE_LEAST) {
+        self.seen += 1;
+        if self.seen < self.spans.len().max(OUTSIDE_LEAST) {
             return shared;
         }
-        self.outside = 0;
+        self.seen = 0;
         Shared::of(&self.spans)
     }
+}
 
+impl Counted {
     /// How many integers each slot has.
     pub(super) fn rows(&self) -> Vec<u32> {
         let mut rows: Vec<u32> =
@@ -236,20 +247,22 @@ impl Percentiles {
         let seen = |slot: usize| self.sketches.get(sketch_of(slot)).map_or(Span::NONE, Span::of);
         let spans: Vec<Span> = (0..slots.count).map(seen).collect();
         let mut shared = Shared::of(&spans);
-        let counts = vec![0; slots.count * places];
-        let mut counted = Counted { places, counts, spans, beyond: Vec::new(), outside: 0 };
+        let mut all = vec![0; slots.count * places];
+        let mut outside = Outside { steps, places, spans, beyond: Vec::new(), seen: 0 };
+        let (counts, small) = (all.as_mut_slice(), steps.small());
         integers.each(within, slots, |slot, value| {
             // What all slots share is small, and so has a place.
             if shared.contains(value)
-                && let Some(count) =
-                    counted.counts.get_mut(slot as usize * places + steps.small_place(value) as usize)
+                && let Some(place) = small.get((value & (SMALL_BELOW - 1)) as usize)
+                && let Some(count) = counts.get_mut(slot as usize * places + usize::from(*place))
             {
                 *count += 1;
             } else {
-                shared = counted.take_outside(slot, value, steps, shared);
+                shared = outside.take(counts, slot, value, shared);
             }
         });
-        Some(counted)
+        let Outside { spans, beyond, .. } = outside;
+        Some(Counted { places, counts: all, spans, beyond })
     }
 
     /// Takes in what was counted of each slot, which is the one `map` sends it to, of `count` there are.

@@ -113,10 +113,9 @@ impl Steps {
         }
     }
 
-    /// As [`Steps::place`], of one that is below [`SMALL_BELOW`].
-    #[inline(always)]
-    pub(super) fn small_place(&self, value: i64) -> u32 {
-        self.small.get((value & (SMALL_BELOW - 1)) as usize).map_or(0, |place| u32::from(*place))
+    /// The place of each integer below [`SMALL_BELOW`].
+    pub(super) fn small(&self) -> &[u16; SMALL_BELOW as usize] {
+        &self.small
     }
 
     #[inline(always)]
