@@ -89,15 +89,20 @@ impl GramSource {
 /// Calls `each` with the rows of at most 64 maps: one word each, as they come out when maps are turned on their side.
 fn each_row_of_few(maps: &[GramMap], mut each: impl FnMut(usize, &[u64], usize)) {
     for first in (0..GRAMS).step_by(64) {
-        let mut block = [0; 64];
-        for (slot, map) in block.iter_mut().zip(maps) {
-            *slot = map.words().get(first / 64).copied().unwrap_or(0);
-        }
-        transpose(&mut block);
-        for (gram, row) in (first..).zip(&block) {
+        for (gram, row) in (first..).zip(&turned(maps, first)) {
             each(gram, std::slice::from_ref(row), row.count_ones() as usize);
         }
     }
+}
+
+/// At most 64 maps turned on their side: for each of the 64 grams from `first` on the maps that have it.
+fn turned(maps: &[GramMap], first: usize) -> [u64; 64] {
+    let mut block = [0; 64];
+    for (slot, map) in block.iter_mut().zip(maps) {
+        *slot = map.words().get(first / 64).copied().unwrap_or(0);
+    }
+    transpose(&mut block);
+    block
 }
 
 /// Sets the bits of `to` from `at` on where those of `from` in `range` are set.
@@ -130,11 +135,7 @@ impl<'m> Slices<'m> {
     fn read(&mut self, gram: usize, bits: &mut [u64], at: usize) {
         if gram.is_multiple_of(64) {
             for (block, maps) in self.rows.iter_mut().zip(self.maps.chunks(64)) {
-                *block = [0; 64];
-                for (slot, map) in block.iter_mut().zip(maps) {
-                    *slot = map.words().get(gram / 64).copied().unwrap_or(0);
-                }
-                transpose(block);
+                *block = turned(maps, gram);
             }
         }
         for (index, block) in self.rows.iter().enumerate() {

@@ -25,11 +25,9 @@ const STRIDE: usize = 64;
 /// Most granules of a segment: ordinals fit in 16 bits.
 pub const GRANULES_MAX: usize = 1 << 16;
 
-/// Rows of tables with no more granules than this are short enough that many are the same, and are compressed.
+/// Tables with no more granules than this, which are at most a block's, are soon merged into others. Their rows are not looked at
+/// for forms that would save a fifth, but are short enough that many are the same, and are compressed.
 const PACKED_GRANULES_MAX: usize = 64;
-/// Tables with no more granules than this, which are at most a block's, are soon merged into others: their rows are not looked at for
-/// forms that would save a fifth.
-const BRIEF_GRANULES_MAX: usize = 64;
 /// Beside the number of granules: the row bytes are compressed.
 const PACKED: u32 = 1 << 31;
 
@@ -44,7 +42,8 @@ pub(crate) fn encode(source: &GramSource, budget_bytes: usize) -> Result<Vec<u8>
     // Where each row ends, and how many granules it has.
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(GRAMS);
     let mut sizes = vec![0usize; granules + 1];
-    let mut packer = if granules <= BRIEF_GRANULES_MAX { Packer::brief() } else { Packer::default() };
+    let is_small = granules <= PACKED_GRANULES_MAX;
+    let mut packer = if is_small { Packer::brief() } else { Packer::default() };
     source.for_each_row(|gram, bits, count| {
         let start = rows.len();
         let kind = packer.pack(bits, count, granules, &mut rows);
@@ -76,7 +75,7 @@ pub(crate) fn encode(source: &GramSource, budget_bytes: usize) -> Result<Vec<u8>
         start = end;
     }
     let mut table = Vec::with_capacity(bytes.len() + GRAMS / 4);
-    let packed = if granules <= PACKED_GRANULES_MAX { squeeze(&bytes) } else { Vec::new() };
+    let packed = if is_small { squeeze(&bytes) } else { Vec::new() };
     let is_packed = !packed.is_empty() && packed.len() < bytes.len();
     let flag = if is_packed { PACKED } else { 0 };
     table.extend_from_slice(&(granules as u32 | flag).to_le_bytes());
