@@ -177,12 +177,7 @@ pub(crate) fn put_keys(gather: &Gather<'_>, facts: &BlockFacts, out: &mut Vec<u8
     if !facts.fields.iter().any(FieldFacts::has_unlisted_values) {
         return;
     }
-    let sets = (0..gather.tag_sets.len()).map(|set| {
-        let own = gather.tag_sets.tags(set).filter(|(name, _)| facts.has_unlisted_values(name));
-        own.map(|(name, value)| keys::hash(name, value))
-    });
-    // What is no number of a set has no tags.
-    let rows = gather.tag_codes.iter().map(|code| usize::try_from(*code).unwrap_or(usize::MAX));
+    let (sets, rows) = gather.tag_sets.unlisted(facts, &gather.tag_codes);
     keys::write(sets, rows, GRANULE_ROWS, out);
 }
 

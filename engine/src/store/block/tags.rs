@@ -16,9 +16,11 @@ use weir_query::record::{Dictionary, TextSpan};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::BLOCK_ROWS_MAX;
+use super::facts::BlockFacts;
 use super::part::{Part, PartInput};
 use super::section::{Body, Directory, SECTION_BYTES_MAX};
 use super::wire::{Corrupt, Reader, put_bytes, put_varint};
+use crate::index::keys;
 
 /// Most different tag sets of a block: no more than rows.
 const TAG_SETS_MAX: usize = BLOCK_ROWS_MAX;
@@ -78,6 +80,20 @@ impl TagSets {
     /// Names and values of set `set`.
     pub(crate) fn tags(&self, set: usize) -> impl Iterator<Item = (&str, &str)> {
         tags_in(self.get(set))
+    }
+
+    /// The hashes of the tags of each set whose values `facts` does not list, and the numbers of the sets of rows, which have
+    /// these `codes`: what the keys of a block are made of. What is no number of a set has no tags.
+    pub(crate) fn unlisted<'s>(
+        &'s self,
+        facts: &'s BlockFacts,
+        codes: &'s [i64],
+    ) -> (impl Iterator<Item = impl Iterator<Item = u32>>, impl Iterator<Item = usize> + Clone) {
+        let sets = (0..self.len()).map(move |set| {
+            let own = self.tags(set).filter(|(name, _)| facts.has_unlisted_values(name));
+            own.map(|(name, value)| keys::hash(name, value))
+        });
+        (sets, codes.iter().map(|code| usize::try_from(*code).unwrap_or(usize::MAX)))
     }
 
     /// Adds a set.

@@ -101,11 +101,7 @@ impl Segment {
             Ok(read) => read,
             Err(Corrupt(what)) => return Some(format!("tags: {what}")),
         };
-        let hashes = (0..sets.len()).map(|set| {
-            let own = sets.tags(set).filter(|(name, _)| facts.has_unlisted_values(name));
-            own.map(|(name, value)| keys::hash(name, value))
-        });
-        let rows = codes.iter().map(|code| usize::try_from(*code).unwrap_or(usize::MAX));
+        let (hashes, rows) = sets.unlisted(facts, &codes);
         let lacks = !keys::admit(&keys, hashes, rows, GRANULE_ROWS);
         lacks.then(|| "keys of tags: a value is lacking".to_owned())
     }
