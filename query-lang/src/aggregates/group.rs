@@ -341,12 +341,11 @@ fn with_texts(
             None => named.push((Arc::clone(name), key)),
             // A function that writes a field named as a key has the last word, in rows for which it has one.
             Some((_, written)) => {
-                let own = written.clone();
-                if (0..picks.len()).all(|row| own.get(row).is_some()) {
-                    continue;
+                let lacks = |row: usize| written.get(row).is_none();
+                if (0..picks.len()).any(lacks) {
+                    let parts = [written.clone(), key];
+                    *written = Column::weave(&parts, picks.len(), |row| Some((usize::from(lacks(row)), row)));
                 }
-                let at = |row: usize| Some((usize::from(own.get(row).is_none()), row));
-                *written = Column::weave(&[own.clone(), key], picks.len(), at);
             }
         }
     }
