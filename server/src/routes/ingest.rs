@@ -180,15 +180,18 @@ async fn ingest(
     let shared = app.clone();
     let work = move || {
         let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
-        let body = options.idempotency_key.as_ref().map(|_| xxh3_128(&bytes));
+        // Of most bodies something is stored, and the log knows their keys.
+        let may_store_nothing = decoded.batch.is_empty() || parsing.is_needed();
+        let key = options.idempotency_key.as_ref().filter(|_| may_store_nothing);
+        let unstored = key.map(|key| (key.clone(), xxh3_128(&bytes)));
         drop(bytes);
         let mut account = IngestAnswer::of_decoded(&decoded);
         let counts = parsing.run(&mut decoded, options.idempotency_key.is_some(), &mut account)?;
         let raw_bytes = decoded.batch.raw_bytes();
         if decoded.batch.is_empty()
-            && let Some((key, body)) = options.idempotency_key.as_ref().zip(body)
+            && let Some((key, body)) = &unstored
         {
-            account.duplicate = shared.unstored().knows(repository.name(), key, body);
+            account.duplicate = shared.unstored().knows(repository.name(), key, *body);
         }
         let mut queued = append(&repository, &mut decoded, options)?;
         if !brief && let Some(queued) = &mut queued {
