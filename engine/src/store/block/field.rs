@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
-use super::node::{Node, Ranks, Skeleton};
+use super::node::{Node, Ranks, Skeleton, holders};
 use super::part::{Part, TextKind};
 use super::read::Block;
 use super::wire::Corrupt;
@@ -95,8 +95,7 @@ impl<'a> FieldSource<'a> {
         for column in &used {
             let node = skeletons.columns.get(*column as usize).ok_or(Corrupt("unknown column"))?;
             let start = first(&skeletons.skeletons, &ranks, *column, range.start);
-            let holds: Vec<bool> =
-                skeletons.skeletons.iter().map(|skeleton| skeleton.columns.contains(column)).collect();
+            let holds = holders(&skeletons.skeletons, *column);
             let count = codes.iter().filter(|code| holds.get(**code as usize) == Some(&true)).count();
             let times = if node.is_relative() { Some(block.times()?) } else { None };
             let times = times.as_ref().and_then(|times| times.get(range.clone()));

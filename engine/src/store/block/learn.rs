@@ -8,6 +8,7 @@ use super::column::unescaped;
 use super::encode::Kept;
 use super::facts::{BlockFacts, FieldFacts, ValueFacts};
 use super::gather::Gather;
+use super::node::holders;
 use super::part::PartInput;
 use crate::index::keys;
 
@@ -204,9 +205,9 @@ fn field(gather: &Gather<'_>, name: &str, places: &[Place<'_, '_>]) -> FieldFact
 }
 
 impl Place<'_, '_> {
-    /// Which skeletons have the column; each has it at most once.
+    /// Which skeletons have the column.
     fn holders(&self) -> Vec<bool> {
-        self.part.skeletons.iter().map(|skeleton| skeleton.columns.contains(&self.column)).collect()
+        holders(&self.part.skeletons, self.column)
     }
 
     /// How many rows of each granule have the column, by its holders.

@@ -12,7 +12,7 @@ use super::leaf::Cells;
 use super::literal::Plan;
 use super::marks::marks;
 use super::needle::Needle;
-use super::node::{Kind, Node, Ranks, Skeletons};
+use super::node::{Kind, Node, Ranks, Skeletons, holders};
 use super::part::{Part, TextKind};
 use super::read::Block;
 use super::search::needle_of;
@@ -124,11 +124,11 @@ impl Block {
             if !is_value || !wanted(escaped) {
                 continue;
             }
-            let holds = skeletons.skeletons.iter().map(|skeleton| skeleton.columns.contains(&(index as u32)));
+            let holds = holders(&skeletons.skeletons, index as u32);
             let mut rows = within.clone();
             rows.subtract(&decided.found);
             rows.subtract(&decided.open);
-            let cells = cells(skeletons, &ranks, index as u32, node, &holds.collect::<Vec<_>>(), &rows);
+            let cells = cells(skeletons, &ranks, index as u32, node, &holds, &rows);
             match if escaped { escapes.as_mut() } else { Some(&mut plain) } {
                 Some(walk) => decided.take_cells(walk, node, &cells)?,
                 None => cells.rows.iter().for_each(|row| decided.open.insert(*row as usize)),

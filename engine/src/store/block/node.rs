@@ -155,6 +155,11 @@ pub(crate) struct Skeleton {
     pub(crate) columns: Vec<u32>,
 }
 
+/// Which of `skeletons` have column `column`; each has it at most once.
+pub(crate) fn holders(skeletons: &[Skeleton], column: u32) -> Vec<bool> {
+    skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect()
+}
+
 impl Skeleton {
     /// Whether `text` is this with `tokens` in the holes.
     pub(crate) fn makes(&self, text: &[u8], tokens: &[&[u8]]) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::encode::{self, Kept};
-use super::node::{COLUMNS_MAX, Kind, Node, Skeleton, Skeletons};
+use super::node::{COLUMNS_MAX, Kind, Node, Skeleton, Skeletons, holders};
 use super::section::{Body, Directory};
 use super::values::Values;
 use super::wire::{Corrupt, put_bytes, put_varint};
@@ -237,8 +237,7 @@ impl PartInput {
     }
 
     fn times_of(&self, column: u32, times: &[i64]) -> Vec<i64> {
-        let has: Vec<bool> =
-            self.skeletons.iter().map(|skeleton| skeleton.columns.contains(&column)).collect();
+        let has = holders(&self.skeletons, column);
         let rows = self.codes.iter().zip(times);
         rows.filter(|(code, _)| has.get(**code as usize) == Some(&true)).map(|(_, time)| *time).collect()
     }

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 
 use super::GRANULE_ROWS;
 use super::ints::FRAME;
-use super::node::{Chunk, Kind, Node, Packed, Ranks, Skeletons, Texts, load_bytes};
+use super::node::{Chunk, Kind, Node, Packed, Ranks, Skeletons, Texts, holders, load_bytes};
 use super::section::Source;
 use super::wire::Corrupt;
 
@@ -265,15 +265,10 @@ impl Skeletons {
         if matches!(index.holders.get(column), Some(Holders::All)) {
             return Ok(Chosen::Each);
         }
-        let has = self.have(column);
+        let has = holders(&self.skeletons, column as u32);
         let own = places.iter().zip(codes).filter(|(_, code)| has.get(**code as usize) == Some(&true));
         let at = own.map(|(place, _)| index.in_column(column as u32, *place, &ranks, body) as u32);
         Ok(Chosen::At(at.collect()))
-    }
-
-    /// Which skeletons have column `column`.
-    pub(crate) fn have(&self, column: usize) -> Vec<bool> {
-        self.skeletons.iter().map(|skeleton| skeleton.columns.contains(&(column as u32))).collect()
     }
 
     /// Where the values of the columns lie.

@@ -14,6 +14,7 @@ use super::cursor::Cursor;
 use super::literal::Plan;
 use super::marks::marks;
 use super::needle::Needle;
+use super::node::holders;
 use super::part::{Part, TextKind};
 use super::pick::Chosen;
 use super::read::Block;
@@ -357,7 +358,7 @@ impl Block {
             Chosen::Each => node.pick_values(self.body(), sets, None)?,
             Chosen::At(at) => node.pick_values(self.body(), &at, None)?,
         };
-        let has = skeletons.have(place);
+        let has = holders(&skeletons.skeletons, place as u32);
         let mut growing = Growing::default();
         let mut at = 0;
         for (set, code) in codes.iter().enumerate() {
