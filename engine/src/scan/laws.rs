@@ -234,9 +234,11 @@ proptest! {
 /// Two threads take turns here, and somebody looks at what they have learnt after each turn.
 #[test]
 fn who_looks_at_a_scan_changes_nothing() {
-    let events: Vec<Event> = (0..24_000_u32).map(|at| (0, (at * 7) as u8, 0, (at % 3) as u8, 4)).collect();
-    // The first block is more than one group of granules: it is looked at while it is open.
-    let batches = batches(&events, &[(20_000, 1, 1, 3), (3_000, 1, 1, 3), (1_000, 1, 1, 3)]);
+    let events: Vec<Event> = (0..36_000_u32).map(|at| (0, (at * 7) as u8, 0, (at % 3) as u8, 4)).collect();
+    // The first block is more than one group of granules: it is looked at while it is open. The others are a group each, however
+    // long groups become where they take little time: there are enough of them.
+    let blocks = [20_000, 3_000, 3_000, 3_000, 3_000, 3_000, 1_000];
+    let batches = batches(&events, &blocks.map(|events| (events, 1, 1, 3)));
     let sealed = Snapshot { segments: segments(&batches), up_to_sequence: 99_999, ..Snapshot::default() };
     let (pool, mut looks) = (ScanPool::new(2), 0);
     for (aggregate, states_bytes) in AGGREGATES.iter().zip([0, STATE_CACHE_BYTES].into_iter().cycle()) {
