@@ -99,14 +99,9 @@ fn log(criterion: &mut Criterion<CpuTime>, name: &str, lines: &Lines) {
     let mut group = criterion.benchmark_group("decode/log");
     group.throughput(Throughput::Bytes(lines.bytes.len() as u64));
     let batch = lines.decode().unwrap();
-    let mut payload = Vec::new();
-    batch.encode_log(&mut payload);
-    group.bench_function(format!("encode_log/{name}"), |bencher| {
-        let mut out = Vec::with_capacity(payload.len());
-        bencher.iter(|| {
-            out.clear();
-            black_box(&batch).encode_log(&mut out);
-        });
+    let payload = batch.log_payload().to_vec();
+    group.bench_function(format!("log_payload/{name}"), |bencher| {
+        bencher.iter_with_large_drop(|| black_box(&batch).log_payload());
     });
     group.bench_function(format!("decode_log/{name}"), |bencher| {
         bencher.iter_with_large_drop(|| EventBatch::decode_log(black_box(&payload)).unwrap());

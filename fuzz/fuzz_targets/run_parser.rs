@@ -40,8 +40,7 @@ fuzz_target!(|input: (u8, &str, Vec<&[u8]>)| {
     assert_eq!(account.parsed + account.failed + account.dropped, taken);
     assert_eq!(parsed.batch.len(), taken - account.dropped + account.made);
     assert!(account.made <= taken * 100);
-    let mut payload = Vec::new();
-    parsed.batch.encode_log(&mut payload);
+    let payload = parsed.batch.log_payload().to_vec();
     let replayed = EventBatch::decode_log(&payload).expect("it was written so");
     for row in 0..parsed.batch.len() {
         assert_eq!(parsed.batch.raw(row), replayed.raw(row));

@@ -36,7 +36,7 @@ pub use grams::GRANULE_ROWS;
 pub use incoming::Incoming;
 pub use limits::EventLimits;
 pub use parsed::EventTime;
-pub use payload::PayloadError;
+pub use payload::{LogPayload, PayloadError};
 pub use shape::{Shape, ShapeError};
 pub use tags::TagSet;
 

@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 
 use crate::config::{AppendOptions, EngineConfig, Level};
 use crate::error::AppendError;
-use crate::event::EventBatch;
+use crate::event::{EventBatch, LogPayload};
 use crate::pipeline::Receipt;
 use crate::pipeline::commit::Commit;
 use crate::pipeline::queue::{Refused, Weighed};
@@ -127,17 +127,15 @@ impl Intake {
         if commit.queue.is_full() {
             return Err(busy);
         }
-        let mut payload = Vec::new();
-        if options.level != Level::Memory || options.idempotency_key.is_some() {
-            batch.encode_log(&mut payload);
-        }
+        let is_logged = options.level != Level::Memory || options.idempotency_key.is_some();
+        let payload = if is_logged { batch.log_payload() } else { LogPayload::default() };
         let (bytes, limit) = (payload.len().max(batch.raw_bytes()), self.config().max_batch_bytes);
         let events = u32::try_from(batch.len()).ok().filter(|_| bytes <= limit);
         let Some(events) = events else { return Err(AppendError::TooLarge { bytes, limit }) };
         self.check_free_space(bytes)?;
         let append = Append {
             repository: repository.id(),
-            payload_crc: crc32c::crc32c(&payload),
+            payload_crc: payload.crc(),
             content_crc: options.idempotency_key.as_ref().map_or(0, |_| batch.content_crc()),
             payload,
             events,

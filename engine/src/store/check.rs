@@ -113,7 +113,7 @@ pub struct LoggedBatch<'a> {
     pub first_sequence: u64,
     /// Its idempotency key; empty when it came without.
     pub key: &'a [u8],
-    /// The batch, as [`EventBatch::encode_log`] wrote it.
+    /// The batch, as [`EventBatch::log_payload`] made it.
     pub payload: &'a [u8],
 }
 

@@ -50,11 +50,10 @@ impl Opened {
     ) -> Result<u64, AppendError> {
         let repository = self.store.create_repository(name).map_err(|_| AppendError::Closed)?;
         let batch = batch(first, count);
-        let mut payload = Vec::new();
-        batch.encode_log(&mut payload);
+        let payload = batch.log_payload();
         let append = Append {
             repository: repository.id(),
-            payload_crc: crc32c::crc32c(&payload),
+            payload_crc: payload.crc(),
             content_crc: key.map_or(0, |_| batch.content_crc()),
             payload,
             events: count as u32,

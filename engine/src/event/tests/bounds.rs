@@ -27,8 +27,7 @@ fn error_of(pushed: Pushed) -> Option<JsonErrorKind> {
 
 /// Reads the batch back from its log: every column of every row is the same.
 fn check_replay(batch: &EventBatch) {
-    let mut bytes = Vec::new();
-    batch.encode_log(&mut bytes);
+    let bytes = batch.log_payload().to_vec();
     let read = EventBatch::decode_log(&bytes).unwrap();
     assert_eq!(read.len(), batch.len());
     let (mut names, mut again) = (batch.names(), read.names());

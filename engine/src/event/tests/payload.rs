@@ -56,9 +56,11 @@ pub(super) fn any_batch() -> impl Strategy<Value = EventBatch> {
 proptest! {
     #[test]
     fn batches_survive_the_log(batch in any_batch()) {
-        let mut bytes = Vec::new();
-        batch.encode_log(&mut bytes);
-        same(&batch, &EventBatch::decode_log(&bytes).unwrap())?;
+        for payload in [batch.texts_inside(), batch.texts_behind().unwrap()] {
+            let bytes = payload.to_vec();
+            prop_assert_eq!((payload.len(), payload.crc()), (bytes.len(), crc32c::crc32c(&bytes)));
+            same(&batch, &EventBatch::decode_log(&bytes).unwrap())?;
+        }
     }
 
     #[test]
@@ -66,9 +68,10 @@ proptest! {
         batch in any_batch(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in any::<prop::sample::Index>(),
+        behind in any::<bool>(),
     ) {
-        let mut bytes = Vec::new();
-        batch.encode_log(&mut bytes);
+        let payload = if behind { batch.texts_behind().unwrap() } else { batch.texts_inside() };
+        let mut bytes = payload.to_vec();
         let cut = cut.index(bytes.len());
         prop_assert!(EventBatch::decode_log(&bytes[..cut]).is_err());
         for (at, byte) in flips {
@@ -76,24 +79,23 @@ proptest! {
             bytes[at] = byte;
         }
         if let Ok(read) = EventBatch::decode_log(&bytes) {
-            let mut again = Vec::new();
-            read.encode_log(&mut again);
-            same(&read, &EventBatch::decode_log(&again).unwrap())?;
+            same(&read, &EventBatch::decode_log(&read.log_payload().to_vec()).unwrap())?;
         }
     }
 
     #[test]
     fn any_bytes_may_be_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = EventBatch::decode_log(&bytes);
-        let versioned: Vec<u8> = [1].into_iter().chain(bytes).collect();
-        let _ = EventBatch::decode_log(&versioned);
+        for version in [1, 2] {
+            let versioned: Vec<u8> = [version].into_iter().chain(bytes.iter().copied()).collect();
+            let _ = EventBatch::decode_log(&versioned);
+        }
     }
 }
 
 #[test]
 fn faults_have_names() {
-    let mut good = Vec::new();
-    batch_of(&["{\"a\":1}"]).encode_log(&mut good);
+    let good = batch_of(&["{\"a\":1}"]).log_payload().to_vec();
     let read = |bytes: &[u8]| EventBatch::decode_log(bytes).unwrap_err().to_string();
     assert_eq!(read(&[]), "malformed log payload: cut short");
     let mut newer = good.clone();
@@ -109,6 +111,44 @@ fn faults_have_names() {
     let mut many = good[..9].to_vec();
     many.extend([0, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]);
     assert_eq!(read(&many), "malformed log payload: cut short");
+}
+
+/// A payload of the first version, byte by byte, and the faults of the second.
+#[test]
+fn both_versions_are_read() {
+    let row = br#"{"a":1}"#;
+    let first = [&[1][..], &5i64.to_le_bytes(), &[1, 0, 1, 1, 14, 0, 7], row].concat();
+    let heads = [&5i64.to_le_bytes()[..], &[1, 0, 1, 1, 14, 0, 1, 7]].concat();
+    let second = [&[2][..], &[heads.len() as u8, 0, 0, 0, 9, 0, 0, 0], &heads, b"-", row, b"-"].concat();
+    for bytes in [&first, &second] {
+        let batch = EventBatch::decode_log(bytes).unwrap();
+        assert_eq!(
+            (batch.len(), batch.ingest_nanos(), batch.timestamp(0), batch.raw(0)),
+            (1, 5, 7, &row[..])
+        );
+    }
+    let read = |bytes: &[u8]| EventBatch::decode_log(bytes).unwrap_err().to_string();
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = second.clone();
+        bytes[at] = byte;
+        read(&bytes)
+    };
+    assert_eq!(changed(1, 200), "malformed log payload: cut short");
+    assert_eq!(changed(5, 10), "malformed log payload: cut short");
+    assert_eq!(changed(5, 8), "malformed log payload: trailing bytes");
+    assert_eq!(changed(23, 9), "malformed log payload: cut short", "passed over more than there is");
+    assert_eq!(changed(20, 17), "malformed log payload: unknown flags of an event");
+    assert_eq!(changed(20, 9), "malformed log payload: cut short", "nothing stands beside");
+}
+
+#[test]
+fn texts_of_large_batches_stay_where_they_are() {
+    let row = r#"{"level":"info","text":"nothing to escape"}"#;
+    let escaped = r#"{"level":"info","text":"line\nline\nline"}"#;
+    for (row, rows, apart) in [(row, 200, true), (row, 20, false), (escaped, 200, false)] {
+        let payload = batch_of(&vec![row; rows]).log_payload();
+        assert_eq!(!payload.slices()[1].is_empty(), apart, "{row} {rows}");
+    }
 }
 
 #[test]

@@ -72,8 +72,7 @@ fn text_files() {
 }
 
 fn survives_the_log(batch: &EventBatch) {
-    let mut bytes = Vec::new();
-    batch.encode_log(&mut bytes);
+    let bytes = batch.log_payload().to_vec();
     let back = EventBatch::decode_log(&bytes).unwrap();
     for row in 0..batch.len() {
         assert_eq!(back.raw(row), batch.raw(row));

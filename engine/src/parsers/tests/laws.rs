@@ -78,8 +78,7 @@ proptest! {
             }
         }
         // What the log keeps is read back as it was, without the parser.
-        let mut payload = Vec::new();
-        parsed.batch.encode_log(&mut payload);
+        let payload = parsed.batch.log_payload().to_vec();
         let replayed = EventBatch::decode_log(&payload).unwrap();
         prop_assert_eq!(all(&replayed), all(&parsed.batch));
     }

@@ -11,6 +11,7 @@ use super::writer::{Append, LogWriter, Outcome};
 use super::*;
 use crate::config::{IdempotencyKey, Level};
 use crate::error::AppendError;
+use crate::event::LogPayload;
 use crate::store::files::Files;
 use crate::store::files::memory::{Crash, Fault, MemoryFiles, Planted};
 use crate::store::health::{Counters, Health};
@@ -59,7 +60,7 @@ fn open(memory: &MemoryFiles) -> Result<Log, crate::error::StoreError> {
 fn append(payload: &[u8], key: Option<&str>, level: Level) -> Append {
     Append {
         repository: 1,
-        payload: payload.to_vec(),
+        payload: LogPayload::inside(payload.to_vec()),
         payload_crc: crc32c::crc32c(payload),
         content_crc: key.map_or(0, |_| crc32c::crc32c(payload)),
         events: 2,
@@ -87,7 +88,7 @@ fn write_series(log: &mut Log, groups: usize) -> Vec<(u64, Vec<u8>)> {
         }
         for (batch, outcome) in batches.into_iter().zip(outcomes) {
             if let Outcome::Taken { base } = outcome {
-                acknowledged.push((base, batch.payload));
+                acknowledged.push((base, batch.payload.to_vec()));
             }
         }
     }
@@ -202,7 +203,7 @@ fn every_bit_of_a_frame_header_costs_that_frame_at_most() {
         let batch = append(&payload(number), None, Level::Fsync);
         let Outcome::Taken { base } = log.writer.append(&[&batch], 0).remove(0) else { panic!("refused") };
         log.writer.sync(0).unwrap();
-        acknowledged.push((base, batch.payload));
+        acknowledged.push((base, batch.payload.to_vec()));
     }
     let mut at = file::HEADER_BYTES;
     for (place, (_, bytes)) in acknowledged.iter().enumerate() {

@@ -15,6 +15,7 @@ use super::spare::{KeptFile, Shelf};
 use super::{DIRECTORY, reader};
 use crate::config::{IdempotencyKey, Level};
 use crate::error::{AppendError, StoreError};
+use crate::event::LogPayload;
 use crate::store::files::{File, Files};
 use crate::store::health::{Counters, Health};
 
@@ -28,7 +29,7 @@ const COPIED_PAYLOAD_BYTES_MAX: usize = 4 << 10;
 #[derive(Debug)]
 pub(crate) struct Append {
     pub(crate) repository: u32,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: LogPayload,
     pub(crate) payload_crc: u32,
     /// [`EventBatch::content_crc`](crate::event::EventBatch::content_crc), if there is a key; else 0.
     pub(crate) content_crc: u32,
@@ -432,7 +433,7 @@ impl Portion {
         let key = append.key.as_ref().map_or("", |key| key.as_str());
         self.small.extend_from_slice(key.as_bytes());
         if is_copied {
-            self.small.extend_from_slice(&append.payload);
+            append.payload.slices().iter().for_each(|slice| self.small.extend_from_slice(slice));
         } else {
             self.pieces.push((self.small.len(), Some(index)));
         }
@@ -447,7 +448,7 @@ impl Portion {
             slices.push(self.small.get(from..end).unwrap_or_default());
             from = end;
             if let Some(append) = payload.and_then(|index| group.get(index)) {
-                slices.push(append.payload.as_slice());
+                slices.extend(append.payload.slices().iter().filter(|slice| !slice.is_empty()));
             }
         }
         slices
