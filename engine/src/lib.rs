@@ -15,6 +15,7 @@
 
 mod background;
 pub mod config;
+mod equal;
 pub mod error;
 pub mod event;
 pub mod feed;

@@ -14,6 +14,7 @@ use super::error::{JsonError, JsonErrorKind};
 use super::json::scan::{StringEnd, bare_end, string_end};
 use super::json::walk::{Found, Token};
 use super::limits::EventLimits;
+use crate::equal::begins_with;
 
 /// A skeleton: literal pieces with holes between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -190,7 +191,7 @@ impl Shape {
         for hole in &self.holes {
             let piece = literal.get(piece_start..hole.piece_end as usize).unwrap_or_default();
             piece_start = hole.piece_end as usize;
-            if !text.get(at..).is_some_and(|rest| rest.starts_with(piece)) {
+            if !text.get(at..).is_some_and(|rest| begins_with(rest, piece)) {
                 return false;
             }
             at += piece.len();

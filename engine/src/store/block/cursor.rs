@@ -12,6 +12,7 @@ use super::node::{Chunk, Kind, Node, Ranks, Skeleton, Skeletons, Texts, load_byt
 use super::number::Form;
 use super::section::Source;
 use super::wire::Corrupt;
+use crate::equal::is_same;
 
 /// A place in a column.
 #[derive(Debug)]
@@ -148,19 +149,19 @@ impl<'a> Cursor<'a> {
     pub(crate) fn next_is(&mut self, expected: &[u8], scratch: &mut Vec<u8>) -> Result<bool, Corrupt> {
         const END: Corrupt = Corrupt("column ends early");
         match self {
-            Cursor::Constant(value) => Ok(*value == expected),
+            Cursor::Constant(value) => Ok(is_same(value, expected)),
             Cursor::Dictionary { codes, texts } => {
                 let code = codes.next().ok_or(END)?;
-                Ok(texts.get(code as usize).ok_or(Corrupt("unknown code"))? == expected)
+                Ok(is_same(texts.get(code as usize).ok_or(Corrupt("unknown code"))?, expected))
             }
             Cursor::Text(text) => {
                 let (start, end) = text.next_text()?;
-                Ok(text.bytes.get(start..end).ok_or(END)? == expected)
+                Ok(is_same(text.bytes.get(start..end).ok_or(END)?, expected))
             }
             Cursor::Number { .. } | Cursor::Hex { .. } | Cursor::Skeletons(_) => {
                 scratch.clear();
                 self.next(scratch)?;
-                Ok(scratch == expected)
+                Ok(is_same(scratch, expected))
             }
         }
     }

@@ -5,6 +5,8 @@
 
 use std::hash::BuildHasher;
 
+use crate::equal::is_same;
+
 /// Places looked at before a table is given up: no chain becomes so long by chance.
 const PROBES_MAX: usize = 128;
 const SLOTS_MIN: usize = 256;
@@ -71,7 +73,8 @@ impl<'a> Distinct<'a> {
                 return if self.values.len() < limit { self.insert(value, key, at) } else { None };
             }
             let same = self.keys.get(number as usize) == Some(&key)
-                && (key.len <= WHOLE_BYTES || self.values.get(number as usize) == Some(&value));
+                && (key.len <= WHOLE_BYTES
+                    || self.values.get(number as usize).is_some_and(|known| is_same(known, value)));
             if same {
                 return Some(number);
             }

@@ -5,6 +5,7 @@
 
 use super::GRANULE_ROWS;
 use super::node::Skeleton;
+use crate::equal::is_same;
 use crate::index::gram::{GramMap, WINDOW_BYTES};
 
 /// Values remembered for a hole.
@@ -53,7 +54,7 @@ impl<'a> Hole<'a> {
     /// Notes that `token` stands here now. `None`: it did before in this granule, with the same around it; else how many bytes
     /// of it, from its start, are those of the last row.
     fn had(&mut self, token: &'a [u8]) -> Option<usize> {
-        if self.last == token {
+        if is_same(self.last, token) {
             return None;
         }
         let same = common(self.last, token);
@@ -62,7 +63,7 @@ impl<'a> Hole<'a> {
             return Some(same);
         }
         let Some(known) = self.known.get_mut(place(token)) else { return Some(same) };
-        let had = std::mem::replace(known, token) == token && !token.is_empty();
+        let had = is_same(std::mem::replace(known, token), token) && !token.is_empty();
         self.tries += 1;
         self.hits += u32::from(had);
         if self.tries == TRIES && self.hits * PAYS < TRIES {

@@ -29,6 +29,7 @@ use super::reach::Reach;
 use super::section::{Directory, Section, Source};
 use super::wire::Corrupt;
 use super::{BLOCK_ROWS_MAX, GRANULE_ROWS};
+use crate::equal::begins_with;
 
 /// How deep nodes lie in one another at most: skeletons of templates of quoted strings, and their dictionaries.
 const DEPTH_MAX: usize = 8;
@@ -166,9 +167,10 @@ impl Skeleton {
         let (mut rest, mut start) = (text, 0);
         for (end, token) in self.ends.iter().zip(tokens) {
             let end = *end as usize;
-            let Some(behind) = self.literal.get(start..end).and_then(|piece| rest.strip_prefix(piece)) else {
+            let Some(piece) = self.literal.get(start..end).filter(|piece| begins_with(rest, piece)) else {
                 return false;
             };
+            let behind = rest.get(piece.len()..).unwrap_or_default();
             // A token is mostly a part of the text, and then need not be looked at.
             let is_here = behind.as_ptr() == token.as_ptr() && token.len() <= behind.len();
             let after = if is_here { behind.get(token.len()..) } else { behind.strip_prefix(*token) };
