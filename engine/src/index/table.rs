@@ -17,7 +17,7 @@ use super::gram::GRAMS;
 use super::row::{ALL, BITMAP, BitReader, EMPTY, GAPS, HOLES, ONE, Packer, RUNS, rice};
 use super::source::GramSource;
 use crate::store::block::bytes::Bytes;
-use crate::store::block::section::{expand, squeeze};
+use crate::store::block::section::{Effort, expand, squeeze};
 use crate::store::block::wire::{Corrupt, Reader, put_bytes};
 
 /// Rows between two known starts.
@@ -75,11 +75,12 @@ pub(crate) fn encode(source: &GramSource, budget_bytes: usize) -> Result<Vec<u8>
         start = end;
     }
     let mut table = Vec::with_capacity(bytes.len() + GRAMS / 4);
-    let packed = if is_small { squeeze(&bytes) } else { Vec::new() };
+    let effort = if is_small { Effort::Brief } else { Effort::Lasting };
+    let packed = if is_small { squeeze(&bytes, effort) } else { Vec::new() };
     let is_packed = !packed.is_empty() && packed.len() < bytes.len();
     let flag = if is_packed { PACKED } else { 0 };
     table.extend_from_slice(&(granules as u32 | flag).to_le_bytes());
-    put_bytes(&mut table, &squeeze(&kinds));
+    put_bytes(&mut table, &squeeze(&kinds, effort));
     table.extend_from_slice(if is_packed { &packed } else { &bytes });
     Ok(table)
 }

@@ -44,6 +44,8 @@ pub(crate) enum Kept<'a> {
 
 /// Shorter sections of integers are not worth trying in whole bytes.
 const ALIGNED_BYTES_MIN: usize = 192;
+/// More than four times as many values are tried on so many first.
+const ALIGNED_TRIAL_VALUES: usize = 4 << 10;
 
 /// Writes `values` as one node of the directory. `times` are those of the rows, where it is a column of rows.
 pub(crate) fn column<'a>(body: &mut Body, values: &[&'a [u8]], times: Option<&[i64]>) -> Kept<'a> {
@@ -65,11 +67,24 @@ pub(crate) fn packed(body: &mut Body, values: &[i64]) {
 /// Writes a section of integers that are `bytes` when packed tightly.
 fn packed_as(body: &mut Body, values: &[i64], bytes: &[u8]) {
     let mut aligned = Vec::new();
-    if bytes.len() >= ALIGNED_BYTES_MIN && ints::encode_aligned(values, &mut aligned) {
+    let may_repeat = bytes.len() >= ALIGNED_BYTES_MIN && aligned_promise(body, values, &mut aligned);
+    aligned.clear();
+    if may_repeat && ints::encode_aligned(values, &mut aligned) {
         body.put_either(bytes, &aligned);
     } else {
         body.put(bytes, Content::Packed);
     }
+}
+
+/// Whether a part of many values in whole bytes, which are made in `aligned`, repeats enough for a compressor; few values
+/// are not tried.
+fn aligned_promise(body: &mut Body, values: &[i64], aligned: &mut Vec<u8>) -> bool {
+    if values.len() <= ALIGNED_TRIAL_VALUES * 4 {
+        return true;
+    }
+    let middle = values.len() / 2;
+    let part = values.get(middle..middle + ALIGNED_TRIAL_VALUES).unwrap_or_default();
+    ints::encode_aligned(part, aligned) && body.promises(aligned)
 }
 
 /// Writes the skeletons and codes of a skeleton node, whose columns have been written.

@@ -156,6 +156,12 @@ impl Body {
         std::mem::take(&mut self.scratch)
     }
 
+    /// Whether packed numbers of which `trial` is a part may be worth compressing.
+    pub(crate) fn promises(&mut self, trial: &[u8]) -> bool {
+        let fast = self.compressors.fast.as_mut();
+        fast.is_some_and(|compressor| promises(compressor, trial, &mut self.scratch))
+    }
+
     /// Compresses into the scratch space; false when that does not pay.
     fn compress(&mut self, raw: &[u8], content: Content) -> bool {
         /// Sections longer than this are tried on a part of this length first.
@@ -169,10 +175,8 @@ impl Body {
         if content != Content::Text && raw.len() > 4 * TRIAL_BYTES {
             let middle = raw.len() / 2;
             let trial = raw.get(middle..middle + TRIAL_BYTES).unwrap_or(raw);
-            // A little more lenient than the verdict on the whole: a longer run finds more to repeat.
-            match compress_into(compressor, trial, &mut self.scratch) {
-                Some(stored) if stored * 100 <= trial.len() * 92 => {}
-                _ => return false,
+            if !promises(compressor, trial, &mut self.scratch) {
+                return false;
             }
         }
         match compress_into(compressor, raw, &mut self.scratch) {
@@ -183,6 +187,12 @@ impl Body {
             None => false,
         }
     }
+}
+
+/// Whether a compressor finds enough to repeat in a part of a section. That is a little more lenient than the verdict on the
+/// whole: a longer run finds more.
+fn promises(compressor: &mut zstd::bulk::Compressor<'static>, trial: &[u8], scratch: &mut Vec<u8>) -> bool {
+    compress_into(compressor, trial, scratch).is_some_and(|stored| stored * 100 <= trial.len() * 92)
 }
 
 fn compress_into(
@@ -197,13 +207,29 @@ fn compress_into(
     Some(stored)
 }
 
-/// Bytes by themselves, compressed: their length, then zstd-3.
-pub(crate) fn squeeze(bytes: &[u8]) -> Vec<u8> {
+/// How hard to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// For what is soon written anew: zstd-1.
+    Brief,
+    /// For what stays: zstd-3.
+    Lasting,
+}
+
+/// Bytes by themselves, compressed: their length, then zstd.
+pub(crate) fn squeeze(bytes: &[u8], effort: Effort) -> Vec<u8> {
     let mut out = Vec::new();
     put_varint(&mut out, bytes.len() as u64);
     let mut body = Body::new();
-    body.directory.extend_from_slice(bytes);
-    out.extend_from_slice(&body.pack_directory());
+    let compressor = match effort {
+        Effort::Brief => body.compressors.fast.as_mut(),
+        Effort::Lasting => body.compressors.dense.as_mut(),
+    };
+    if let Some(compressor) = compressor
+        && compress_into(compressor, bytes, &mut body.scratch).is_some()
+    {
+        out.extend_from_slice(&body.scratch);
+    }
     out
 }
 

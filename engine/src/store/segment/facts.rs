@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::block::section::{expand, squeeze};
+use crate::store::block::section::{Effort, expand, squeeze};
 use crate::store::block::wire::{Corrupt, Reader, put_bytes, put_signed, put_varint};
 use crate::store::block::{BLOCK_ROWS_MAX, BlockFacts, FieldFacts, GRANULE_ROWS, ValueFacts};
 
@@ -104,7 +104,7 @@ impl SegmentFacts {
         for block in &self.blocks {
             write_block(block, &mut out);
         }
-        squeeze(&out)
+        squeeze(&out, Effort::Lasting)
     }
 
     /// Reads back what [`SegmentFacts::write`] wrote.
