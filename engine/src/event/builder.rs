@@ -12,6 +12,7 @@ use weir_query::record::TextSpan;
 use super::batch::{BatchData, Escaped, EventBatch, NO_SHAPE, Row, SideRow};
 use super::error::{JsonError, JsonErrorKind, PushError, Pushed};
 use super::json::unescape_into;
+use super::lent::Lent;
 use super::limits::EventLimits;
 use super::numbers::Numbers;
 use super::predict::Predictor;
@@ -26,6 +27,8 @@ pub struct EventBatchBuilder {
     pub(super) predictor: Predictor,
     pub(super) data: BatchData,
     pub(super) arena: String,
+    /// In place of the arena, while all events lie in it.
+    pub(super) lent: Option<Lent>,
     tag_sets: Numbers<TagSet>,
     /// For each shape of the batch, the holes that may hold the time, in order of preference.
     pub(super) timestamp_holes: Vec<Box<[u32]>>,
@@ -50,6 +53,7 @@ impl EventBatchBuilder {
             predictor: Predictor::default(),
             data: BatchData::default(),
             arena: String::new(),
+            lent: None,
             tag_sets: Numbers::default(),
             timestamp_holes: Vec::new(),
             scratch: String::new(),
@@ -248,11 +252,19 @@ impl EventBatchBuilder {
     /// Ends the batch, which arrived at `ingest_nanos` since the epoch. The builder is empty again.
     pub fn finish(&mut self, ingest_nanos: i64) -> EventBatch {
         let mut data = std::mem::take(&mut self.data);
-        let mut arena = std::mem::take(&mut self.arena);
-        if has_slack(arena.len(), arena.capacity()) {
-            arena.shrink_to_fit();
+        if self.lent.as_ref().is_some_and(|lent| has_slack(lent.end, lent.text.capacity())) {
+            self.own();
         }
-        data.arena = Arc::new(arena);
+        data.arena = match self.lent.take() {
+            Some(lent) => lent.text,
+            None => {
+                let mut arena = std::mem::take(&mut self.arena);
+                if has_slack(arena.len(), arena.capacity()) {
+                    arena.shrink_to_fit();
+                }
+                Arc::new(arena)
+            }
+        };
         data.shapes = self.predictor.finish();
         data.tag_sets = self.tag_sets.take();
         data.ingest_nanos = ingest_nanos;
@@ -266,8 +278,9 @@ impl EventBatchBuilder {
         EventBatch::of(Arc::new(data), 0, None)
     }
 
-    /// Whether the next event fits, before anything is changed for it.
-    fn admit(&self, raw: &[u8], tags: &TagSet, attributes: Option<&str>) -> Result<(), PushError> {
+    /// Whether the next event fits, before anything is changed for it but that the arena is the batch's own.
+    fn admit(&mut self, raw: &[u8], tags: &TagSet, attributes: Option<&str>) -> Result<(), PushError> {
+        self.own();
         let attributes = attributes.map_or(0, str::len);
         let (bytes, limit) = (raw.len().max(attributes), self.limits.max_event_bytes);
         if bytes > limit {
@@ -282,12 +295,25 @@ impl EventBatchBuilder {
 
     /// Whether texts of so many bytes fit the batch.
     pub(super) fn find_room(&self, bytes: usize) -> Result<(), PushError> {
-        let limit = self.limits.max_batch_bytes.min(EventLimits::MAX_ARENA_BYTES);
-        // Unescaped values take at most as much again, lossy text three times the bytes.
-        if self.arena.len() + bytes.saturating_mul(3) > limit {
-            return Err(PushError::BatchFull { limit });
+        match self.has_room(self.arena.len(), bytes) {
+            true => Ok(()),
+            false => Err(PushError::BatchFull { limit: self.arena_bytes_max() }),
         }
-        Ok(())
+    }
+
+    fn arena_bytes_max(&self) -> usize {
+        self.limits.max_batch_bytes.min(EventLimits::MAX_ARENA_BYTES)
+    }
+
+    /// Whether texts of so many bytes fit behind the first `used` of the arena.
+    pub(super) fn has_room(&self, used: usize, bytes: usize) -> bool {
+        // Unescaped values take at most as much again, lossy text three times the bytes.
+        used.saturating_add(bytes.saturating_mul(3)) <= self.arena_bytes_max()
+    }
+
+    /// The texts so far.
+    pub(super) fn arena(&self) -> &str {
+        self.lent.as_ref().map_or(&self.arena, |lent| &lent.text)
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -319,15 +345,27 @@ impl EventBatchBuilder {
         start: u32,
         limits: &EventLimits,
     ) -> Result<u32, JsonError> {
+        let (shape, is_escaped) = self.take_tokens(text, start, limits)?;
+        if is_escaped {
+            self.unescape(text, start)?;
+        }
+        Ok(shape)
+    }
+
+    /// Takes the tokens of the object `text`, which lies at `start`, for its values: its shape's number, and whether any of
+    /// them has escapes, so that it is not what the value is.
+    pub(super) fn take_tokens(
+        &mut self,
+        text: &str,
+        start: u32,
+        limits: &EventLimits,
+    ) -> Result<(u32, bool), JsonError> {
         let shape = self.predictor.shape_of(text, limits)?;
         let tokens = self.predictor.tokens();
         self.data
             .values
             .extend(tokens.iter().map(|token| TextSpan { start: start + token.start, len: token.len }));
-        if tokens.iter().any(|token| token.escaped) {
-            self.unescape(text, start)?;
-        }
-        Ok(shape)
+        Ok((shape, tokens.iter().any(|token| token.escaped)))
     }
 
     /// Replaces the values of the last object's escaped tokens by what they mean.

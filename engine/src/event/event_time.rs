@@ -23,7 +23,7 @@ impl EventBatchBuilder {
             let holes = self.timestamp_holes.get(shape as usize).map_or(&[] as &[u32], |holes| holes);
             for hole in holes {
                 let value = self.data.values.get((first_value + hole) as usize);
-                let text = value.and_then(|value| value.of(&self.arena)).unwrap_or_default();
+                let text = value.and_then(|value| value.of(self.arena())).unwrap_or_default();
                 if let Some(nanos) = timestamp::parse(text, self.reference_nanos) {
                     return Some(nanos);
                 }
@@ -32,7 +32,7 @@ impl EventBatchBuilder {
         if row.raw_shape != NO_SHAPE || self.timestamp_field.is_some() {
             return None;
         }
-        timestamp::detect(row.raw.of(&self.arena)?, self.reference_nanos)
+        timestamp::detect(row.raw.of(self.arena())?, self.reference_nanos)
     }
 
     /// The time in the fields of `text`, which gets no shape.

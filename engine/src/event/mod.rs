@@ -15,6 +15,7 @@ mod grams;
 mod incoming;
 mod join;
 pub mod json;
+mod lent;
 mod limits;
 mod numbers;
 mod opaque;

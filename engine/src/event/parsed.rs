@@ -36,6 +36,7 @@ impl EventBatchBuilder {
         fields: &[(&str, &str)],
     ) -> Result<(), PushError> {
         let mut beside = vec![true; fields.len()];
+        self.own();
         let mark = self.mark();
         let first_value = self.data.values.len() as u32;
         let kept = self.keep_object(raw, fields, &mut beside);

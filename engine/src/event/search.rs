@@ -93,5 +93,6 @@ impl EventBatch {
 }
 
 fn in_raw(row: &Row, start: usize, len: usize) -> bool {
-    start + len <= (row.raw.start + row.raw.len) as usize
+    // In front of the first event there may be what is none.
+    start >= row.raw.start as usize && start + len <= (row.raw.start + row.raw.len) as usize
 }

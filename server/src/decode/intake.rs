@@ -67,6 +67,8 @@ pub(super) struct Intake<'a> {
     emit: Option<&'a mut dyn FnMut(Decoded) -> ControlFlow<()>>,
     /// The fields of the options; `None` when there are none.
     fields: Option<Members>,
+    /// What the events are parts of, where a batch may share it.
+    lent: Option<&'a Arc<String>>,
     account: Decoded,
     index: usize,
 }
@@ -84,7 +86,12 @@ impl<'a> Intake<'a> {
             fields.text(name, value);
         }
         let fields = (!options.fields.is_empty()).then_some(fields);
-        Intake { options, builder, emit: None, fields, account: Decoded::default(), index: 0 }
+        Intake { options, builder, emit: None, fields, lent: None, account: Decoded::default(), index: 0 }
+    }
+
+    /// Makes one batch of parts of `text`, which shares it if it can.
+    pub(super) fn lent(options: &'a DecodeOptions, text: &'a Arc<String>) -> Intake<'a> {
+        Intake { lent: Some(text), ..Intake::whole(options) }
     }
 
     /// Makes as many batches as it takes.
@@ -97,6 +104,9 @@ impl<'a> Intake<'a> {
 
     /// Makes room for `bytes` of raw text.
     pub(super) fn reserve(&mut self, bytes: usize) {
+        if self.lent.is_some() {
+            return;
+        }
         let most = if self.emit.is_some() { self.options.limits.target_batch_bytes } else { usize::MAX };
         self.builder.reserve(bytes.min(most));
     }
@@ -187,7 +197,10 @@ impl<'a> Intake<'a> {
         attributes: Option<&str>,
         json: bool,
     ) -> Result<Pushed, PushError> {
-        if json && !self.options.as_text {
+        let json = json && !self.options.as_text;
+        if let Some(text) = self.lent {
+            self.builder.push_lent(text, raw, json, timestamp, tags, attributes)
+        } else if json {
             self.builder.push_json(raw, timestamp, tags, attributes)
         } else {
             self.builder.push_text(raw, timestamp, tags, attributes)

@@ -9,6 +9,7 @@
 //! `@error`, and only events over a limit are refused, each with its index, the reason and an excerpt. Nothing here
 //! sees HTTP types; headers come as text.
 
+mod body;
 mod csv;
 mod error;
 mod file;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use weir_engine::event::TagSet;
 
+pub use body::Body;
 pub use error::DecodeError;
 pub use file::{Guess, guess};
 pub use format::{Csv, Format, Route};

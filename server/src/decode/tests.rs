@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write};
 
 use proptest::prelude::*;
+use weir_engine::event::EventBatch;
 
 use super::*;
 
@@ -511,4 +512,52 @@ proptest! {
             .filter(|line| !line.is_empty()).collect();
         prop_assert_eq!(raws(&decoded), expected);
     }
+}
+
+/// What is lent to a batch and what is copied into it are the same events.
+#[test]
+fn a_body_of_lines_is_decoded_the_same_as_its_bytes() {
+    let row = r#"{"level":"info","n":1,"time":"2026-11-20T10:00:00Z"}"#;
+    let plain = format!("{row}\n").repeat(500);
+    let bodies = [
+        (plain.clone(), true),
+        (plain.replace('\n', "\r\n"), true),
+        (format!("\u{feff}{plain}\n\n{plain}"), true),
+        (format!("{plain}not json\n{plain}{{}}"), true),
+        (format!("{plain}{}\n{plain}", "x".repeat(3_000)), true),
+        (plain.replace("info", r"a\\b"), false),
+        (row.to_owned(), false),
+    ];
+    let limits = DecodeLimits { max_event_bytes: 2_000, ..DecodeLimits::default() };
+    let with_fields = DecodeOptions { fields: vec![("channel".into(), "c".into())], limits, ..options() };
+    let as_text = DecodeOptions { as_text: true, limits, ..options() };
+    for (body, is_lent) in bodies {
+        for format in [Format::Ndjson, Format::Text] {
+            for options in [&DecodeOptions { limits, ..options() }, &with_fields, &as_text] {
+                let lent = Body::new(body.clone().into_bytes(), Encoding::Identity, format);
+                let may_be = is_lent || format == Format::Text && body.len() > 16 << 10;
+                assert_eq!(matches!(lent, Body::Lines(_)), may_be, "{format:?} {}", body.len());
+                assert_eq!(lent.bytes(), body.as_bytes());
+                let lent = lent.decode(Encoding::Identity, format, options).unwrap();
+                let copied = decode_body(body.as_bytes(), Encoding::Identity, format, options).unwrap();
+                assert_eq!(
+                    (lent.accepted, lent.unparsed, lent.blank),
+                    (copied.accepted, copied.unparsed, copied.blank)
+                );
+                assert_eq!(lent.rejected, copied.rejected);
+                assert_eq!(lent.batch.content_crc(), copied.batch.content_crc());
+                for row in 0..copied.batch.len() {
+                    assert_eq!(lent.batch.timestamp(row), copied.batch.timestamp(row));
+                    let values = |batch: &EventBatch| {
+                        batch.json(row).map(|part| part.values().map(str::to_owned).collect::<Vec<_>>())
+                    };
+                    assert_eq!(values(&lent.batch), values(&copied.batch));
+                }
+            }
+        }
+    }
+    let compressed = Body::new(plain.clone().into_bytes(), Encoding::Gzip, Format::Ndjson);
+    assert!(matches!(compressed, Body::Sent(_)), "what is encoded is no text yet");
+    let broken = Body::new([plain.as_bytes(), b"\xff"].concat(), Encoding::Identity, Format::Ndjson);
+    assert!(matches!(broken, Body::Sent(bytes) if bytes.len() == plain.len() + 1));
 }

@@ -28,7 +28,7 @@ use super::parsing::Parsing;
 use crate::app::{App, DEFAULT_REPOSITORY};
 use crate::auth::Bearer;
 use crate::clock::now_nanos;
-use crate::decode::{DecodeLimits, DecodeOptions, Decoded, Encoding, Format, Route, decode_body};
+use crate::decode::{self, DecodeLimits, DecodeOptions, Decoded, Encoding, Format, Route};
 use crate::error::ApiError;
 use crate::settings::{self, Dedupe};
 use crate::wire::{IngestAnswer, IngestParameters};
@@ -179,12 +179,13 @@ async fn ingest(
     let brief = is_brief(bytes.len(), encoding) && !parsing.is_needed();
     let shared = app.clone();
     let work = move || {
-        let mut decoded = decode_body(&bytes, encoding, format, &decode)?;
+        let body = decode::Body::new(bytes, encoding, format);
+        let mut decoded = body.decode(encoding, format, &decode)?;
         // Of most bodies something is stored, and the log knows their keys.
         let may_store_nothing = decoded.batch.is_empty() || parsing.is_needed();
         let key = options.idempotency_key.as_ref().filter(|_| may_store_nothing);
-        let unstored = key.map(|key| (key.clone(), xxh3_128(&bytes)));
-        drop(bytes);
+        let unstored = key.map(|key| (key.clone(), xxh3_128(body.bytes())));
+        drop(body);
         let mut account = IngestAnswer::of_decoded(&decoded);
         let counts = parsing.run(&mut decoded, options.idempotency_key.is_some(), &mut account)?;
         let raw_bytes = decoded.batch.raw_bytes();

@@ -5,6 +5,7 @@ mod batch;
 mod bounds;
 mod join;
 mod json;
+mod lent;
 mod payload;
 mod real;
 

@@ -8,7 +8,7 @@ use super::json::json_text;
 use super::{NOW, batch_of};
 use crate::event::{EventBatch, EventBatchBuilder, EventLimits, PayloadError, TagSet};
 
-fn same(one: &EventBatch, other: &EventBatch) -> Result<(), TestCaseError> {
+pub(super) fn same(one: &EventBatch, other: &EventBatch) -> Result<(), TestCaseError> {
     prop_assert_eq!(one.len(), other.len());
     prop_assert_eq!(one.ingest_nanos(), other.ingest_nanos());
     prop_assert_eq!(one.raw_bytes(), other.raw_bytes());
