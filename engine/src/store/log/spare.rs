@@ -10,9 +10,12 @@ use crate::error::StoreError;
 use crate::store::files::Files;
 
 /// Most files waiting to be used again.
-const SPARES_MAX: usize = 2;
+pub(super) const SPARES_MAX: usize = 2;
 /// Bytes written at once when a file is filled with zeros.
 const ZEROS_BYTES: usize = 1 << 20;
+/// From so many bytes a sync on, a file that grows is written as fast as one that is filled: what growing costs is little beside
+/// them, and to fill a file first costs as much again.
+pub(super) const GROWN_SYNC_BYTES: u64 = 256 << 10;
 const PREFIX: &str = "spare-";
 
 /// A full log file and what pins it: the last sequence of each repository in it.
@@ -38,6 +41,8 @@ struct Inside {
     kept: VecDeque<KeptFile>,
     spares: Vec<String>,
     next_spare: u64,
+    /// How many bytes were synced at once, on average, in the file that was filled last.
+    sync_bytes: u64,
 }
 
 impl Shelf {
@@ -69,9 +74,11 @@ impl Shelf {
         self.inside.lock().spares.pop()
     }
 
-    /// Adds a file that is full.
-    pub(crate) fn keep(&self, kept: KeptFile) {
-        self.inside.lock().kept.push_back(kept);
+    /// Adds a file that is full, whose syncs were of `sync_bytes` on average.
+    pub(crate) fn keep(&self, kept: KeptFile, sync_bytes: u64) {
+        let mut inside = self.inside.lock();
+        inside.kept.push_back(kept);
+        inside.sync_bytes = sync_bytes;
     }
 
     /// How many full files are kept.
@@ -135,11 +142,13 @@ impl Shelf {
 
     /// Makes a spare file of zeros when there is none: writing to bytes that exist makes a sync several times faster than
     /// growing a file. To fill one costs more than to write it, so that while a few full files wait for their events to
-    /// be sealed, and to be used again, none is filled; where more wait, a slow repository holds them.
+    /// be sealed, and to be used again, none is filled; where more wait, a slow repository holds them. Nor is one filled
+    /// for much at once.
     pub(crate) fn prepare(&self) -> Result<bool, StoreError> {
         let name = {
             let mut inside = self.inside.lock();
-            if !inside.spares.is_empty() || (1..=SPARES_MAX).contains(&inside.kept.len()) {
+            let is_due = inside.spares.is_empty() && inside.sync_bytes < GROWN_SYNC_BYTES;
+            if !is_due || (1..=SPARES_MAX).contains(&inside.kept.len()) {
                 return Ok(false);
             }
             inside.next_spare_name()

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::keys::KeyWindow;
 use super::reader::{Replayed, replay};
-use super::spare::Shelf;
+use super::spare::{GROWN_SYNC_BYTES, KeptFile, SPARES_MAX, Shelf};
 use super::writer::{Append, LogWriter, Outcome};
 use super::*;
 use crate::config::{IdempotencyKey, Level};
@@ -367,6 +367,17 @@ fn a_spare_is_made_once() {
     let log = open(&memory).unwrap();
     assert!(!log.shelf.prepare().unwrap(), "found again");
     assert!(log.shelf.take().is_some() && log.shelf.take().is_none());
+}
+
+#[test]
+fn no_spare_is_filled_for_much_at_once() {
+    for (sync_bytes, filled) in [(GROWN_SYNC_BYTES, false), (GROWN_SYNC_BYTES - 1, true)] {
+        let log = open(&MemoryFiles::fragile()).unwrap();
+        for number in 0..=SPARES_MAX as u64 {
+            log.shelf.keep(KeptFile { number, ..KeptFile::default() }, sync_bytes);
+        }
+        assert_eq!(log.shelf.prepare().unwrap(), filled, "{sync_bytes}");
+    }
 }
 
 #[test]

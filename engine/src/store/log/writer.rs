@@ -90,6 +90,8 @@ struct Active {
     salt: u64,
     len: u64,
     at: u64,
+    /// How often it was synced.
+    syncs: u64,
     kept: KeptFile,
 }
 
@@ -321,7 +323,8 @@ impl LogWriter {
     }
 
     fn sync_file(&mut self) -> Result<(), StoreError> {
-        if let Some(active) = &self.active {
+        if let Some(active) = &mut self.active {
+            active.syncs += 1;
             let started = Instant::now();
             active.file.sync_data()?;
             let took = started.elapsed();
@@ -375,9 +378,9 @@ impl LogWriter {
             Ok(file) => {
                 let kept = KeptFile { number, ..KeptFile::default() };
                 let at = file::HEADER_BYTES as u64;
-                let active = Active { file, salt: header.salt, len, at, kept };
+                let active = Active { file, salt: header.salt, len, at, syncs: 0, kept };
                 if let Some(full) = self.active.replace(active) {
-                    self.shelf.keep(full.kept);
+                    self.shelf.keep(full.kept, full.at / full.syncs.max(1));
                 }
                 Ok(())
             }
