@@ -220,7 +220,11 @@ impl Work {
             }
             Err(fault) => Err(StepError::Rows(fault)),
         };
-        self.group = next_group(self.group, begun.elapsed(), long_group(scan));
+        // The end of a block may have left fewer than were asked for: they tell nothing of how long those would have taken.
+        let done = stepped.stats.granules_scanned as usize;
+        if done > 0 {
+            self.group = next_group(done, begun.elapsed(), long_group(scan));
+        }
         stepped.outcome = match result {
             Ok(()) => open.granules.is_empty().then_some(Outcome::Scanned),
             Err(StepError::Rows(fault)) => {
@@ -273,7 +277,7 @@ impl Work {
     }
 }
 
-/// How many granules the next group has, after one of `group` that took so long: as many as will take not quite as long as
+/// How many granules the next group has, after `group` of them took so long: as many as will take not quite as long as
 /// they may. Whatever a group costs besides its rows is then paid seldom.
 fn next_group(group: usize, took: Duration, long: Duration) -> usize {
     if took > long {

@@ -129,6 +129,10 @@ async fn read_into(
         if !held.ticket.grow(data.len()) {
             return Err(full());
         }
+        if held.bytes.len() >= MAX_RESERVE_BYTES {
+            // Who sent so much sends the rest: it is given its place at once, and need not be moved to a larger one.
+            held.bytes.reserve_exact(declared.unwrap_or(0).saturating_sub(held.bytes.len()));
+        }
         held.bytes.extend_from_slice(&data);
     }
 }
