@@ -277,17 +277,17 @@ impl Work {
     }
 }
 
-/// How many granules the next group has, after `group` of them took so long: as many as will take not quite as long as
+/// How many granules the next group has, after `done` of them took so long: as many as will take not quite as long as
 /// they may. Whatever a group costs besides its rows is then paid seldom.
-fn next_group(group: usize, took: Duration, long: Duration) -> usize {
+fn next_group(done: usize, took: Duration, long: Duration) -> usize {
     if took > long {
-        return (group / 2).max(1);
+        return (done / 2).max(1);
     }
     if took >= long / 2 {
-        return group;
+        return done;
     }
     let times = (long * 3 / 4).as_nanos() / took.as_nanos().max(1);
-    (group * times.clamp(2, GROWTH.into()) as usize).min(MAX_GROUP)
+    (done * times.clamp(2, GROWTH.into()) as usize).min(MAX_GROUP)
 }
 
 /// How long a group of granules may take.
