@@ -109,9 +109,12 @@ impl Distinct {
 
 #[inline]
 fn raise(registers: &mut [u8], hash: u64) {
-    let run = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() as u8 + 1;
-    if let Some(register) = registers.get_mut((hash >> TAIL) as usize) {
-        *register = (*register).max(run);
+    let tail = (hash << PRECISION) | 1 << (PRECISION - 1);
+    let Some(register) = registers.get_mut((hash >> TAIL) as usize) else { return };
+    // Most change nothing, which one shift tells: the tail has fewer zeros in front than the register says when something
+    // is left of it without its last `64 - register` bits. That many may be all, so the first is taken off by itself.
+    if (tail >> 1).wrapping_shr(63 - u32::from(*register)) == 0 {
+        *register = tail.leading_zeros() as u8 + 1;
     }
 }
 
@@ -175,6 +178,20 @@ mod tests {
             set.insert(hash_text(&format!("user-{value}")));
         }
         set
+    }
+
+    #[test]
+    fn a_register_is_raised_by_longer_runs_alone() {
+        for zeros in 0..=TAIL {
+            let rest = if zeros == TAIL { 0 } else { u64::MAX >> PRECISION >> zeros };
+            for before in 0..=TAIL as u8 + 1 {
+                let mut registers = vec![before; REGISTERS];
+                raise(&mut registers, 7 << TAIL | rest);
+                assert_eq!(registers[7], before.max(zeros as u8 + 1), "{zeros} zeros onto {before}");
+                registers[7] = before;
+                assert_eq!(registers, vec![before; REGISTERS]);
+            }
+        }
     }
 
     #[test]

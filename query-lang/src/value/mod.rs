@@ -44,6 +44,27 @@ pub fn hash_bytes(text: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text)
 }
 
+/// Puts the [`hash_bytes`] of each of `texts`, which are of `len` bytes and lie end to end, into `hashes`, as far as there
+/// are both.
+pub fn hash_each(texts: &[u8], len: usize, hashes: &mut [u64]) {
+    // The hash of a known length is few instructions, which stand in the loop itself: several are under way at once.
+    match len {
+        16 => hash_known::<16>(texts, hashes),
+        32 => hash_known::<32>(texts, hashes),
+        36 => hash_known::<36>(texts, hashes),
+        _ => {
+            let texts = texts.chunks_exact(len.max(1));
+            hashes.iter_mut().zip(texts).for_each(|(hash, text)| *hash = hash_bytes(text));
+        }
+    }
+}
+
+/// As [`hash_each`], of `LEN` bytes.
+fn hash_known<const LEN: usize>(texts: &[u8], hashes: &mut [u64]) {
+    let texts = texts.as_chunks::<LEN>().0;
+    hashes.iter_mut().zip(texts).for_each(|(hash, text)| *hash = hash_bytes(text));
+}
+
 /// A value by itself.
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -171,5 +192,26 @@ impl<'a> ValueRef<'a> {
             ValueRef::Int(value) => Value::Int(value),
             ValueRef::Float(value) => Value::Float(value),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_hashes_are_those_of_each() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1_000).collect();
+        for len in 1..=256 {
+            let texts: Vec<u64> = bytes.chunks_exact(len).map(hash_bytes).collect();
+            let mut hashes = vec![0; texts.len() + 1];
+            hash_each(&bytes, len, &mut hashes);
+            assert_eq!(hashes[..texts.len()], texts, "{len}");
+            assert_eq!(hashes[texts.len()], 0, "{len}");
+            let mut few = [0; 2];
+            hash_each(&bytes, len, &mut few);
+            assert_eq!(few, texts[..2], "{len}");
+        }
+        hash_each(&bytes, 0, &mut []);
     }
 }

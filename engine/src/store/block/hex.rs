@@ -48,6 +48,8 @@ impl Masked {
 const CORES_MAX: usize = 8;
 /// Longest value that is looked at.
 const LENGTH_MAX: usize = 256;
+/// Digits up to which they are spelled in less room: as many as those of two UUIDs.
+const SHORT_DIGITS: usize = 64;
 
 impl Pattern {
     /// The pattern of all `texts`; `None` when they have none, or too few digits for it to pay.
@@ -144,18 +146,49 @@ impl Pattern {
     }
 
     /// Makes `text`, which is one of the pattern, that of value `digits`.
-    #[inline]
     pub(super) fn put(&self, digits: &[u8], text: &mut [u8]) {
-        let ten = if self.upper { b'A' - 10 } else { b'a' - 10 };
-        for run in &self.runs {
-            let Some(text) = text.get_mut(run.at..run.at + run.len) else { return };
-            // A run may start in the middle of a byte.
-            let (half, text) = text.split_at_mut(run.digit % 2);
-            if let (Some(slot), Some(byte)) = (half.first_mut(), digits.get(run.digit / 2)) {
-                *slot = letters([*byte, 0, 0, 0], ten)[1];
-            }
-            spell(digits.get(run.digit.div_ceil(2)..).unwrap_or_default(), ten, text);
+        if self.is_bare() {
+            spell(digits, self.ten(), text);
+        } else if self.holes.len() <= SHORT_DIGITS {
+            self.put_among::<SHORT_DIGITS>(digits, text);
+        } else {
+            self.put_among::<LENGTH_MAX>(digits, text);
         }
+    }
+
+    /// Makes `texts`, which are texts of the pattern end to end, those of the values in `digits`.
+    pub(super) fn put_all(&self, digits: &[u8], texts: &mut [u8]) {
+        if self.is_bare() {
+            // Nothing but digits: where a value ends and the next begins makes no difference.
+            return spell(digits, self.ten(), texts);
+        }
+        let values = digits.chunks_exact(self.width().max(1));
+        let texts = texts.chunks_exact_mut(self.text_len().max(1));
+        values.zip(texts).for_each(|(digits, text)| self.put(digits, text));
+    }
+
+    /// As [`Pattern::put`], of at most `MOST` digits: spelled side by side they take fewer steps than run by run, though
+    /// each run is copied then.
+    #[inline]
+    fn put_among<const MOST: usize>(&self, digits: &[u8], text: &mut [u8]) {
+        let mut spelled = [0; MOST];
+        spell(digits.get(..self.width()).unwrap_or(digits), self.ten(), &mut spelled);
+        for run in &self.runs {
+            let own = spelled.get(run.digit..run.digit + run.len);
+            if let (Some(slots), Some(own)) = (text.get_mut(run.at..run.at + run.len), own) {
+                slots.copy_from_slice(own);
+            }
+        }
+    }
+
+    /// Texts are digits from end to end, two a byte.
+    fn is_bare(&self) -> bool {
+        self.holes.len() == self.literal.len() && self.holes.len().is_multiple_of(2)
+    }
+
+    /// What is ten less than the letter of the digit ten.
+    fn ten(&self) -> u8 {
+        if self.upper { b'A' - 10 } else { b'a' - 10 }
     }
 
     /// Runs of packed digits of which a value that contains the needle has at least one; `None` when nothing can be
@@ -281,47 +314,15 @@ impl Pattern {
     }
 }
 
-/// Writes the digits that are in `digits`, the high half of each byte first, as far as `text` reaches.
-#[inline(always)]
+/// Writes the digits that are in `digits`, the high half of each byte first, as far as `text` reaches; those from ten on
+/// are letters that follow `ten + 9`. One plain loop over all bytes: the compiler does sixteen at once, which it does not
+/// where the same is asked for sixteen by sixteen.
+#[inline]
 fn spell(digits: &[u8], ten: u8, text: &mut [u8]) {
-    let (wide, narrow) = text.as_chunks_mut::<32>();
-    for (digits, text) in digits.as_chunks::<16>().0.iter().zip(wide.iter_mut()) {
-        *text = letters_wide(digits, ten);
-    }
-    let digits = digits.get(wide.len() * 16..).unwrap_or_default();
-    let (eights, rest) = narrow.as_chunks_mut();
-    for (four, eight) in digits.as_chunks().0.iter().zip(eights.iter_mut()) {
-        *eight = letters(*four, ten);
-    }
-    if !rest.is_empty() {
-        let mut four = [0; 4];
-        four.iter_mut().zip(digits.iter().skip(eights.len() * 4)).for_each(|(slot, byte)| *slot = *byte);
-        rest.iter_mut().zip(letters(four, ten)).for_each(|(slot, letter)| *slot = letter);
-    }
-}
-
-/// As [`letters`], of 32 digits: a word of 16 bits for each two, which the compiler does eight at once.
-#[inline(always)]
-fn letters_wide(digits: &[u8; 16], ten: u8) -> [u8; 32] {
-    let mut text = [0; 32];
+    let letter = |digit: u8| if digit > 9 { digit + ten } else { digit + b'0' };
     for (pair, digits) in text.as_chunks_mut::<2>().0.iter_mut().zip(digits) {
-        let digits = u16::from(*digits);
-        let values = digits >> 4 | (digits & 15) << 8;
-        let from_ten = (values + 0x0606) >> 4 & 0x0101;
-        *pair = (values + 0x3030 + from_ten * u16::from(ten - b'0')).to_le_bytes();
+        *pair = [letter(digits >> 4), letter(digits & 15)];
     }
-    text
-}
-
-/// The letters of eight digits, where those from ten on follow `ten + 9`: all at once in the bytes of one word.
-#[inline(always)]
-fn letters(digits: [u8; 4], ten: u8) -> [u8; 8] {
-    let wide = u64::from(u32::from_le_bytes(digits));
-    let wide = (wide | wide << 16) & 0x0000_ffff_0000_ffff;
-    let wide = (wide | wide << 8) & 0x00ff_00ff_00ff_00ff;
-    let values = wide >> 4 & 0x000f_000f_000f_000f | (wide & 0x000f_000f_000f_000f) << 8;
-    let from_ten = (values + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-    (values + 0x3030_3030_3030_3030 + from_ten * u64::from(ten - b'0')).to_le_bytes()
 }
 
 /// What a place of all texts was seen to hold.
@@ -382,13 +383,18 @@ mod tests {
         let mut written = Vec::new();
         pattern.write(&mut written);
         assert_eq!(Pattern::read(&mut Reader::new(&written)).as_ref(), Ok(&pattern));
-        for text in bytes {
+        let mut packed = Vec::new();
+        for text in &bytes {
             let (mut digits, mut out) = (Vec::new(), Vec::new());
             pattern.pack(text, &mut digits);
             assert_eq!(digits.len(), pattern.width());
             pattern.append(&digits, &mut out);
-            assert_eq!(out, text);
+            assert_eq!(out, *text);
+            packed.extend(digits);
         }
+        let mut all = pattern.literal().repeat(bytes.len());
+        pattern.put_all(&packed, &mut all);
+        assert_eq!(all, bytes.concat());
     }
 
     #[test]
@@ -403,8 +409,12 @@ mod tests {
         check(&["abcd", "abcde"], false);
         check(&["abcdefgh", "abcdefgi"], false);
         check(&["", ""], false);
-        let long = ["a".repeat(256), "0".repeat(256)];
-        check(&[&long[0], &long[1]], true);
+        for digits in [SHORT_DIGITS - 1, SHORT_DIGITS, SHORT_DIGITS + 1, 254, 255, 256] {
+            for around in ["", "-"].iter().filter(|around| digits + around.len() <= LENGTH_MAX) {
+                let text = |letter: &str| format!("{around}{}", letter.repeat(digits));
+                check(&[&text("a"), &text("0"), &text("7")], true);
+            }
+        }
     }
 
     #[test]

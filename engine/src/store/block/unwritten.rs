@@ -4,10 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use weir_query::record::{TextColumn, TextSpan, Unwritten};
-use weir_query::value::hash_bytes;
+use weir_query::value::hash_each;
 
 use super::bytes::Bytes;
 use super::hex::Pattern;
+
+/// Texts written at once to be hashed: so few that they are still near.
+const HASHED_TEXTS: usize = 64;
 
 /// Texts of a pattern, a row each, not written yet.
 pub(super) struct Digits {
@@ -34,9 +37,10 @@ impl Digits {
         whole.then(|| Digits { pattern: pattern.clone(), bytes, rows, runs })
     }
 
-    fn values(&self, rows: Range<usize>) -> impl Iterator<Item = &[u8]> {
-        let width = self.pattern.width().max(1);
-        self.bytes.get(rows.start * width..rows.end * width).unwrap_or_default().chunks_exact(width)
+    /// The values of `rows`, end to end.
+    fn values(&self, rows: Range<usize>) -> &[u8] {
+        let width = self.pattern.width();
+        self.bytes.get(rows.start * width..rows.end * width).unwrap_or_default()
     }
 }
 
@@ -47,13 +51,14 @@ impl Unwritten for Digits {
 
     fn write(&self) -> TextColumn {
         let len = self.pattern.literal().len();
-        let mut arena = Vec::with_capacity(len * self.runs.iter().map(Range::len).sum::<usize>());
+        let mut arena = self.pattern.literal().repeat(self.runs.iter().map(Range::len).sum());
         let mut spans = vec![TextSpan::MISSING; self.rows];
+        let mut start = 0;
         for run in &self.runs {
-            let slots = spans.get_mut(run.clone()).unwrap_or_default();
-            for (span, value) in slots.iter_mut().zip(self.values(run.clone())) {
-                *span = TextSpan { start: arena.len() as u32, len: len as u32 };
-                self.pattern.append(value, &mut arena);
+            self.pattern.put_all(self.values(run.clone()), arena.get_mut(start..).unwrap_or_default());
+            for span in spans.get_mut(run.clone()).unwrap_or_default() {
+                *span = TextSpan { start: start as u32, len: len as u32 };
+                start += len;
             }
         }
         // It is text, as was found out when this was made; were it not, it would have no values.
@@ -67,11 +72,13 @@ impl Unwritten for Digits {
     }
 
     fn hash(&self, first: usize, hashes: &mut [u64]) {
-        let mut text = self.pattern.literal().to_vec();
-        let rows = first..self.rows.min(first + hashes.len());
-        for (hash, value) in hashes.iter_mut().zip(self.values(rows)) {
-            self.pattern.put(value, &mut text);
-            *hash = hash_bytes(&text);
+        let (len, width) = (self.pattern.text_len(), self.pattern.width().max(1));
+        let mut texts = self.pattern.literal().repeat(HASHED_TEXTS.min(hashes.len()));
+        let values = self.values(first..self.rows.min(first + hashes.len()));
+        for (values, hashes) in values.chunks(HASHED_TEXTS * width).zip(hashes.chunks_mut(HASHED_TEXTS)) {
+            self.pattern.put_all(values, &mut texts);
+            let count = values.len() / width;
+            hash_each(&texts, len, hashes.get_mut(..count).unwrap_or_default());
         }
     }
 }
@@ -108,5 +115,13 @@ mod tests {
         check(&["8f05d19d593f9627abf121c3d8a5d144", "9c5ea31d2cdae68f298d03080c0cf702"]);
         check(&["8f05d19d593f9627abf121c3d8a5d144a", "9c5ea31d2cdae68f298d03080c0cf702b"]);
         check(&["req-abcde", "req-0ef12", "req-fffff"]);
+        let many = |before: &str, rows: u64| -> Vec<String> {
+            (0..rows).map(|row| format!("{before}{:016x}", row.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect()
+        };
+        for rows in [HASHED_TEXTS as u64, HASHED_TEXTS as u64 + 1, 2 * HASHED_TEXTS as u64 + 2] {
+            for before in ["", "0123456789abcdef", "span/"] {
+                check(&many(before, rows).iter().map(String::as_str).collect::<Vec<_>>());
+            }
+        }
     }
 }
