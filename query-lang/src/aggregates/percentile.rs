@@ -43,8 +43,7 @@ pub(super) struct Counted {
     beyond: Vec<(u32, i64)>,
 }
 
-/// What is known of integers outside the span that all slots share. The counts are apart, so that the loop over them keeps its
-/// place in registers.
+/// What is known of integers outside the span that all slots share. The counts are apart, for the loop over those inside.
 struct Outside<'s> {
     steps: &'s Steps,
     places: usize,
@@ -54,7 +53,51 @@ struct Outside<'s> {
     seen: usize,
 }
 
+/// Slots, and as many values.
+type Rows<'r> = (&'r [u32], &'r [i64]);
+
+/// All `rows` but the first `count`.
+fn behind((slots, values): Rows<'_>, count: usize) -> Rows<'_> {
+    (slots.get(count..).unwrap_or_default(), values.get(count..).unwrap_or_default())
+}
+
+/// Counts the integers in front of `rows` that are inside `shared`; hands out the others. It stops at the first that is
+/// not: a call for that one in the loop would have it read where the counts are from memory for each row.
+#[inline(never)]
+fn count_inside<'r>(
+    rows: Rows<'r>,
+    shared: Shared,
+    steps: &Steps,
+    counts: &mut [u32],
+    places: usize,
+) -> Rows<'r> {
+    let small = steps.small();
+    for (at, (slot, value)) in rows.0.iter().zip(rows.1).enumerate() {
+        if !shared.contains(*value) {
+            return behind(rows, at);
+        }
+        // What all slots share is small, and so has a place. A row without a slot is counted nowhere.
+        if let Some(place) = small.get((value & (SMALL_BELOW - 1)) as usize)
+            && let Some(count) = counts.get_mut(*slot as usize * places + usize::from(*place))
+        {
+            *count += 1;
+        }
+    }
+    Default::default()
+}
+
 impl Outside<'_> {
+    /// Takes in the integers in front of `rows`, slots and values, that are outside `shared`; hands out the others.
+    fn take_all<'r>(&mut self, rows: Rows<'r>, counts: &mut [u32], shared: &mut Shared) -> Rows<'r> {
+        for (at, (slot, value)) in rows.0.iter().zip(rows.1).enumerate() {
+            if shared.contains(*value) {
+                return behind(rows, at);
+            }
+            *shared = self.take(counts, *slot, *value, *shared);
+        }
+        Default::default()
+    }
+
     /// Takes in an integer that is outside the span that all slots share; hands out that span, which is found again
     /// once there were as many such integers as that takes.
     #[inline(never)]
@@ -249,16 +292,11 @@ impl Percentiles {
         let mut shared = Shared::of(&spans);
         let mut all = vec![0; slots.count * places];
         let mut outside = Outside { steps, places, spans, beyond: Vec::new(), seen: 0 };
-        let (counts, small) = (all.as_mut_slice(), steps.small());
-        integers.each(within, slots, |slot, value| {
-            // What all slots share is small, and so has a place.
-            if shared.contains(value)
-                && let Some(place) = small.get((value & (SMALL_BELOW - 1)) as usize)
-                && let Some(count) = counts.get_mut(slot as usize * places + usize::from(*place))
-            {
-                *count += 1;
-            } else {
-                shared = outside.take(counts, slot, value, shared);
+        integers.each_stretch(within, slots, |slots, values| {
+            let mut rows = (slots, values);
+            while !rows.0.is_empty() {
+                rows = count_inside(rows, shared, steps, &mut all, places);
+                rows = outside.take_all(rows, &mut all, &mut shared);
             }
         });
         let Outside { spans, beyond, .. } = outside;

@@ -12,6 +12,8 @@ use crate::record::Selection;
 pub(super) const SHORT_BITS: u32 = SHORT_SUM_BITS + 1 - SHORT_COUNT_BITS;
 const SHORT_SUM_BITS: u32 = u64::BITS - SHORT_COUNT_BITS;
 const SHORT_COUNT_BITS: u32 = 17;
+/// An integer in such a word, without its sum.
+const ONE_MORE: u64 = 1 << SHORT_SUM_BITS;
 /// Most integers summed that way, those of a whole block.
 pub(super) const SHORT_ROWS_MAX: usize = 1 << (SHORT_COUNT_BITS - 1);
 
@@ -44,6 +46,31 @@ pub(super) struct Tally {
     ranges: Vec<Range>,
 }
 
+/// Counts and sums `values`, each in the word of its slot; hands out the bits that any of them has.
+fn add(slots: &[u32], values: &[i64], words: &mut [u64]) -> u64 {
+    let mut bits = 0;
+    for (slot, value) in slots.iter().zip(values) {
+        bits |= *value as u64;
+        if let Some(word) = words.get_mut(*slot as usize) {
+            *word = word.wrapping_add(ONE_MORE.wrapping_add(*value as u64));
+        }
+    }
+    bits
+}
+
+/// The same, and widens the range of the slot.
+fn add_with_ranges(slots: &[u32], values: &[i64], seen: &mut [(u64, Range)]) -> u64 {
+    let mut bits = 0;
+    for (slot, value) in slots.iter().zip(values) {
+        bits |= *value as u64;
+        if let Some((word, range)) = seen.get_mut(*slot as usize) {
+            *word = word.wrapping_add(ONE_MORE.wrapping_add(*value as u64));
+            range.widen(*value);
+        }
+    }
+    bits
+}
+
 impl Tally {
     /// The tally of the integers in the rows of `within`; `None` when they are too many or too long for that, or few
     /// for so many slots. `seen` is the range of a slot from before, or of no integers: what is known already a batch
@@ -67,21 +94,12 @@ impl Tally {
         let mut ranges = Vec::new();
         if wanted.ranges {
             let mut seen: Vec<(u64, Range)> = (0..slots.count).map(|slot| (0, seen(slot))).collect();
-            integers.each(within, slots, |slot, value| {
-                bits |= value as u64;
-                if let Some((word, range)) = seen.get_mut(slot as usize) {
-                    *word = word.wrapping_add(1 << SHORT_SUM_BITS | value as u64);
-                    range.widen(value);
-                }
+            integers.each_stretch(within, slots, |slots, values| {
+                bits |= add_with_ranges(slots, values, &mut seen);
             });
             (words, ranges) = seen.into_iter().unzip();
         } else {
-            integers.each(within, slots, |slot, value| {
-                bits |= value as u64;
-                if let Some(word) = words.get_mut(slot as usize) {
-                    *word = word.wrapping_add(1 << SHORT_SUM_BITS | value as u64);
-                }
-            });
+            integers.each_stretch(within, slots, |slots, values| bits |= add(slots, values, &mut words));
         }
         (bits >> SHORT_BITS == 0).then_some(Tally { words, ranges })
     }
