@@ -283,7 +283,7 @@ fn tally_by_code(keys: &mut KeyTable, body: &mut Body, input: &Input<'_>, slots:
     let learnt = keys.step_by_code(input, slots, |codes, known| {
         let column = input.column(wanted.field);
         let integers = Integers::of(&column)?;
-        let known = if wanted.ranges { known() } else { Vec::new() };
+        let known = if wanted.ranges { known() } else { &[] };
         let seen = |code: usize| known.get(code).map_or(Range::NONE, |group| body.seen(*group as usize));
         let tally = Tally::of(&integers, input.within, codes, wanted, seen)?;
         let rows = integers.are_everywhere().then(|| tally.counts());

@@ -4,6 +4,8 @@
 //! the keys of combinations are looked up once a batch each, by the number in them where they differ in nothing else,
 //! by hash and text where not. Other columns are hashed row by row. Neither allocates for a row.
 
+use std::cell::OnceCell;
+
 use hashbrown::HashMap;
 
 use super::Input;
@@ -37,7 +39,7 @@ impl KeyTable {
         &mut self,
         input: &Input<'_>,
         slots: &Slots<'_>,
-        learn: impl FnOnce(&Slots<'_>, &dyn Fn() -> Vec<u32>) -> Option<(T, Option<Vec<u32>>)>,
+        learn: impl for<'k> FnOnce(&Slots<'_>, &dyn Fn() -> &'k [u32]) -> Option<(T, Option<Vec<u32>>)>,
     ) -> Option<(T, Vec<u32>, Vec<u32>)> {
         if input.weights.is_some() {
             return None;
@@ -46,16 +48,19 @@ impl KeyTable {
         let coded: Vec<Coded<'_>> = columns.iter().map(Coded::new).collect::<Option<_>>()?;
         let packed = Packed::of(&coded, slots, input)?;
         self.make_groups();
-        let known = || match (coded.as_slice(), slots.single()) {
+        let known = OnceCell::new();
+        let find_known = || match (coded.as_slice(), slots.single()) {
             ([only], Some(parent)) if packed.combinations * KNOWN_ROWS <= input.rows => {
                 self.known(parent, only)
             }
             _ => Vec::new(),
         };
-        let (learnt, rows) = learn(&Slots::each(&packed.codes, packed.combinations), &known)?;
+        let (learnt, rows) = learn(&Slots::each(&packed.codes, packed.combinations), &|| {
+            known.get_or_init(find_known).as_slice()
+        })?;
         let rows = rows.unwrap_or_else(|| packed.count());
         let mut groups = rows.clone();
-        self.look_up(&coded, slots, &mut groups);
+        self.look_up(&coded, slots, &mut groups, known.get().map_or(&[], Vec::as_slice));
         Some((learnt, rows, groups))
     }
 
@@ -109,7 +114,7 @@ impl KeyTable {
         groups: Option<&mut [u32]>,
     ) {
         let mut found = packed.count();
-        self.look_up(columns, slots, &mut found);
+        self.look_up(columns, slots, &mut found, &[]);
         let Some(groups) = groups else { return };
         for run in packed.within.runs() {
             let (Some(codes), Some(groups)) = (packed.codes.get(run.clone()), groups.get_mut(run)) else {
@@ -121,16 +126,36 @@ impl KeyTable {
         }
     }
 
-    /// Counts the rows that `found` has for each combination, and puts the group of the combination there instead.
-    fn look_up(&mut self, columns: &[Coded<'_>], slots: &Slots<'_>, found: &mut [u32]) {
+    /// Counts the rows that `found` has for each combination, and puts the group of the combination there instead. `known`
+    /// says which are found already, as [`KeyTable::known`] does, or nothing.
+    fn look_up(&mut self, columns: &[Coded<'_>], slots: &Slots<'_>, found: &mut [u32], known: &[u32]) {
         let direct = match (columns, slots.single()) {
             ([Coded::Dictionary(_, dictionary)], Some(parent)) => {
                 self.look_up_numbers(parent, dictionary, found)
             }
             _ => false,
         };
-        if !direct {
-            self.look_up_texts(columns, slots, found);
+        match (columns, slots.single(), known) {
+            _ if direct => {}
+            ([only], Some(parent), [_, ..]) => self.look_up_unknown(parent, only, known, found),
+            _ => self.look_up_texts(columns, slots, found),
+        }
+    }
+
+    /// The same, of the codes of one column, by text where their group is not known.
+    fn look_up_unknown(&mut self, parent: u32, column: &Coded<'_>, known: &[u32], found: &mut [u32]) {
+        for ((number, known), code) in found.iter_mut().zip(known).zip(0_u32..) {
+            let rows = u64::from(std::mem::replace(number, NO_SLOT));
+            if rows == 0 {
+                continue;
+            }
+            *number = match (*known, column.get(code)) {
+                (NO_SLOT, Some(text)) => self.find(parent, column.hash(code), &[text]),
+                (NO_SLOT, None) => continue,
+                (group, _) => group,
+            };
+            self.rows += rows;
+            self.add_rows(*number, rows);
         }
     }
 
