@@ -458,6 +458,30 @@ fn tables_say_what_they_should() {
     }
 }
 
+/// Batches so large that groups are looked up before their rows are tallied: of keys seen before, new ones and none.
+#[test]
+fn groups_are_the_same_whether_known_before_or_not() {
+    let batch = |keys: &[&'static str], factor: i64| -> Vec<(OrderKey, Row)> {
+        let cell = |row: i64| (row % 7 > 0).then(|| (row % 13 * factor).to_string());
+        let key = |row: i64| keys.get(row as usize % keys.len()).filter(|key| **key != "-");
+        let row = |row: i64| vec![key(row).map(|key| (*key).to_owned()), None, cell(row), Some("0".into())];
+        (0..400).map(|at| (OrderKey { nanos: at, sequence: at as u64 }, row(at))).collect()
+    };
+    let batches = [batch(&["a", "b", "c"], 1), batch(&["d", "b", "-", "a"], 100), batch(&["-", "d", "e"], 7)];
+    let list = AggregateSpec::Product(vec![number(NumberKind::Avg), number(NumberKind::Max), count_as("c")]);
+    for function in [list, number(NumberKind::Max), number(NumberKind::Sum), percentile()] {
+        for limit in [100, 2] {
+            let spec = group(&["k"], function.clone(), limit);
+            let told = [false, true].map(|coded| {
+                let mut state = AggregateState::new(&spec, &context(), Source::Events);
+                batches.iter().for_each(|batch| step(&mut state, batch, coded));
+                show(&state)
+            });
+            assert_eq!(told[0], told[1], "{spec:?}");
+        }
+    }
+}
+
 #[test]
 fn nothing_gives_zero_rows_or_a_zero() {
     for (spec, told) in [

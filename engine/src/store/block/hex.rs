@@ -319,7 +319,8 @@ impl Pattern {
 /// where the same is asked for sixteen by sixteen.
 #[inline]
 fn spell(digits: &[u8], ten: u8, text: &mut [u8]) {
-    let letter = |digit: u8| if digit > 9 { digit + ten } else { digit + b'0' };
+    // One sum and another: to choose between two takes more steps, many at once.
+    let letter = |digit: u8| digit + b'0' + if digit > 9 { ten - b'0' } else { 0 };
     for (pair, digits) in text.as_chunks_mut::<2>().0.iter_mut().zip(digits) {
         *pair = [letter(digits >> 4), letter(digits & 15)];
     }
