@@ -38,6 +38,7 @@ mod sketch;
 mod slots;
 pub mod spec;
 mod steps;
+mod stretch;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use super::sketch::{Scale, Sketch};
 use super::slots::{SlotTable, Slots, gather, grow, merge_slots};
 use super::spec::PercentileSpec;
 use super::steps::{SMALL_BELOW, STEPPED_BELOW, Steps};
+use super::stretch::Stretch;
 use crate::coding::{DecodeError, Reader};
 use crate::record::{ColumnBuilder, Selection};
 use crate::value::Number;
@@ -19,8 +20,9 @@ const COUNTS_LEAST: usize = 4_096;
 const COUNTS_PER_ROW: usize = 8;
 /// With fewer rows than one in so many buckets of all slots, integers are not counted but added one by one.
 const PLACES_PER_ROW: usize = 16;
-/// The span that all slots share is found again after so many integers outside it, and no fewer than there are slots.
-const OUTSIDE_LEAST: usize = 64;
+/// The span that all slots share is found again after so many integers outside those of their slots, and no fewer than
+/// there are slots.
+const NEWS_LEAST: usize = 64;
 
 /// Sketches, a slot each.
 #[derive(Clone, Debug)]
@@ -43,63 +45,42 @@ pub(super) struct Counted {
     beyond: Vec<(u32, i64)>,
 }
 
-/// What is known of integers outside the span that all slots share. The counts are apart, for the loop over those inside.
-struct Outside<'s> {
+/// How far integers are known to reach. The counts are apart, for the loop over those that are no news.
+struct Reach<'s> {
     steps: &'s Steps,
     places: usize,
     spans: Vec<Span>,
+    /// Slot and value of integers that have no place.
     beyond: Vec<(u32, i64)>,
-    /// Such integers since that span was last found.
-    seen: usize,
+    /// Integers outside the span of their slot since that which all slots share was last found.
+    news: usize,
 }
 
-/// Slots, and as many values.
-type Rows<'r> = (&'r [u32], &'r [i64]);
-
-/// All `rows` but the first `count`.
-fn behind((slots, values): Rows<'_>, count: usize) -> Rows<'_> {
-    (slots.get(count..).unwrap_or_default(), values.get(count..).unwrap_or_default())
-}
-
-/// Counts the integers in front of `rows` that are inside `shared`; hands out the others. It stops at the first that is
-/// not: a call for that one in the loop would have it read where the counts are from memory for each row.
-#[inline(never)]
-fn count_inside<'r>(
-    rows: Rows<'r>,
-    shared: Shared,
-    steps: &Steps,
-    counts: &mut [u32],
-    places: usize,
-) -> Rows<'r> {
-    let small = steps.small();
-    for (at, (slot, value)) in rows.0.iter().zip(rows.1).enumerate() {
-        if !shared.contains(*value) {
-            return behind(rows, at);
-        }
-        // What all slots share is small, and so has a place. A row without a slot is counted nowhere.
-        if let Some(place) = small.get((value & (SMALL_BELOW - 1)) as usize)
-            && let Some(count) = counts.get_mut(*slot as usize * places + usize::from(*place))
-        {
-            *count += 1;
-        }
-    }
-    Default::default()
-}
-
-impl Outside<'_> {
-    /// Takes in the integers in front of `rows`, slots and values, that are outside `shared`; hands out the others.
-    fn take_all<'r>(&mut self, rows: Rows<'r>, counts: &mut [u32], shared: &mut Shared) -> Rows<'r> {
-        for (at, (slot, value)) in rows.0.iter().zip(rows.1).enumerate() {
-            if shared.contains(*value) {
-                return behind(rows, at);
+impl Reach<'_> {
+    /// Counts the integers in front of `rows` that are in the span of their slot; hands out the rows from the first on
+    /// that is not. No call is made on the way.
+    #[inline(never)]
+    fn count<'r>(&self, rows: Stretch<'r>, counts: &mut [u32], shared: Shared) -> Stretch<'r> {
+        let (steps, spans, places) = (self.steps, self.spans.as_slice(), self.places);
+        let small = steps.small();
+        rows.until(|slot, value| {
+            let mut place = small.get((value & (SMALL_BELOW - 1)) as usize).map(|place| u32::from(*place));
+            // What all slots share is small, and needs no look at any of them.
+            if !shared.contains(value) {
+                // A row without a slot is counted nowhere.
+                let Some(span) = spans.get(slot as usize) else { return true };
+                place = if span.contains(value) { steps.place_in_loop(value) } else { None };
             }
-            *shared = self.take(counts, *slot, *value, *shared);
-        }
-        Default::default()
+            let Some(place) = place else { return false };
+            if let Some(count) = counts.get_mut(slot as usize * places + place as usize) {
+                *count += 1;
+            }
+            true
+        })
     }
 
-    /// Takes in an integer that is outside the span that all slots share; hands out that span, which is found again
-    /// once there were as many such integers as that takes.
+    /// Takes in an integer that is outside the span of its slot; hands out the span that all slots share, which is found
+    /// again once there were as many such integers as that takes.
     #[inline(never)]
     fn take(&mut self, counts: &mut [u32], slot: u32, value: i64, shared: Shared) -> Shared {
         match self.steps.place_of(value) {
@@ -113,11 +94,11 @@ impl Outside<'_> {
             }
             None => self.beyond.push((slot, value)),
         }
-        self.seen += 1;
-        if self.seen < self.spans.len().max(OUTSIDE_LEAST) {
+        self.news += 1;
+        if self.news < self.spans.len().max(NEWS_LEAST) {
             return shared;
         }
-        self.seen = 0;
+        self.news = 0;
         Shared::of(&self.spans)
     }
 }
@@ -161,9 +142,14 @@ impl Span {
     /// Takes `value` in: one comparison says whether it is inside, as most are.
     #[inline(always)]
     fn widen(&mut self, value: i64) {
-        if (value.wrapping_sub(self.least) as u64) > self.reach {
+        if !self.contains(value) {
             self.stretch(value);
         }
+    }
+
+    #[inline(always)]
+    fn contains(&self, value: i64) -> bool {
+        (value.wrapping_sub(self.least) as u64) <= self.reach
     }
 
     #[cold]
@@ -291,15 +277,15 @@ impl Percentiles {
         let spans: Vec<Span> = (0..slots.count).map(seen).collect();
         let mut shared = Shared::of(&spans);
         let mut all = vec![0; slots.count * places];
-        let mut outside = Outside { steps, places, spans, beyond: Vec::new(), seen: 0 };
-        integers.each_stretch(within, slots, |slots, values| {
-            let mut rows = (slots, values);
-            while !rows.0.is_empty() {
-                rows = count_inside(rows, shared, steps, &mut all, places);
-                rows = outside.take_all(rows, &mut all, &mut shared);
+        let mut reach = Reach { steps, places, spans, beyond: Vec::new(), news: 0 };
+        integers.each_stretch(within, slots, |rows| {
+            let mut rows = reach.count(rows, &mut all, shared);
+            while let (Some((slot, value)), rest) = rows.split_first() {
+                shared = reach.take(&mut all, slot, value, shared);
+                rows = reach.count(rest, &mut all, shared);
             }
         });
-        let Outside { spans, beyond, .. } = outside;
+        let Reach { spans, beyond, .. } = reach;
         Some(Counted { places, counts: all, spans, beyond })
     }
 

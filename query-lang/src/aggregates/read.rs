@@ -1,11 +1,9 @@
 //! Reads columns batch-wise: numbers and texts of the rows in play, each distinct text looked at once.
 
-#[cfg(test)]
-mod tests;
-
 use std::borrow::Cow;
 
-use super::slots::{NO_SLOT, Slots};
+use super::slots::Slots;
+use super::stretch::{Stretch, each_stretch};
 use crate::record::{Column, Dictionary, Selection};
 pub(super) use crate::value::hash_text;
 use crate::value::{Number, ValueRef};
@@ -198,55 +196,6 @@ pub(super) fn fold<T: Copy>(
     }
 }
 
-/// Rows handed out at once that do not lie side by side, or have one slot in common.
-const GATHERED_ROWS: usize = 256;
-
-/// As [`fold`], many rows at once: `f` gets values and as many slots. It is for loops that are worth being kept in
-/// registers: those of [`fold`], of which there is one a form of rows, share what they count in memory, and one call
-/// for the rare row has a loop read all its own variables from there.
-fn stretches(
-    values: &[i64],
-    present: Option<&Selection>,
-    within: &Selection,
-    slots: &Slots<'_>,
-    mut f: impl FnMut(&[u32], &[i64]),
-) {
-    let values = values.get(..within.rows()).unwrap_or(values);
-    if let (None, true, Some(slots)) = (present, within.is_all(), slots.rows_from(0)) {
-        let rows = values.len().min(slots.len());
-        return f(slots.get(..rows).unwrap_or_default(), values.get(..rows).unwrap_or_default());
-    }
-    let (mut own_slots, mut own_values) = ([slots.of(0); GATHERED_ROWS], [0; GATHERED_ROWS]);
-    let mut held = 0;
-    for ((at, word), values) in within.words().iter().enumerate().zip(values.chunks(64)) {
-        let present = present.map_or(u64::MAX, |rows| rows.words().get(at).copied().unwrap_or(0));
-        let mut bits = word & present;
-        let each = slots.rows_from(at * 64);
-        if bits == u64::MAX >> (64 - values.len()) {
-            // Without slots of their own, all rows have the one that has been there from the beginning.
-            let slots = each.unwrap_or(&own_slots);
-            f(slots.get(..values.len()).unwrap_or(slots), values);
-            continue;
-        }
-        while bits != 0 {
-            let row = bits.trailing_zeros() as usize;
-            let slot = each.map_or(slots.of(0), |each| each.get(row).copied().unwrap_or(NO_SLOT));
-            if let (Some(to_slot), Some(to_value), Some(value)) =
-                (own_slots.get_mut(held), own_values.get_mut(held), values.get(row))
-            {
-                (*to_slot, *to_value) = (slot, *value);
-                held += 1;
-            }
-            bits &= bits - 1;
-        }
-        if held > GATHERED_ROWS - 64 {
-            f(own_slots.get(..held).unwrap_or_default(), own_values.get(..held).unwrap_or_default());
-            held = 0;
-        }
-    }
-    f(own_slots.get(..held).unwrap_or_default(), own_values.get(..held).unwrap_or_default());
-}
-
 /// The numbers of a column all of which are integers of 64 bits.
 pub(super) struct Integers<'a> {
     values: Cow<'a, [i64]>,
@@ -305,9 +254,9 @@ impl<'a> Integers<'a> {
         fold(&self.values, 0, self.present.as_deref(), within, slots, f);
     }
 
-    /// The same, with the slots and values of many rows at once: as many slots as values.
-    pub(super) fn each_stretch(&self, within: &Selection, slots: &Slots<'_>, f: impl FnMut(&[u32], &[i64])) {
-        stretches(&self.values, self.present.as_deref(), within, slots, f);
+    /// The same, many rows at once.
+    pub(super) fn each_stretch(&self, within: &Selection, slots: &Slots<'_>, f: impl FnMut(Stretch<'_>)) {
+        each_stretch(&self.values, self.present.as_deref(), within, slots, f);
     }
 }
 

@@ -101,6 +101,12 @@ impl Steps {
     /// Apart, so that the loops that meet small ones stay small themselves.
     #[inline(never)]
     fn place_of_large(&self, value: i64) -> Option<u32> {
+        self.place_in_loop(value)
+    }
+
+    /// As [`Steps::place_of`], for loops in which many are large and no call shall be made.
+    #[inline(always)]
+    pub(super) fn place_in_loop(&self, value: i64) -> Option<u32> {
         (0..STEPPED_BELOW).contains(&value).then(|| self.place(value))
     }
 

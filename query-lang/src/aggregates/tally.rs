@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::read::{Integers, Range};
 use super::slots::Slots;
+use super::stretch::Stretch;
 use crate::record::Selection;
 
 /// Bits of integers that are counted and summed in one word: as many integers as [`SHORT_COUNT_BITS`] can count have
@@ -46,28 +47,28 @@ pub(super) struct Tally {
     ranges: Vec<Range>,
 }
 
-/// Counts and sums `values`, each in the word of its slot; hands out the bits that any of them has.
-fn add(slots: &[u32], values: &[i64], words: &mut [u64]) -> u64 {
+/// Counts and sums the integers of `rows`, each in the word of its slot; hands out the bits that any of them has.
+fn add(rows: Stretch<'_>, words: &mut [u64]) -> u64 {
     let mut bits = 0;
-    for (slot, value) in slots.iter().zip(values) {
-        bits |= *value as u64;
-        if let Some(word) = words.get_mut(*slot as usize) {
-            *word = word.wrapping_add(ONE_MORE.wrapping_add(*value as u64));
+    rows.each(|slot, value| {
+        bits |= value as u64;
+        if let Some(word) = words.get_mut(slot as usize) {
+            *word = word.wrapping_add(ONE_MORE.wrapping_add(value as u64));
         }
-    }
+    });
     bits
 }
 
 /// The same, and widens the range of the slot.
-fn add_with_ranges(slots: &[u32], values: &[i64], seen: &mut [(u64, Range)]) -> u64 {
+fn add_with_ranges(rows: Stretch<'_>, seen: &mut [(u64, Range)]) -> u64 {
     let mut bits = 0;
-    for (slot, value) in slots.iter().zip(values) {
-        bits |= *value as u64;
-        if let Some((word, range)) = seen.get_mut(*slot as usize) {
-            *word = word.wrapping_add(ONE_MORE.wrapping_add(*value as u64));
-            range.widen(*value);
+    rows.each(|slot, value| {
+        bits |= value as u64;
+        if let Some((word, range)) = seen.get_mut(slot as usize) {
+            *word = word.wrapping_add(ONE_MORE.wrapping_add(value as u64));
+            range.widen(value);
         }
-    }
+    });
     bits
 }
 
@@ -94,12 +95,10 @@ impl Tally {
         let mut ranges = Vec::new();
         if wanted.ranges {
             let mut seen: Vec<(u64, Range)> = (0..slots.count).map(|slot| (0, seen(slot))).collect();
-            integers.each_stretch(within, slots, |slots, values| {
-                bits |= add_with_ranges(slots, values, &mut seen);
-            });
+            integers.each_stretch(within, slots, |rows| bits |= add_with_ranges(rows, &mut seen));
             (words, ranges) = seen.into_iter().unzip();
         } else {
-            integers.each_stretch(within, slots, |slots, values| bits |= add(slots, values, &mut words));
+            integers.each_stretch(within, slots, |rows| bits |= add(rows, &mut words));
         }
         (bits >> SHORT_BITS == 0).then_some(Tally { words, ranges })
     }
