@@ -131,7 +131,7 @@ mod tests {
                             while let (Some(first), behind) = rest.split_first() {
                                 pieces.push(first);
                                 rest = behind.until(|slot, value| {
-                                    let goes_on = value as u64 % stops != 0;
+                                    let goes_on = !(value as u64).is_multiple_of(stops);
                                     pieces.extend(goes_on.then_some((slot, value)));
                                     goes_on
                                 });
